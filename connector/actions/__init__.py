@@ -1,0 +1,1 @@
+"""One function for each action, a module for each family of them."""

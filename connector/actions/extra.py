@@ -1,0 +1,30 @@
+"""The escape hatch: a caller's own parameters merged into a request's body."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connector.errors import problem, refused
+
+
+def merge(
+    body: dict[str, Any], extra: Mapping[str, Any] | None, owned: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return `body` with `extra` added.
+
+    `owned` maps each parameter that the action itself may set to the input to use in its place.
+    Raises ConnectorError `invalid_input` where `extra` names one of them, or asks for a stream:
+    an action returns a whole answer.
+    """
+    problems = [
+        problem(f"/inputs/extraParameters/{name}", f"is set by {owned[name]}", "Extra Parameters")
+        for name in extra or {}
+        if name in owned
+    ]
+    if extra and extra.get("stream"):
+        row = problem("/inputs/extraParameters/stream", "is not supported", "Extra Parameters")
+        problems.append(row)
+    if problems:
+        raise refused("invalid_input", problems)
+    return {**body, **extra} if extra else body

@@ -1,0 +1,116 @@
+"""Images from a prompt, from models that make many a call and from those that make one."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from connector.actions import extra, partial
+from connector.errors import ConnectorError
+from connector.transport.client import Client
+from connector.transport.refusal import names
+
+PATH = "/images/generations"
+
+_OWNED = {
+    "model": "Model / Deployment Name",
+    "prompt": "Prompt",
+    "n": "Number of Images",
+    "size": "Image Size",
+}
+_MAGIC = {
+    b"\x89PNG": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"RIFF": "image/webp",
+}
+
+
+def create_image(inputs: Mapping[str, Any], client: Client) -> list[dict[str, Any]]:
+    """Return an item an image: `url` or `b64_json`, its content type, and the revised prompt.
+
+    The model is always named: the service's own default is a retired one.
+    """
+    body = {"model": inputs["model"], "prompt": inputs["prompt"], "size": inputs["imageSize"]}
+    body = extra.merge(body, inputs.get("extraParameters"), _OWNED)
+    count = inputs["numImages"]
+    at_once = client.facts(inputs["model"]).images_per_call or count
+    if count <= at_once:
+        try:
+            return _stored(_generate(body, count, client), client)
+        except ConnectorError as error:
+            if count == 1 or not names(error, "n"):
+                raise
+        client.warn(f"{inputs['model']} makes one image a call; it was called {count} times.")
+        at_once = 1
+    return _in_parts(body, count, at_once, client)
+
+
+def _in_parts(
+    body: dict[str, Any], count: int, at_once: int, client: Client
+) -> list[dict[str, Any]]:
+    sizes = [min(at_once, count - start) for start in range(0, count, at_once)]
+    outcomes = client.each(lambda size: _generate(body, size, client), sizes)
+    made = [outcome for outcome in outcomes if not isinstance(outcome, ConnectorError)]
+    images = [image for batch in made for image in batch]
+    images = _stored(images, client)
+    if len(made) < len(outcomes):
+        raise partial.failure(outcomes, images or None, client, "calls")
+    return images
+
+
+def _generate(body: dict[str, Any], count: int, client: Client) -> list[dict[str, Any]]:
+    if count != 1:
+        body = {**body, "n": count}
+    answer = client.post(PATH, body, body["model"])
+    images = answer.get("data")
+    if not isinstance(images, list) or not images:
+        raise client.invalid("The answer has no images.")
+    if len(images) < count:
+        client.warn(f"{count} images were asked for, {len(images)} were made.")
+    return [_image(image, answer, client) for image in images]
+
+
+def _image(image: Any, answer: Mapping[str, Any], client: Client) -> dict[str, Any]:
+    if not isinstance(image, dict):
+        raise client.invalid("An image of the answer is not an object.")
+    item = {
+        key: image[key]
+        for key in ("url", "b64_json", "revised_prompt")
+        if isinstance(image.get(key), str) and image[key]
+    }
+    if not ("url" in item or "b64_json" in item):
+        raise client.invalid("An image of the answer has neither url nor b64_json.")
+    return {**item, "contentType": _content_type(item.get("b64_json"), answer, client)}
+
+
+def _content_type(data: str | None, answer: Mapping[str, Any], client: Client) -> str:
+    """Return what the image's first bytes say, else what the answer says, else PNG, which both
+    services document as their default."""
+    if data:
+        try:
+            start = base64.b64decode(data[:16], validate=True)
+        except ValueError:
+            raise client.invalid("An image of the answer is not base64.") from None
+        for magic, kind in _MAGIC.items():
+            if start.startswith(magic):
+                return kind
+    stated = answer.get("output_format")
+    return f"image/{stated}" if stated in ("png", "jpeg", "webp") else "image/png"
+
+
+def _stored(images: list[dict[str, Any]], client: Client) -> list[dict[str, Any]]:
+    """Return the items, their bytes moved to the output file where there is one."""
+    if client.sink is None:
+        return images
+    return [_saved(image, client) for image in images]
+
+
+def _saved(image: dict[str, Any], client: Client) -> dict[str, Any]:
+    if client.sink is None or "b64_json" not in image:
+        return image
+    try:
+        data = base64.b64decode(image.pop("b64_json"), validate=True)
+    except ValueError:
+        raise client.invalid("An image of the answer is not base64.") from None
+    return {**image, **client.sink.save(data, image["contentType"])}

@@ -1,0 +1,37 @@
+"""The error of an action of which some parts failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from connector.errors import ConnectorError
+from connector.transport.client import Client
+
+
+def failure(outcomes: Sequence[Any], data: Any, client: Client, parts: str) -> ConnectorError:
+    """Return the error that keeps `data`; `parts` names what failed, such as "prompts".
+
+    With `data` of None nothing was finished, and the code is that of the first failure.
+    It may be retried where each of the failures may; `sent` says `unknown` as soon as one part
+    is done, because repeating the whole would pay for that part twice.
+    """
+    errors = [outcome for outcome in outcomes if isinstance(outcome, ConnectorError)]
+    cause = next((error for error in errors if error.code != "cancelled"), errors[0])
+    sent = {error.sent for error in errors}
+    done = len(errors) < len(outcomes)
+    code = cause.code if data is None else "partial_failure"
+    error = ConnectorError(
+        "cancelled" if client.call.interrupted else code,
+        f"{len(errors)} of {len(outcomes)} {parts} failed; the first: {cause}",
+        sent="unknown" if done or "unknown" in sent else "rejected" if "rejected" in sent else "no",
+        retryable=all(error.retryable for error in errors),
+        http_status=cause.http_status,
+        retry_after_ms=cause.retry_after_ms,
+        provider_code=cause.provider_code,
+        provider_param=cause.provider_param,
+        request_id=cause.request_id,
+        hint=cause.hint,
+    )
+    error.data = data
+    return error

@@ -1,0 +1,230 @@
+"""A caller's own HTTP request: any path below the connection's base, any body, documented
+retries."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from urllib3.filepost import encode_multipart_formdata
+
+from connector import jsontext
+from connector.errors import problem, refused
+from connector.transport import retry
+from connector.transport.client import Client, encode
+from connector.transport.target import check_path
+from connector.transport.wire import Answer
+
+_OWN_HEADERS = frozenset(
+    "authorization api-key x-api-key ocp-apim-subscription-key openai-organization cookie "
+    "set-cookie host content-length transfer-encoding connection keep-alive te trailer upgrade "
+    "expect accept-encoding proxy-authorization proxy-connection proxy-authenticate".split()
+)
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ACCEPT = {"json": "application/json", "text": "text/plain, */*", "binary": "*/*"}
+
+_Problems = list[dict[str, str]]
+
+
+def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
+    """Return the body of the answer: parsed JSON, text, or a binary object; None for none.
+
+    Raises ConnectorError `blocked_target` for a URL that is more than a path, `invalid_input`
+    for headers and parts that are the connector's own or malformed.
+    """
+    client.call.shows_answer = True
+    check_path(inputs["url"])
+    problems: _Problems = []
+    headers = _headers(inputs, problems)
+    query = [(pair["key"], _text(pair["value"])) for pair in inputs.get("queryParams", ())]
+    body, content_type = _body(inputs, problems)
+    if problems:
+        raise refused("invalid_input", problems)
+    named = {name.lower() for name in headers}
+    if content_type and "content-type" not in named:
+        headers["Content-Type"] = content_type
+    if "accept" not in named:
+        headers["Accept"] = _ACCEPT[inputs["responseType"]]
+    if "timeout" in inputs:
+        client.call.deadline.limit(inputs["timeout"] / 1000)
+    rule = retry.raw(
+        client.policies.raw_retries,
+        max_retries=inputs["maxRetries"],
+        all_errors=inputs["retryAllErrors"],
+        delay_ms=inputs["retryDelayMS"],
+        exponential=inputs["useExponentialBackoff"],
+    )
+    sink = client.sink if inputs["responseType"] == "binary" else None
+    url = client.provider.raw_url(inputs["url"], query)
+    # Passed on and not kept: a reader lets go of a large body before it has its second form.
+    return _READERS[inputs["responseType"]](
+        client.request(inputs["method"], url, headers, body, rule, sink), client
+    )
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _headers(inputs: Mapping[str, Any], problems: _Problems) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    seen: set[str] = set()
+    multipart = bool(inputs.get("formData") or inputs.get("fileData"))
+    for index, pair in enumerate(inputs.get("headers", ())):
+        name, value = pair["key"], _text(pair["value"]).strip(" \t")
+        # Some servers read an underscore as a hyphen.
+        folded = name.lower().replace("_", "-")
+        fault = None
+        if not _NAME.match(name):
+            fault = "is not a header name"
+        elif folded in _OWN_HEADERS:
+            fault = "is the connector's own header"
+        elif folded == "content-type" and multipart:
+            fault = "is set by the form upload"
+        elif folded in seen:
+            fault = "stands twice"
+        elif not _VALUE.match(value):
+            fault = "has a value with characters that a header cannot carry"
+        if fault:
+            problems.append(problem(f"/inputs/headers/{index}", fault, "Header"))
+        seen.add(folded)
+        headers[name] = value
+    return headers
+
+
+def _body(inputs: Mapping[str, Any], problems: _Problems) -> tuple[bytes | None, str | None]:
+    """Return the body and its content type, None each where there is none."""
+    data, form, files = (inputs.get(key) for key in ("data", "formData", "fileData"))
+    if form or files:
+        if data is not None:
+            problems.append(problem("/inputs/data", "cannot go with form or file data", "Data"))
+        fields: Any = [*_form_parts(form or [], problems), *_file_parts(inputs, problems)]
+        return (None, None) if problems else encode_multipart_formdata(fields)
+    if inputs.get("fileDataFileNames"):
+        problems.extend(_unmatched(inputs["fileDataFileNames"], set()))
+    if data is None:
+        return None, None
+    if _is_binary(data):
+        return _decoded(data, "/inputs/data", "Data", problems), data["contentType"]
+    if isinstance(data, str):
+        return _utf8(data), "application/json" if _is_json(data) else "text/plain; charset=utf-8"
+    return encode(data), "application/json"
+
+
+def _utf8(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        row = problem("/inputs", "a text holds an unpaired surrogate")
+        raise refused("invalid_input", [row]) from None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(jsontext.loads(text), dict | list)
+    except ValueError:
+        return False
+
+
+def _is_binary(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and set(value) == {"contentType", "encoding", "data"}
+        and value["encoding"] == "base64"
+        and all(isinstance(item, str) for item in value.values())
+    )
+
+
+def _decoded(value: Mapping[str, str], path: str, label: str, problems: _Problems) -> bytes:
+    if not _VALUE.match(value["contentType"]):
+        problems.append(problem(f"{path}/contentType", "is not a content type", label))
+    try:
+        return base64.b64decode(value["data"], validate=True)
+    except ValueError:  # no base64, or not even ASCII
+        problems.append(problem(f"{path}/data", "is not base64", label))
+        return b""
+
+
+def _form_parts(form: list[dict[str, Any]], problems: _Problems) -> Iterator[tuple[str, bytes]]:
+    for index, pair in enumerate(form):
+        _check_name(pair["key"], f"/inputs/formData/{index}/key", "Form Data", problems)
+        yield pair["key"], _utf8(_text(pair["value"]))
+
+
+def _file_parts(
+    inputs: Mapping[str, Any], problems: _Problems
+) -> Iterator[tuple[str, tuple[str, bytes, str]]]:
+    files = inputs.get("fileData") or []
+    given = inputs.get("fileDataFileNames") or []
+    problems.extend(_unmatched(given, {pair["key"] for pair in files}))
+    names = {pair["key"]: _text(pair["value"]) for pair in given}
+    for index, pair in enumerate(files):
+        key, value = pair["key"], pair["value"]
+        path = f"/inputs/fileData/{index}"
+        name = names.get(key, key)
+        _check_name(key, f"{path}/key", "File Data", problems)
+        _check_name(name, "/inputs/fileDataFileNames", "File Data File Names", problems)
+        if isinstance(value, str):
+            yield key, (name, _utf8(value), "text/plain; charset=utf-8")
+        else:
+            data = _decoded(value, f"{path}/value", "File Data", problems)
+            yield key, (name, data, value["contentType"])
+
+
+def _unmatched(given: list[dict[str, Any]], keys: set[str]) -> _Problems:
+    return [
+        problem(
+            f"/inputs/fileDataFileNames/{index}",
+            "names no key of File Data",
+            "File Data File Names",
+        )
+        for index, pair in enumerate(given)
+        if pair["key"] not in keys
+    ]
+
+
+def _check_name(name: str, path: str, label: str, problems: _Problems) -> None:
+    if _CONTROL.search(name):
+        problems.append(problem(path, "has a line break or a control character", label))
+
+
+def _kind(answer: Answer) -> str:
+    return answer.headers.get("content-type", "application/octet-stream")
+
+
+def _read_json(answer: Answer, client: Client) -> Any:
+    if not answer.body:
+        return None
+    try:
+        return client.parsed(answer)
+    except ValueError as error:
+        raise client.invalid(
+            f"The answer is not JSON ({error}); Response Type may be text or binary.", answer
+        ) from None
+
+
+def _read_text(answer: Answer, client: Client) -> str:
+    match = re.search(r"charset=\"?([A-Za-z0-9._-]+)", _kind(answer), re.IGNORECASE)
+    try:
+        text = answer.body.decode(match.group(1) if match else "utf-8", errors="replace")
+    except (LookupError, ValueError):  # an unknown charset, or one that is no text encoding
+        text = answer.body.decode(errors="replace")
+    return client.provider.secret.scrub(text)  # a charset may have hidden it until now
+
+
+def _read_binary(answer: Answer, client: Client) -> dict[str, Any]:
+    kind = _kind(answer)
+    if client.sink is not None:
+        return client.sink.finish(kind)
+    encoded = base64.b64encode(answer.body)
+    del answer
+    return {"contentType": kind, "encoding": "base64", "data": encoded.decode()}
+
+
+_READERS = {"json": _read_json, "text": _read_text, "binary": _read_binary}

@@ -1,0 +1,261 @@
+"""Runs an action: manifest, connection, inputs, handler, envelope.
+
+No HTTP here; `invocation` makes the result.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from connector import jsontext, manifest, proof, resources
+from connector.errors import ConnectorError, problem, refused
+from connector.inputs import Cleaned, Form
+from connector.manifest import Action, Manifest
+from connector.result import Result
+from connector.schema import bundle
+from connector.targets import Targets
+from connector.transport.call import REAL, Clock
+from connector.validation import Validator, nearest
+from connector.version import __version__
+
+if TYPE_CHECKING:
+    from connector.invocation import Invocation
+    from connector.targets import Target
+    from connector.transport.client import Client
+
+HANDLERS = "connector.actions"
+_HANDLER = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+\Z")
+
+
+class Connector:
+    """A loaded manifest and the handlers that serve it.
+
+    Safe in threads and across fork. Make one with `load` and keep it: connections to the
+    provider are reused.
+    """
+
+    def __init__(
+        self,
+        spec: Manifest,
+        handlers: str = HANDLERS,
+        configured: Path | Mapping[str, Any] | None = None,
+        clock: Clock = REAL,
+    ) -> None:
+        self.manifest = spec
+        self._handlers = handlers
+        self._clock = clock
+        self._targets = Targets(spec, configured)
+        self._forms: dict[str, Form] = {}
+        self._found: dict[str, Callable[..., Any]] = {}
+        self._outputs: dict[str, Validator] = {}
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        handlers: str = HANDLERS,
+        connections: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        clock: Clock = REAL,
+    ) -> Connector:
+        """Return the connector of a manifest: the bundled one where `path` is absent.
+
+        `handlers` is the package below which the manifest may name functions. `connections` is
+        the operator's file of named connections, or its content; where absent, the file that
+        CONNECTOR_CONNECTIONS names. Raises ConnectorError `invalid_manifest`.
+        """
+        spec = manifest.load(resources.manifest()) if path is None else proof.load(Path(path))
+        if connections is not None and not isinstance(connections, Mapping):
+            connections = Path(connections)
+        return cls(spec, handlers, connections, clock)
+
+    # What an engine calls
+
+    def invoke(
+        self,
+        action: str,
+        inputs: Mapping[str, Any] | None = None,
+        connection: Mapping[str, Any] | str | None = None,
+        *,
+        dry_run: bool = False,
+        output: str | os.PathLike[str] | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Result:
+        """Run an action and return its result; it never raises for what the action did.
+
+        `inputs` are cleaned and validated as the manifest says. `connection` is
+        `{"key", "fields"}` or the name of a configured one. With `dry_run` nothing is sent and
+        the data is the request (an array where there would be several). With `output` a binary
+        result goes to that file. `progress` is told (finished, all) of an action that makes many
+        calls.
+        """
+
+        def work(client: Client, cleaned: Cleaned) -> Any:
+            spec = self.manifest.actions[action]
+            data = self.handler(spec.handler)(cleaned.values, client)
+            self._check_output(spec, data)
+            return data
+
+        run = self._run(action, dry_run, output, progress)
+        result = run.result(lambda: self._prepare(action, inputs, connection), work)
+        if output is not None and result.ok and not dry_run and not run.wrote:
+            result.meta["warnings"].append("The result is not binary: no file was written.")
+        return result
+
+    def call(
+        self,
+        action: str,
+        inputs: Mapping[str, Any] | None = None,
+        connection: Mapping[str, Any] | str | None = None,
+    ) -> Any:
+        """Run an action and return its data; raise its ConnectorError where it failed."""
+        result = self.invoke(action, inputs, connection)
+        del inputs, connection  # a traceback with locals must not show the key
+        if result.error is not None:
+            raise result.error
+        return result.data
+
+    def test_connection(self, connection: Mapping[str, Any] | str | None) -> Result:
+        """Prove a connection by an unbilled call; the data has a verdict each on its parts."""
+
+        def prepare() -> tuple[Target, Cleaned]:
+            return self._targets.find(connection), Cleaned({}, frozenset(), [])
+
+        def work(client: Client, _: Cleaned) -> Any:
+            key, _ignored = self._targets.kind(connection)
+            test = self.manifest.connections[key].test
+            if test is None:
+                raise ConnectorError("invalid_manifest", "The manifest names no test for this.")
+            return self.handler(test)(client)
+
+        return self._run("test-connection").result(prepare, work)
+
+    def options(self, source: str, connection: Mapping[str, Any] | str | None) -> Result:
+        """Return what fills a dropdown: the data is a list of `{"key", "label"}`."""
+
+        def prepare() -> tuple[Target, Cleaned]:
+            if source not in self.manifest.data_sources:
+                close = nearest(source, self.manifest.data_sources)
+                raise ConnectorError("invalid_payload", f"No data source {source[:60]!r}{close}")
+            return self._targets.find(connection), Cleaned({}, frozenset(), [])
+
+        def work(client: Client, _: Cleaned) -> Any:
+            return self.handler(self.manifest.data_sources[source].handler)(client)
+
+        return self._run(source).result(prepare, work)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the manifest as data: all that a form builder needs."""
+        raw: dict[str, Any] = jsontext.copy(self.manifest.raw)
+        first = raw.pop("connectionInput", None)
+        if first:
+            row = {"key": "connection", **first, "control": "connection", "required": True}
+            raw["actions"] = [{**item, "inputs": [row, *item["inputs"]]} for item in raw["actions"]]
+        return {**raw, "version": __version__}
+
+    def schema(self, name: str) -> dict[str, Any]:
+        """Return the JSON Schema that the runtime validates with: of an action's inputs, or of
+        the fields of the `connection`. Raises ConnectorError `unknown_action`."""
+        form = self._targets.form() if name == "connection" else self.form(name)
+        schema: dict[str, Any] = jsontext.copy(form.schema)
+        return schema
+
+    def close(self) -> None:
+        """Close the idle connections. The connector may be used again."""
+        self._targets.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a connector holds keys and sockets: load one in each process")
+
+    # What the parts below need
+
+    def _run(self, name: str, *options: Any) -> Invocation:
+        from connector.invocation import Invocation  # describing an action runs none
+
+        return Invocation(self.manifest, self._clock, name, *options)
+
+    def form(self, action: str) -> Form:
+        """Return the form of an action's inputs, made once."""
+        spec = self._action(action)
+        if action not in self._forms:
+            form = Form(spec.label, "/inputs", spec.inputs, self.manifest.schemas)
+            self._forms[action] = form
+        return self._forms[action]
+
+    def handler(self, name: str) -> Callable[..., Any]:
+        """Return the function that the manifest names, below the package of handlers only."""
+        if name not in self._found:
+            self._found[name] = self._find(name)
+        return self._found[name]
+
+    def _find(self, name: str) -> Callable[..., Any]:
+        module, _, function = name.rpartition(".")
+        found: Any = None
+        if _HANDLER.match(name):
+            full = f"{self._handlers}.{module}"
+            try:
+                found = getattr(importlib.import_module(full), function, None)
+            except ModuleNotFoundError as error:
+                if not f"{full}.".startswith(f"{error.name}."):
+                    raise ConnectorError(
+                        "invalid_manifest",
+                        f"The handler {name!r} needs {error.name}, which is not installed.",
+                    ) from None
+        home = str(getattr(found, "__module__", ""))
+        if not callable(found) or not f"{home}.".startswith(f"{self._handlers}."):
+            raise ConnectorError(
+                "invalid_manifest", f"There is no handler {name!r} below {self._handlers}."
+            )
+        handler: Callable[..., Any] = found
+        return handler
+
+    def _action(self, key: str) -> Action:
+        spec = self.manifest.actions.get(key) if isinstance(key, str) else None
+        if spec is None:
+            known = self.manifest.actions
+            raise ConnectorError(
+                "unknown_action",
+                f"There is no action {str(key)[:60]!r}{nearest(str(key), known)}",
+                hint="Actions: " + ", ".join(known),
+            )
+        return spec
+
+    def _prepare(self, action: str, inputs: Any, connection: Any) -> tuple[Target, Cleaned]:
+        """Return the target and the cleaned inputs; every problem of both is raised at once."""
+        form = self.form(action)
+        given = {} if inputs is None else inputs
+        if not isinstance(given, Mapping):
+            row = problem("/inputs", "must be an object")
+            raise refused("invalid_payload", [row])
+        if "connection" in given and connection is None:
+            connection = given["connection"]  # builders keep the reference among the inputs
+        cleaned = form.clean({key: given[key] for key in given if key != "connection"})
+        try:
+            target = self._targets.find(connection)
+        except ConnectorError as error:
+            if not cleaned.problems:
+                raise
+            rows = error.details or [problem("/connection", error.message)]
+            raise refused(error.code, [*rows, *cleaned.problems], error.hint) from None
+        if cleaned.problems:
+            raise refused("invalid_input", cleaned.problems)
+        return target, cleaned
+
+    def _check_output(self, spec: Action, data: Any) -> None:
+        if spec.output is None:
+            return
+        if spec.output not in self._outputs:
+            self._outputs[spec.output] = Validator(bundle(spec.output, self.manifest.schemas))
+        problems = self._outputs[spec.output].problems(data)
+        if problems:
+            where = "/".join(map(str, ("", *problems[0].path)))
+            raise ConnectorError(
+                "invalid_response",
+                f"The answer is not what the action returns: {where} {problems[0].message}.",
+                sent="unknown",
+            )

@@ -1,0 +1,157 @@
+"""A JSON payload cleaned, defaulted and validated against what the manifest declares.
+
+Low-code builders send strings: they are converted where the schema wants something else. Every
+problem is found at once, before anything is sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from connector import jsontext
+from connector.errors import problem
+from connector.manifest import ABSENT, Input
+from connector.schema import Schemas, object_schema, resolved
+from connector.validation import Validator, nearest
+from connector.verdict import pattern
+
+_NUMBER = re.compile(
+    r"\s*[-+]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})([eE][-+]?[0-9]{1,3})?\s*\Z"
+)
+
+
+class Cleaned(NamedTuple):
+    """The values to act on, the keys that took their default, and the problems (then no value
+    may be used)."""
+
+    values: dict[str, Any]
+    defaulted: frozenset[str]
+    problems: list[dict[str, str]]
+
+
+class _Plan(NamedTuple):
+    """What cleaning needs to know of one input."""
+
+    item: Input
+    types: frozenset[str]
+    keeps_empty: bool
+    pairs: bool
+
+
+class Form:
+    """The declared inputs of an action, or the fields of a connection, ready to clean payloads.
+
+    `path` is the JSON pointer under which problems are reported, such as `/inputs`.
+    """
+
+    def __init__(self, title: str, path: str, inputs: Sequence[Input], schemas: Schemas) -> None:
+        self.path = path
+        self.schema = object_schema(title, inputs, schemas)
+        self._plans = {item.key: _plan(item, self.schema) for item in inputs}
+        self._validator = Validator(self.schema)
+
+    def clean(self, given: Mapping[str, Any]) -> Cleaned:
+        """Return `given` cleaned; it is not changed itself."""
+        values: dict[str, Any] = {}
+        defaulted: list[str] = []
+        problems: list[dict[str, str]] = []
+        for key, plan in self._plans.items():
+            value = given.get(key)
+            if value is None or (value == "" and not plan.keeps_empty):
+                if plan.item.default is not ABSENT:
+                    values[key] = _fresh(plan.item.default)
+                    defaulted.append(key)
+                continue
+            try:
+                values[key] = _converted(value, plan)
+            except ValueError as error:
+                row = problem(f"{self.path}/{key}", f"is not valid JSON: {error}", plan.item.label)
+                problems.append(row)
+        problems.extend(self._unknown(str(key)) for key in given if key not in self._plans)
+        found = self._check(values)
+        if problems or found:
+            refused = {row["path"] for row in problems}
+            problems.extend(row for row in found if row["path"] not in refused)
+            problems.sort(key=self._rank)
+        return Cleaned(values, frozenset(defaulted), problems)
+
+    def _rank(self, row: Mapping[str, str]) -> int:
+        """Return where a problem stands among the others: as in the form, unknown names first."""
+        key = row["path"][len(self.path) + 1 :].partition("/")[0]
+        return list(self._plans).index(key) if key in self._plans else -1
+
+    def _unknown(self, key: str) -> dict[str, str]:
+        path = f"{self.path}/{_pointer(key)}"
+        return problem(path, "is not known here" + nearest(key, self._plans))
+
+    def _check(self, values: dict[str, Any]) -> list[dict[str, str]]:
+        return [
+            problem(
+                "/".join((self.path, *map(_pointer, found.path))),
+                found.message,
+                self._plans[str(found.path[0])].item.label if found.path else None,
+            )
+            for found in self._validator.problems(values)
+        ]
+
+
+def _fresh(default: Any) -> Any:
+    """Return a default that a handler may change without changing it for others."""
+    if not isinstance(default, dict | list):
+        return default
+    return jsontext.copy(default)
+
+
+def _pointer(part: str | int) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
+
+
+def _plan(item: Input, schema: Mapping[str, Any]) -> _Plan:
+    fragment = resolved(schema["properties"][item.key], schema)
+    types = fragment.get("type", [])
+    types = frozenset([types] if isinstance(types, str) else types)
+    return _Plan(
+        item=item,
+        types=types,
+        keeps_empty="string" in types and _may_be_empty(fragment),
+        pairs=item.control == "keyValueList",
+    )
+
+
+def _may_be_empty(fragment: Mapping[str, Any]) -> bool:
+    return (
+        not fragment.get("minLength")
+        and "" in fragment.get("enum", ("",))
+        and bool(pattern(fragment.get("pattern", "")).search(""))
+    )
+
+
+def _converted(value: Any, plan: _Plan) -> Any:
+    """Return `value` as the schema wants it, unchanged where it cannot be: validation then says
+    what is wrong. Raises ValueError where a JSON text was wanted and this is not one."""
+    if isinstance(value, str) and "string" not in plan.types:
+        value = _from_text(value, plan.types)
+    elif isinstance(value, float) and "integer" in plan.types and value.is_integer():
+        value = int(value)
+    if plan.pairs and isinstance(value, dict):
+        return [{"key": key, "value": item} for key, item in value.items()]
+    return value
+
+
+def _from_text(text: str, types: frozenset[str]) -> Any:
+    if "boolean" in types and text.strip().lower() in ("true", "false"):
+        return text.strip().lower() == "true"
+    if types & {"number", "integer"} and _NUMBER.match(text):
+        return _number(text, types)
+    if types & {"array", "object"}:
+        return jsontext.loads(text, unique=True)
+    return text
+
+
+def _number(text: str, types: frozenset[str]) -> int | float:
+    if text.strip().lstrip("+-").isdigit():
+        return int(text)  # exact, however long
+    number = float(text)
+    return int(number) if "integer" in types and number.is_integer() else number

@@ -1,0 +1,134 @@
+"""A payload's connection made ready to send: found, cleaned, and kept for the next call."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from connector import connections
+from connector.errors import problem, refused
+from connector.inputs import Form
+from connector.manifest import Manifest
+from connector.validation import nearest
+
+if TYPE_CHECKING:
+    from connector.transport.providers import Provider
+    from connector.transport.wire import Line
+
+_MOST = 128
+
+
+class Target(NamedTuple):
+    """A connection made ready: its provider and the way there."""
+
+    provider: Provider
+    line: Line
+
+
+class Targets:
+    """The targets of one connector, made once for the same fields; the latest `_MOST` are kept.
+
+    `configured` is the operator's file of named connections, or its content; where None, the
+    file that CONNECTOR_CONNECTIONS names.
+    """
+
+    def __init__(self, spec: Manifest, configured: Path | Mapping[str, Any] | None) -> None:
+        self._manifest = spec
+        self._configured = configured
+        self._forms: dict[str, Form] = {}
+        self._made: dict[str, Target] = {}
+
+    def form(self, key: str | None = None) -> Form:
+        """Return the form of a kind of connection, the first one where no key is given."""
+        key = key or next(iter(self._manifest.connections))
+        if key not in self._forms:
+            spec, schemas = self._manifest.connections[key], self._manifest.schemas
+            self._forms[key] = Form(spec.label, "/connection/fields", spec.fields, schemas)
+        return self._forms[key]
+
+    def kind(self, connection: Any) -> tuple[str, Mapping[str, Any]]:
+        """Return the key and the fields of a connection as a payload holds it, or of the
+        configured one that it names. Raises ConnectorError `invalid_connection`."""
+        if connection is None:
+            row = problem("/connection", "is required")
+            raise refused("invalid_connection", [row], hint="Give the API key of a connection.")
+        if isinstance(connection, str):
+            connection = connections.named(connection, self._known(), os.environ)
+        if not isinstance(connection, Mapping):
+            row = problem("/connection", "must be an object with fields, or a configured name")
+            raise refused("invalid_connection", [row])
+        kinds = self._manifest.connections
+        key = connection.get("key") or next(iter(kinds))
+        fields = connection.get("fields")
+        fields = {} if fields is None else fields
+        problems = [
+            problem(f"/connection/{str(name)[:60]}", "is not known here; fields go under 'fields'")
+            for name in connection
+            if name not in ("key", "fields")
+        ]
+        if not isinstance(key, str) or key not in kinds:
+            close = nearest(str(key), kinds)
+            problems.append(problem("/connection/key", f"is not a kind of connection{close}"))
+        if not isinstance(fields, Mapping):
+            problems.append(problem("/connection/fields", "must be an object"))
+        if problems:
+            raise refused("invalid_connection", problems)
+        return key, fields
+
+    def _known(self) -> Mapping[str, Any]:
+        if self._configured is None:
+            path = os.environ.get("CONNECTOR_CONNECTIONS")
+            self._configured = Path(path) if path else {}
+        if isinstance(self._configured, Path):
+            self._configured = connections.read(self._configured)
+        return self._configured
+
+    def find(self, connection: Any) -> Target:
+        """Return where a connection leads. Raises ConnectorError `invalid_connection`, or
+        `blocked_target` for an endpoint that nothing may be sent to."""
+        key, fields = self.kind(connection)
+        given = _name(key, fields)
+        target = self._made.get(given)
+        if target is None:
+            cleaned = self.form(key).clean(fields)
+            if cleaned.problems:
+                raise refused("invalid_connection", cleaned.problems)
+            # Kept under what was given, to find it without cleaning, and under what it means.
+            name = _name(key, cleaned.values)
+            target = self._made.get(name) or _new(cleaned.values)
+            self._keep(name, target)
+            self._keep(given, target)
+        return target
+
+    def _keep(self, name: str, target: Target) -> None:
+        while len(self._made) >= _MOST:
+            old = self._made.pop(next(iter(self._made)), None)
+            if old is not None:
+                old.line.close()
+        self._made.setdefault(name, target)
+
+    def close(self) -> None:
+        """Close the idle connections of all targets; the next call makes new ones."""
+        made, self._made = self._made, {}
+        for target in made.values():
+            target.line.close()
+
+
+def _new(fields: Mapping[str, Any]) -> Target:
+    # Only what calls a provider needs these.
+    from connector.transport.providers import provider
+    from connector.transport.wire import Line
+
+    found = provider(fields)
+    return Target(found, Line(found))
+
+
+def _name(key: str, fields: Mapping[str, Any]) -> str:
+    # As JSON, which tells true from 1 as a dictionary's key would not.
+    try:
+        return key + json.dumps(dict(fields))
+    except (TypeError, ValueError):
+        return key  # never kept under: validation refuses what is not JSON

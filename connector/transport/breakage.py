@@ -1,0 +1,106 @@
+"""What a library's exception means: the code of an attempt that brought no answer.
+
+No text of an exception is passed on: it may quote an address, a header or a key.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+from urllib3.exceptions import SSLError
+
+from connector.errors import ConnectorError
+from connector.transport.connection import Exchange
+
+_ENDS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)
+"""A handshake that merely ends; which of the first two it is differs between Python's releases."""
+
+
+def error(broken: Exception, exchange: Exchange, answered: bool) -> ConnectorError:
+    """Return the error of an attempt that `broken` ended; `answered` says that a head had come."""
+    sent = "unknown" if exchange.sent or answered else "no"
+    if exchange.deadline.cancelled.is_set():
+        return ConnectorError("cancelled", "The action was interrupted.", sent=sent)
+    if exchange.cut or exchange.deadline.remaining() <= 0 or _timed_out(broken):
+        where = "while it waited for the answer" if sent != "no" else "before anything was sent"
+        return ConnectorError(
+            "deadline_exceeded", f"The action's time was over {where}.", sent=sent
+        )
+    if sent == "no":
+        return _unsent(broken)
+    if _is_loss(broken):
+        code, words = "connection_lost", "broke before the answer was complete"
+    else:
+        code, words = "protocol_error", "did not carry well-formed HTTP"
+    return ConnectorError(code, f"The connection {words} ({_what(broken)}).", sent=sent)
+
+
+def _unsent(broken: Exception) -> ConnectorError:
+    # A handshake that breaks off says nothing of a certificate.
+    if _has(broken, ssl.SSLError, SSLError) and not _has(broken, *_ENDS):
+        return ConnectorError(
+            "tls_error",
+            f"The server's TLS was refused ({_tls_reason(broken)}).",
+            hint="Check the endpoint's host name; for a private authority set CA File.",
+        )
+    status = _tunnel_status(broken)
+    why = f"the proxy answered {status}" if status else _what(broken)
+    return ConnectorError("connect_failed", f"The connection failed ({why}).")
+
+
+def _timed_out(broken: Exception) -> bool:
+    """Whether our own limit ended it. The system's own (ETIMEDOUT, a peer that vanished) is a
+    TimeoutError too, but one that carries its number."""
+    return any(isinstance(e, TimeoutError) and e.errno is None for e in _chain(broken))
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and all that it wraps: requests and urllib3 nest them as arguments."""
+    seen: list[BaseException] = []
+    pending: list[Any] = [error]
+    while pending:
+        item = pending.pop(0)
+        if isinstance(item, BaseException) and item not in seen:
+            seen.append(item)
+            yield item
+            pending += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
+
+
+def _has(error: Exception, *kinds: type[BaseException]) -> bool:
+    return any(isinstance(item, kinds) for item in _chain(error))
+
+
+def _is_loss(error: Exception) -> bool:
+    """Whether the connection broke, rather than carried something malformed."""
+    if _has(error, ConnectionError):  # among them http.client's RemoteDisconnected
+        return True
+    return not _has(error, http.client.HTTPException, ValueError) and _has(
+        error, ssl.SSLError, OSError
+    )
+
+
+def _what(error: Exception) -> str:
+    """Name an exception's innermost cause by its type: its text may quote an address or a key."""
+    return type(list(_chain(error))[-1]).__name__
+
+
+def _tunnel_status(error: Exception) -> str | None:
+    """Return the status with which a proxy refused to connect: the standard library has it in
+    its text only, beside words of the proxy's own."""
+    for item in _chain(error):
+        if match := re.match(r"Tunnel connection failed: ([0-9]{3})", str(item)):
+            return match.group(1)
+    return None
+
+
+def _tls_reason(error: Exception) -> str:
+    for item in _chain(error):
+        if isinstance(item, ssl.SSLCertVerificationError):
+            return item.verify_message
+        if isinstance(item, ssl.SSLError) and item.reason:
+            return item.reason.lower().replace("_", " ")
+    return "handshake failed"

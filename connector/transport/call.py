@@ -1,0 +1,137 @@
+"""What one invocation carries through all its attempts: clock, time left, notes for `meta`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from connector.errors import ConnectorError
+from connector.facts import Policies
+from connector.transport.deadline import Deadline
+
+
+def _sleep(seconds: float, cancelled: threading.Event) -> None:
+    cancelled.wait(seconds)
+
+
+def _random() -> float:
+    import random  # only a retry needs chance
+
+    return random.random()  # noqa: S311 - jitter, no secret
+
+
+def _today() -> str:
+    return time.strftime("%Y-%m-%d")
+
+
+class Clock(NamedTuple):
+    """Time and chance, so that tests can decide both.
+
+    `sleep` takes seconds and the event that ends it early; `today` is the date by which models
+    have retired; `now` is in seconds since 1970.
+    """
+
+    monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float, threading.Event], None] = _sleep
+    random: Callable[[], float] = _random
+    today: Callable[[], str] = _today
+
+
+REAL = Clock()
+
+
+_SENT = ("no", "rejected", "unknown")
+
+
+def worse(sent: str, other: str) -> str:
+    """Return the one of two values of `sent` after which more may have been done and billed."""
+    return max(sent, other, key=_SENT.index)
+
+
+class Planned(Exception):
+    """Ends a handler in a dry run, once its request is noted. Never seen by a caller."""
+
+
+class Call:
+    """One invocation. Thread-safe: its attempts may run side by side."""
+
+    def __init__(self, policies: Policies, clock: Clock = REAL) -> None:
+        self.policies = policies
+        self.clock = clock
+        self.deadline = Deadline(policies.deadline_ms / 1000, clock.monotonic)
+        self.warnings: list[str] = []
+        self.attempts = 0
+        self.sent = "no"
+        self.usage: dict[str, Any] | None = None
+        self.request_id: str | None = None
+        self.http_status: int | None = None
+        self.headers: Mapping[str, str] | None = None
+        self.interrupted = False
+        self.shows_answer = False
+        self._resume_at = 0.0
+        self._lock = threading.Lock()
+
+    def warn(self, text: str) -> None:
+        """Add a warning to the result, once however often it is said."""
+        with self._lock:
+            if text not in self.warnings:
+                self.warnings.append(text)
+
+    def begin(self) -> None:
+        """Count an attempt, after any pause that the provider asked for."""
+        while (wait := self._resume_at - self.clock.monotonic()) > 0:
+            self.wait(wait)
+        self.check()
+        with self._lock:
+            self.attempts += 1
+
+    def settle(self, sent: str) -> None:
+        """Remember what became of an attempt: `sent` is that of the whole invocation."""
+        with self._lock:
+            self.sent = worse(self.sent, sent)
+
+    def check(self) -> None:
+        """Raise ConnectorError where the action was cancelled or its time is over."""
+        if self.deadline.cancelled.is_set():
+            raise ConnectorError("cancelled", "The action was interrupted.")
+        if self.deadline.remaining() <= 0:
+            raise ConnectorError("deadline_exceeded", "The action's time was over.")
+
+    def wait(self, seconds: float) -> None:
+        """Sleep, at most until the action is cancelled or its time is over."""
+        self.check()
+        self.clock.sleep(min(seconds, self.deadline.remaining()), self.deadline.cancelled)
+        self.check()
+
+    def pause(self, seconds: float) -> None:
+        """Let no attempt of this invocation begin for `seconds`."""
+        with self._lock:
+            self._resume_at = max(self._resume_at, self.clock.monotonic() + seconds)
+
+    def note(self, answer: Any) -> None:
+        """Keep what `meta` says of the latest answer."""
+        self.http_status = answer.status
+        self.headers = answer.headers
+        self.request_id = answer.request_id or self.request_id
+
+    def add_usage(self, usage: Any) -> None:
+        """Add a provider's usage object to that of the whole invocation."""
+        if isinstance(usage, dict):
+            with self._lock:
+                self.usage = add(self.usage or {}, usage)
+
+
+def add(total: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return two usage objects added up, nested counts included."""
+    result = dict(total)
+    for key, value in more.items():
+        if isinstance(value, dict):
+            old = result.get(key)
+            result[key] = add(old if isinstance(old, dict) else {}, value)
+        elif isinstance(value, int | float) and not isinstance(value, bool):
+            old = result.get(key)
+            result[key] = value + (old if isinstance(old, int | float) else 0)
+    return result

@@ -1,0 +1,237 @@
+"""One TCP connection: resolved, checked and dialled by us, read strictly.
+
+What urllib3 leaves to the standard library is tightened here: the peer's address is checked
+before a byte leaves, and a TLS stream that breaks off has not ended. `answer` reads what comes
+back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from connector.errors import ConnectorError
+from connector.transport import target
+from connector.transport.answer import StrictResponse
+from connector.transport.deadline import Deadline
+
+_CONNECT_SECONDS = 15.0
+"""A host that does not answer at all is given up long before an action's own deadline."""
+
+
+class Exchange:
+    """One attempt as its connection sees it: the time it has, whether anything left, and whether
+    its socket was shut down from outside (`cut`).
+
+    It keeps the socket itself: the connection forgets its own when the answer will end with it.
+    """
+
+    __slots__ = ("_guarded", "_sock", "cut", "deadline", "sent")
+
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = deadline
+        self.sent = False
+        self.cut = False
+        self._sock: Any = None
+        self._guarded = False
+
+    def guard(self, sock: Any) -> None:
+        """Let the deadline end whatever `sock` does, for the rest of the attempt."""
+        self._sock = sock
+        if not self._guarded:
+            self._guarded = True
+            self.deadline.attach(self)
+        elif self.cut:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Shut the socket down, so that whoever reads or writes it returns at once."""
+        self.cut = True
+        sock = self._sock
+        # Not sock.shutdown: on a TLS socket that would also tear the session's state from under
+        # the thread that uses it. TLS within TLS (a proxy) keeps its socket one level deeper.
+        sock = getattr(sock, "socket", sock)
+        if sock is not None:
+            with contextlib.suppress(OSError):  # closed meanwhile: nobody waits for it any more
+                socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def close(self) -> bool:
+        """Let go of the socket; False where it was hung up, or is about to be."""
+        if not self._guarded:
+            return not self.cut
+        self._guarded = False
+        free = self.deadline.detach(self)
+        self._sock = None
+        return free and not self.cut
+
+
+current = threading.local()
+"""`current.exchange` is the attempt of this thread: urllib3 has no way to pass it along."""
+
+
+class Secured(ssl.SSLSocket):
+    """A TLS socket that can be hung up while it shakes hands, and that reports a stream which
+    ends without TLS's own end: a body that ends with its connection may have been cut short."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        current.exchange.guard(self)
+        self.suppress_ragged_eofs = False
+        super().do_handshake(block)
+
+
+class _Checked:
+    """What both kinds of connection do more than urllib3's."""
+
+    response_class = StrictResponse
+    plain = True
+
+    def _new_conn(self: Any) -> socket.socket:
+        exchange: Exchange = current.exchange
+        sock = dial(self._dns_host, self.port, self.plain, exchange.deadline, exchange.guard)
+        for option in self.socket_options or ():
+            sock.setsockopt(*option)
+        return sock
+
+    def connect(self: Any) -> None:
+        try:
+            super().connect()  # type: ignore[misc] # of the urllib3 class beside this one
+        finally:
+            current.exchange.sent = False  # a proxy may have seen CONNECT, nobody the request
+
+    def send(self: Any, data: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        exchange: Exchange = current.exchange
+        exchange.guard(self.sock)
+        exchange.sent = True
+        super().send(data)  # type: ignore[misc] # of the urllib3 class beside this one
+
+
+class _Plain(_Checked, HTTPConnection):  # type: ignore[misc] # response_class: not in the stubs
+    pass
+
+
+class _Secure(_Checked, HTTPSConnection):  # type: ignore[misc] # response_class: not in the stubs
+    plain = False
+
+
+class _Guarded:
+    """What both kinds of pool do more than urllib3's."""
+
+    def _put_conn(self: Any, conn: Any) -> None:
+        # Before the next attempt can have it: this one's deadline must not end that one's work.
+        exchange: Exchange | None = getattr(current, "exchange", None)
+        if conn is not None and exchange is not None and not exchange.close():
+            conn.close()
+            conn = None
+        super()._put_conn(conn)  # type: ignore[misc] # of the urllib3 class beside this one
+
+
+class _PlainPool(_Guarded, HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _SecurePool(_Guarded, HTTPSConnectionPool):
+    ConnectionCls = _Secure
+
+
+POOLS = {"http": _PlainPool, "https": _SecurePool}
+
+
+def dial(
+    host: str, port: int, plain: bool, deadline: Deadline, guard: Callable[[Any], None]
+) -> socket.socket:
+    """Return a socket connected to the first address of `host` that answers.
+
+    `guard` is told each socket before it connects. Each address is checked first, so that a name
+    that changes its mind (rebinding) reaches nothing that `target` forbids. Raises ConnectorError
+    `connect_failed`, `blocked_target` or `deadline_exceeded`; nothing was sent.
+    """
+    failure = "no address"
+    addresses = _resolve(host, port, deadline)
+    for *_, address in addresses:
+        target.check_address(str(address[0]), plain=plain)
+    for family, kind, protocol, _, address in addresses:
+        left = _left(deadline)
+        sock = socket.socket(family, kind, protocol)
+        try:
+            guard(sock)
+            sock.settimeout(min(left, _CONNECT_SECONDS))
+            sock.connect(address)
+            _left(deadline)  # one that was hung up may look connected
+        except OSError as error:
+            sock.close()
+            failure = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
+        except BaseException:
+            sock.close()
+            raise
+        else:
+            sock.settimeout(max(deadline.remaining(), 0.001))
+            return sock
+    _left(deadline)
+    raise ConnectorError(
+        "connect_failed",
+        f"No connection to {host}:{port} ({failure}).",
+        hint="Check the endpoint, DNS, firewall and private network.",
+    )
+
+
+def _left(deadline: Deadline) -> float:
+    left = deadline.remaining()
+    if deadline.cancelled.is_set():
+        raise ConnectorError("cancelled", "The action was interrupted.")
+    if left <= 0:
+        raise ConnectorError("deadline_exceeded", "The action's time was over while connecting.")
+    return left
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
+    host = host.strip("[]")
+    if target.literal(host) is not None or host == "localhost":
+        return _lookup(host, port)
+    # A resolver cannot be interrupted: it is asked on a thread that may be left behind.
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(_attempt_lookup(host, port)), daemon=True)
+    thread.start()
+    thread.join(min(_left(deadline), _CONNECT_SECONDS))
+    if not found:
+        _left(deadline)
+        raise _unknown_host(host, "no answer in time")
+    if isinstance(found[0], ConnectorError):
+        raise found[0]
+    addresses: list[Any] = found[0]
+    return addresses
+
+
+def _attempt_lookup(host: str, port: int) -> list[Any] | ConnectorError:
+    try:
+        return _lookup(host, port)
+    except ConnectorError as error:
+        return error
+
+
+def _lookup(host: str, port: int) -> list[Any]:
+    try:
+        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    except (OSError, UnicodeError) as error:
+        reason = _reason(error) if isinstance(error, OSError) else "not a host name"
+    raise _unknown_host(host, reason)
+
+
+def _unknown_host(host: str, reason: str) -> ConnectorError:
+    return ConnectorError(
+        "connect_failed",
+        f"The host {host} could not be found ({reason}).",
+        hint="Check the endpoint (or the name of the resource) and DNS.",
+    )

@@ -1,0 +1,232 @@
+"""Sends one request once and turns what comes back into a whole answer or one error.
+
+No redirect is followed, no cookie kept, no environment read; the body is bounded, decompression
+included.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import os
+import ssl
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
+from requests.exceptions import RequestException
+from urllib3.exceptions import HTTPError
+from urllib3.util import Timeout
+
+from connector.errors import ConnectorError
+from connector.secret import Secret
+from connector.transport import body, breakage, connection
+from connector.transport.deadline import Deadline
+from connector.transport.wire import Answer, Limits, Request
+
+log = logging.getLogger("connector")
+
+POOL_SIZE = 256
+"""Idle connections kept for each host, at least the largest concurrency: a smaller pool would
+open and throw away connections all the time."""
+
+
+class _Adapter(HTTPAdapter):
+    """A requests adapter with our connections and one TLS context, loaded once."""
+
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        self._tls = tls
+        self._pool: Any = None
+        super().__init__(pool_connections=2, pool_maxsize=POOL_SIZE)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **self._with_tls(kwargs))
+        self.poolmanager.pool_classes_by_scheme = connection.POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **self._with_tls(kwargs))
+        manager.pool_classes_by_scheme = connection.POOLS
+        return manager
+
+    def _with_tls(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        return {**kwargs, "ssl_context": self._tls} if self._tls else kwargs
+
+    def pool(self, url: str, proxies: dict[str, str] | None) -> Any:
+        """Return the pool of connections to the host of `url`, found once: an adapter of ours
+        leads to one host."""
+        pool = self._pool
+        if pool is None:
+            request = PreparedRequest()
+            request.url = url
+            pool = self.get_connection_with_tls_context(request, True, proxies=proxies)
+            self._pool = pool
+        return pool  # not self._pool: another thread may close the adapter meanwhile
+
+    def close(self) -> None:
+        """Close the idle connections; a later request finds its pool anew."""
+        self._pool = None
+        super().close()
+
+
+class Session:
+    """The connections to one provider, for one connection's key.
+
+    Safe in threads (urllib3's pool is) and across fork (a child makes its own).
+    """
+
+    def __init__(self, secure: bool, proxy: Secret | None, ca_file: str | None) -> None:
+        self._secure = secure
+        self._ca_file = ca_file
+        self._proxies = {"http": proxy.reveal(), "https": proxy.reveal()} if proxy else None
+        self._adapters: dict[int, _Adapter] = {}
+
+    def adapter(self) -> _Adapter:
+        """Return this process's adapter."""
+        pid = os.getpid()
+        adapter = self._adapters.get(pid)
+        if adapter is None:
+            for parent in [key for key in self._adapters if key != pid]:
+                self._adapters.pop(parent, None)  # its sockets are the parent's: never used here
+            adapter = _Adapter(_tls_context(self._ca_file) if self._secure else None)
+            adapter = self._adapters.setdefault(pid, adapter)
+        return adapter
+
+    def close(self) -> None:
+        """Close the idle connections; those in use close when they come back."""
+        for adapter in list(self._adapters.values()):
+            adapter.close()
+
+    def send(self, request: Request, headers: Mapping[str, str], timeout: float) -> Any:
+        """Return urllib3's answer, its body unread.
+
+        Through the adapter's pool and not its `send`, which finds the pool, the proxy and the TLS
+        settings again for each request, and collects the answer's cookies.
+        """
+        adapter = self.adapter()
+        proxied = self._proxies is not None and not self._secure
+        return adapter.pool(request.url, self._proxies).urlopen(
+            request.method,
+            request.url if proxied else "/" + request.url.split("/", 3)[3],
+            body=request.body,
+            headers=headers,
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+            retries=adapter.max_retries,
+            timeout=Timeout(connect=timeout, read=timeout),
+        )
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    import certifi  # what requests trusts, and installed with it
+
+    try:
+        context = ssl.create_default_context(cafile=ca_file or certifi.where())
+    except (OSError, ssl.SSLError, ValueError):
+        raise ConnectorError(
+            "invalid_connection",
+            "CA File: cannot be read, or is not a PEM file of certificates.",
+            hint="Give the path of a PEM file on the machine that runs the connector.",
+        ) from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = connection.Secured
+    return context
+
+
+class Sender:
+    """Sends requests over one session; the key is added at the last moment."""
+
+    def __init__(self, session: Session, authorization: tuple[str, str, Secret]) -> None:
+        self._session = session
+        self._header, self._prefix, self._secret = authorization
+
+    def close(self) -> None:
+        """Close the idle connections; see `Session.close`."""
+        self._session.close()
+
+    def send(
+        self,
+        request: Request,
+        deadline: Deadline,
+        limits: Limits,
+        write: Callable[[bytes], Any] | None = None,
+    ) -> Answer:
+        """Return the whole answer, whatever its status.
+
+        With `write`, the body of a success goes there piece by piece and is empty in the answer.
+        Raises ConnectorError where there is no answer; its `sent` says whether the request left.
+        """
+        exchange = connection.Exchange(deadline)
+        connection.current.exchange = exchange
+        raw: Any = None
+        started = time.perf_counter()
+        status: int | str = "failed"
+        try:
+            left = max(deadline.remaining(), 0.001)
+            raw = self._session.send(request, self._headers_of(request), left)
+            status = raw.status
+            answer = self._read(raw, request.method, limits, write)
+            self._check_whole(raw, answer, exchange)
+            return answer
+        except (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as e:
+            failure = breakage.error(e, exchange, answered=raw is not None)
+        finally:
+            exchange.close()
+            connection.current.exchange = None
+            if raw is not None:
+                raw.close()
+            log.debug(
+                "%s %s -> %s in %.0f ms",
+                request.method,
+                request.url.partition("?")[0],
+                status,
+                (time.perf_counter() - started) * 1000,
+            )
+        # Raised outside the handler: the library's exception holds the request, and so the key.
+        raise failure
+
+    def _headers_of(self, request: Request) -> dict[str, str]:
+        headers = dict(request.headers)
+        if request.body is not None:
+            headers["Content-Length"] = str(len(request.body))
+        headers[self._header] = self._prefix + self._secret.reveal()
+        return headers
+
+    def _read(self, raw: Any, method: str, limits: Limits, write: Any) -> Answer:
+        headers = self._headers(list(raw.headers.items()))
+        status = raw.status
+        if not 200 <= status <= 599:
+            raise http.client.BadStatusLine("status")
+        if status >= 300:
+            content = body.beginning(raw, headers, limits.error)
+        elif write is not None:
+            pieces = body.decoded(raw, headers, limits.body)
+            for piece in body.scrubbed(pieces, self._secret):
+                write(piece)
+            content = b""
+        else:
+            content = body.whole(raw, headers, limits.body)
+        request_id = headers.get("x-request-id") or headers.get("apim-request-id")
+        return Answer(status, headers, self._secret.scrub_bytes(content), request_id)
+
+    def _headers(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+        text = "\n".join(f"{name}\n{value}" for name, value in pairs)
+        scrub = self._secret.scrub
+        if scrub(text) is not text:  # rare: looked for once in all of them, not in each
+            pairs = [(scrub(name), scrub(value)) for name, value in pairs]
+        return {name.lower(): _line(value) for name, value in pairs}
+
+    def _check_whole(self, raw: Any, answer: Answer, exchange: connection.Exchange) -> None:
+        # A body that only the end of the connection ends looks whole when it was cut from outside.
+        # An error's status says what happened, whatever became of its body.
+        framed = "content-length" in answer.headers or raw.chunked
+        if exchange.cut and not framed and answer.status < 300:
+            raise TimeoutError
+
+
+def _line(value: str) -> str:
+    """Return a header's value on one line: old servers fold long ones."""
+    return " ".join(value.split()) if "\n" in value or "\r" in value else value

@@ -1,0 +1,210 @@
+"""A value against its JSON Schema: a fast verdict first, sentences for a refusal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from connector import verdict, walk
+
+
+class Problem(NamedTuple):
+    """Where a value breaks its schema: the keys and indexes that lead there, and a sentence that
+    quotes no text of the value."""
+
+    path: tuple[str | int, ...]
+    message: str
+
+
+class Validator:
+    """One schema, compiled once.
+
+    The verdict comes from `verdict`, which costs microseconds. jsonschema is asked only where the
+    schema says more than `verdict` knows.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.schema = schema
+        self._valid: Callable[[Any], bool] | None = None
+        self._walked = False
+        self._jsonschema: Any = None
+
+    def problems(self, value: Any) -> list[Problem]:
+        """Return every problem of `value`, none where it is valid."""
+        if self._valid is None:
+            if not self._walked:
+                # A process that validates once, as the command line does, never pays to compile.
+                self._walked = True
+                return self._walk(value)
+            self._valid = verdict.compile_schema(self.schema)
+        return [] if self._valid(value) else self._walk(value)
+
+    def _walk(self, value: Any) -> list[Problem]:
+        try:
+            return _told(walk.faults(self.schema, value, self.schema))
+        except walk.Unknown:
+            return self.explain(value)
+
+    def explain(self, value: Any) -> list[Problem]:
+        """Return every problem of `value` as jsonschema finds them."""
+        if self._jsonschema is None:
+            self._jsonschema = _explainer(self.schema)
+        try:
+            errors = list(self._jsonschema.iter_errors(value))
+        except (ValueError, RecursionError):
+            # jsonschema writes the value into messages of its own: Python cannot write this one.
+            return [Problem((), "has an integer of too many digits, or is nested too deeply")]
+        return _told(errors)
+
+
+def _told(errors: Iterable[Any]) -> list[Problem]:
+    return sorted({found for error in errors for found in _sentences(error)}, key=_place)
+
+
+def _place(found: Problem) -> tuple[list[tuple[int, str]], str]:
+    path = [(part, "") if isinstance(part, int) else (-1, str(part)) for part in found.path]
+    return path, found.message
+
+
+def _explainer(schema: Mapping[str, Any]) -> Any:
+    import jsonschema
+    from referencing import Registry
+
+    base = jsonschema.Draft202012Validator
+    numbers = base.TYPE_CHECKER.redefine_many({"number": _is_number, "integer": _is_integer})
+    # Whole: `$` of a pattern means the end of the text, as in ECMA-262, not "or before a final
+    # line break", as in Python.
+    extend: Any = jsonschema.validators.extend
+    strict = extend(base, {"pattern": _pattern}, type_checker=numbers)
+    # An empty registry resolves nothing but the schema itself: no file, no network.
+    return strict(schema, registry=Registry())
+
+
+def _is_number(_: Any, value: Any) -> bool:
+    return verdict.is_number(value)
+
+
+def _is_integer(_: Any, value: Any) -> bool:
+    return verdict.is_integer(value)
+
+
+def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[Any]:
+    from jsonschema import ValidationError
+
+    if isinstance(value, str) and not verdict.pattern(pattern).search(value):
+        yield ValidationError("pattern")
+
+
+_NAMES = {
+    "string": "a text",
+    "number": "a number",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "array": "an array",
+    "object": "an object",
+    "null": "null",
+}
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN or infinite"
+    for names, kind in (
+        ((bool,), "true or false"),
+        ((str,), "a text"),
+        ((int, float), "a number"),
+        ((list,), "an array"),
+        ((dict,), "an object"),
+    ):
+        if isinstance(value, names):
+            return kind
+    return "null" if value is None else f"a {type(value).__name__}"
+
+
+def _type(error: Any) -> str:
+    wanted = error.validator_value
+    names = [_NAMES[name] for name in ([wanted] if isinstance(wanted, str) else wanted)]
+    got = _kind(error.instance)
+    if got == "a number" and not error.schema.get("writeOnly"):
+        got = _number(error.instance)
+    return f"must be {' or '.join(names)}, not {got}"
+
+
+def _number(value: int | float) -> str:
+    if isinstance(value, int) and value.bit_length() > 64:
+        return f"a number of {value.bit_length()} bits"
+    return str(value)
+
+
+def _limit(words: str) -> Callable[[Any], str]:
+    def sentence(error: Any) -> str:
+        return f"must be {words} {error.validator_value} (it is {_number(error.instance)})"
+
+    return sentence
+
+
+def _enum(error: Any) -> str:
+    return "must be one of " + ", ".join(str(choice) for choice in error.validator_value)
+
+
+def _length(error: Any) -> str:
+    limit, size = error.validator_value, len(error.instance)
+    unit = "items" if isinstance(error.instance, list) else "characters"
+    if error.validator.startswith("min"):
+        return "must not be empty" if limit == 1 else f"must have at least {limit} {unit}"
+    return f"must have at most {limit} {unit} (it has {size})"
+
+
+def _pattern_text(error: Any) -> str:
+    form = error.schema.get("x-form")
+    return f"must be {form}" if form else "has characters or a form that are not allowed here"
+
+
+_MESSAGES: Mapping[str, Callable[[Any], str]] = {
+    "type": _type,
+    "enum": _enum,
+    "minimum": _limit("at least"),
+    "maximum": _limit("at most"),
+    "exclusiveMinimum": _limit("more than"),
+    "exclusiveMaximum": _limit("less than"),
+    "minLength": _length,
+    "maxLength": _length,
+    "minItems": _length,
+    "maxItems": _length,
+    "pattern": _pattern_text,
+}
+
+
+def _sentences(error: Any) -> Iterator[Problem]:
+    path = tuple(error.absolute_path)
+    if error.validator == "required":
+        for name in error.validator_value:
+            if name not in error.instance:
+                yield Problem((*path, name), "is required")
+    elif error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        for name in error.instance:
+            if name not in known:
+                yield Problem((*path, name), "is not known here" + nearest(str(name), known))
+    elif error.validator == "anyOf" and all(_only_requires(s) for s in error.validator_value):
+        names = [name for option in error.validator_value for name in option["required"]]
+        yield Problem(path, "needs " + " or ".join(names))
+    elif error.validator is None:  # the schema is `false`
+        yield Problem(path, "is not allowed")
+    else:
+        message = _MESSAGES.get(error.validator, lambda e: f"breaks the rule {e.validator!r}")
+        yield Problem(path, message(error))
+
+
+def _only_requires(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and set(schema) == {"required"}
+
+
+def nearest(name: str, known: Any) -> str:
+    """Return `; did you mean 'x'?` for the known name nearest to `name`, or nothing."""
+    import difflib
+
+    folded = {str(key).lower(): key for key in known}
+    close = difflib.get_close_matches(name.lower(), folded, n=1)
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""

@@ -1,0 +1,4 @@
+"""The name and the version of the distribution, said once."""
+
+DISTRIBUTION = "azure-openai-service-connector"
+__version__ = "0.1.0"

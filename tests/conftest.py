@@ -1,0 +1,75 @@
+"""What all tests share: a connector whose clock the test decides, and the offline provider."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+from connector import Connector
+from connector.sandbox import Sandbox
+from connector.transport.call import Clock
+
+settings.register_profile("house", deadline=None)  # a busy machine is no failure
+settings.load_profile("house")
+
+# A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+TODAY = "2026-11-23"
+"""The day on which all tests run: models retire as time goes by."""
+
+
+class FakeClock:
+    """Real time for deadlines, noted sleeps that take none, fixed chance and date."""
+
+    def __init__(self, chance: float = 1.0) -> None:
+        self.sleeps: list[float] = []
+        self.chance = chance
+
+    def monotonic(self) -> float:
+        """Real time and the time slept: who slept long enough need not sleep again."""
+        return time.monotonic() + sum(self.sleeps)
+
+    def sleep(self, seconds: float, cancelled: threading.Event) -> None:
+        self.sleeps.append(seconds)
+
+    def clock(self) -> Clock:
+        return Clock(
+            monotonic=self.monotonic,
+            sleep=self.sleep,
+            random=lambda: self.chance,
+            today=lambda: TODAY,
+        )
+
+
+@pytest.fixture
+def fake_clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def connector(fake_clock: FakeClock) -> Iterator[Connector]:
+    """The bundled connector; retries wait no time, `fake_clock.sleeps` notes what they would."""
+    made = Connector.load(clock=fake_clock.clock())
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[Sandbox]:
+    models: dict[str, Any] = Connector.load().describe()["models"]
+    with Sandbox(models) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox) -> Sandbox:
+    """The offline provider, with nothing received yet."""
+    running_sandbox.reset()
+    return running_sandbox

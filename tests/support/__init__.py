@@ -1,0 +1,1 @@
+"""Test support: what the tests need to play the other side of the network."""

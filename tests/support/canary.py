@@ -1,0 +1,106 @@
+"""A key that must never be seen again, and where to look for it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+KEY: Final = "sk-CANARY-7f3a9c51d2e84b60"
+PROXY_PASSWORD: Final = "CANARYproxy-52c1e7"
+PROXY_USER: Final = "robot"
+
+
+def _spellings(secret: str) -> Iterator[str]:
+    """The secret itself, and what base64 makes of it wherever it begins."""
+    yield secret
+    yield secret.lower()
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + secret.encode()).decode()
+        yield encoded[before + 1 : -4]
+
+
+_NEEDLES: Final = [
+    *_spellings(KEY),
+    *_spellings(PROXY_PASSWORD),
+    base64.b64encode(f"{PROXY_USER}:{PROXY_PASSWORD}".encode()).decode(),
+]
+
+
+def assert_absent(where: str, content: str | bytes) -> None:
+    """Fail, naming `where`, when the key is in `content`."""
+    text = content.decode("latin-1") if isinstance(content, bytes) else content
+    for needle in _NEEDLES:
+        assert needle not in text, f"the key is in {where}: {text[:2000]!r}"
+
+
+def everything_of(result: Any) -> Iterator[tuple[str, str | bytes]]:
+    """Every way in which a caller may show or move a result."""
+    yield "the envelope", json.dumps(result.to_dict())
+    yield "the escaped envelope", json.dumps(result.to_dict(), ensure_ascii=False)
+    yield "repr(result)", repr(result)
+    yield "the attributes", f"{result.data!r} {result.meta!r}"
+    yield "a pickled result", pickle.dumps(result)
+    error = result.error
+    if error is not None:
+        yield "repr(error)", repr(error)
+        yield "str(error)", str(error)
+        yield "vars(error)", repr(vars(error))
+        yield (
+            "the cause",
+            f"{error.__cause__!r} {error.__context__!r} {error.__notes__!r}"
+            if (hasattr(error, "__notes__"))
+            else f"{error.__cause__!r} {error.__context__!r}",
+        )
+        yield "a pickled error", pickle.dumps(error)
+
+
+class Opaque:
+    """A call whose arguments no traceback shows."""
+
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self._function = [function]
+
+    def __repr__(self) -> str:
+        return "<opaque>"
+
+    def traceback(self) -> str:
+        """What a crash reporter would write of it, locals included; "" where nothing is raised."""
+        function = self._function[0]
+        try:
+            function()
+        except Exception as error:  # noqa: BLE001 - whatever is raised is looked at
+            # From the first frame below this one and its caller's lambda on.
+            trace = error.__traceback__
+            assert trace is not None
+            assert trace.tb_next is not None
+            below = error.with_traceback(trace.tb_next.tb_next)
+            text = traceback.TracebackException.from_exception(below, capture_locals=True)
+            return "".join(text.format())
+        return ""
+
+
+@contextmanager
+def all_logs() -> Iterator[io.StringIO]:
+    """Every record of every logger at DEBUG, as a handler would write it."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s %(args)s"))
+    root = logging.getLogger()
+    loggers = [root, *(logging.getLogger(name) for name in ("connector", "urllib3", "requests"))]
+    levels = [logger.level for logger in loggers]
+    root.addHandler(handler)
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    try:
+        yield stream
+    finally:
+        root.removeHandler(handler)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

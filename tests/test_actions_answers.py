@@ -1,0 +1,174 @@
+"""What actions make of answers: whatever JSON comes, it is a result or an `invalid_response`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector import Connector
+
+from .support.fault_server import FaultServer, Received, chat_completion, completion
+
+KEY = "sk-answers-0123456789"
+INPUTS: dict[str, dict[str, Any]] = {
+    "createChatCompletion": {},
+    "createImage": {"prompt": "A boat"},
+    "createCompletions": {"messages": ["One"]},
+    "summarizeText": {"textToSummarize": "Tides."},
+}
+
+
+class Scripted:
+    """A server whose one answer is changed from outside, and a connector for it."""
+
+    def __init__(self, server: FaultServer, connector: Connector) -> None:
+        self.connector = connector
+        self.answer: Any = {}
+        self.fields = {"apiKey": KEY, "isOpenAIKey": True, "endpoint": server.url}
+
+    def run(self, action: str, answer: Any, dated: bool = False, **more: Any) -> Any:
+        self.answer = answer
+        fields = {**self.fields, "isOpenAIKey": not dated}
+        if dated:
+            fields["apiVersion"] = "2024-10-21"
+        inputs = {**INPUTS[action], **more}
+        return self.connector.invoke(action, inputs, {"fields": fields}).to_dict()
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[Scripted]:
+    made: list[Scripted] = []
+
+    def answer(received: Received, index: int) -> Mapping[str, Any]:
+        return {"json": made[0].answer}
+
+    with FaultServer(answer) as server:
+        connector = Connector.load()
+        made.append(Scripted(server, connector))
+        yield made[0]
+        connector.close()
+
+
+numbers = st.integers(-2, 3) | st.floats(allow_nan=False, allow_infinity=False)
+scalars = st.none() | st.booleans() | numbers | st.text(max_size=3)
+names = st.sampled_from(
+    "choices message content text index data url b64_json usage model error finish_reason "
+    "revised_prompt output_format total_tokens role".split()
+)
+answers = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=4),
+    max_leaves=10,
+)
+choice = st.fixed_dictionaries(
+    {},
+    optional={
+        "index": scalars,
+        "message": st.fixed_dictionaries({}, optional={"content": scalars}) | scalars,
+        "text": scalars,
+        "finish_reason": scalars,
+    },
+)
+likely = st.fixed_dictionaries(
+    {},
+    optional={
+        "choices": st.lists(choice | scalars, max_size=3) | scalars,
+        "data": st.lists(st.fixed_dictionaries({}, optional={"url": scalars, "b64_json": scalars})),
+        "usage": answers,
+        "model": scalars,
+        "error": scalars,
+        "output_format": scalars,
+    },
+)
+
+
+@pytest.mark.parametrize("action", INPUTS)
+@pytest.mark.parametrize("dated", [False, True])
+@given(answer=answers | likely)
+def test_any_answer_is_a_result_or_invalid(
+    scripted: Scripted, action: str, dated: bool, answer: Any
+) -> None:
+    envelope = scripted.run(action, answer, dated)
+    json.dumps(envelope, allow_nan=False)
+    if not envelope["ok"]:
+        error = envelope["error"]
+        if error["code"] == "partial_failure":
+            error = envelope["data"]["choices"][0]["error"]
+        assert error["code"] == "invalid_response"
+        assert error["sent"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"\x89PNG\r\n\x1a\n", "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"RIFF\0\0\0\0WEBP", "image/webp"),
+        (b"what is this?", "image/webp"),
+    ],
+)
+def test_an_image_says_what_it_is(scripted: Scripted, data: bytes, kind: str) -> None:
+    image = {"b64_json": base64.b64encode(data).decode()}
+    envelope = scripted.run("createImage", {"data": [image], "output_format": "webp"})
+    assert envelope["data"] == [{**image, "contentType": kind}]
+
+
+@pytest.mark.parametrize("stated", [None, "gif", 3])
+def test_an_image_that_says_nothing_is_a_png(scripted: Scripted, stated: Any) -> None:
+    answer = {"data": [{"url": "https://images.example/1"}], "output_format": stated}
+    envelope = scripted.run("createImage", answer)
+    assert envelope["data"] == [{"url": "https://images.example/1", "contentType": "image/png"}]
+
+
+def test_choices_are_taken_by_their_index(scripted: Scripted) -> None:
+    message = {"role": "assistant", "content": "second"}
+    first = {"role": "assistant", "content": "first"}
+    choices = [{"index": 1, "message": message}, {"index": 0, "message": first}]
+    envelope = scripted.run("createCompletions", chat_completion(choices=choices))
+    assert envelope["data"]["choices"][0]["text"] == "first"
+    # The chat action returns what came, as it came.
+    envelope = scripted.run("createChatCompletion", chat_completion(choices=choices))
+    assert envelope["data"]["choices"] == choices
+
+
+def test_usage_is_that_of_all_calls(scripted: Scripted) -> None:
+    usage = {"total_tokens": 3, "details": {"cached": 1}, "tier": "default", "cost": 0.5}
+    answer = completion(usage=usage)
+    envelope = scripted.run("createCompletions", answer, dated=True, messages=["a", "b", "c"])
+    expected = {"total_tokens": 9, "details": {"cached": 3}, "cost": 1.5}
+    assert envelope["data"]["usage"] == envelope["meta"]["usage"] == expected
+
+
+def test_images_go_to_the_output_file(scripted: Scripted, tmp_path: Path) -> None:
+    data = b"\x89PNG one"
+    scripted.answer = {"data": [{"b64_json": base64.b64encode(data).decode()}] * 2}
+    result = scripted.connector.invoke(
+        "createImage",
+        {"prompt": "A boat", "numImages": 2},
+        {"fields": scripted.fields},
+        output=tmp_path / "boat.png",
+    )
+    files = [tmp_path / "boat.png", tmp_path / "boat-2.png"]
+    assert result.data == [
+        {"contentType": "image/png", "file": str(path), "size": len(data)} for path in files
+    ]
+    assert [path.read_bytes() for path in files] == [data, data]
+    assert sorted(tmp_path.iterdir()) == sorted(files)
+
+
+def test_an_output_file_is_for_binary_results(scripted: Scripted, tmp_path: Path) -> None:
+    scripted.answer = chat_completion()
+    path = tmp_path / "out"
+    result = scripted.connector.invoke(
+        "createChatCompletion", {}, {"fields": scripted.fields}, output=path
+    )
+    assert result.ok
+    assert result.meta["warnings"] == ["The result is not binary: no file was written."]
+    assert not path.exists()

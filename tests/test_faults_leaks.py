@@ -1,0 +1,287 @@
+"""A provider that quotes the key, a proxy that quotes its login, a payload that misplaces both:
+the key is seen nowhere, in no form."""
+
+from __future__ import annotations
+
+import base64
+import json
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connector import Connector, ConnectorError
+from connector.secret import Secret
+from connector.transport.body import scrubbed
+from tests.support import canary
+from tests.support.fault_server import FaultServer, chat_completion
+
+BASE64 = base64.b64encode(canary.KEY.encode()).decode()
+CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
+ESCAPED = "".join(f"\\u{ord(mark):04x}" for mark in canary.KEY)
+
+
+@pytest.fixture(autouse=True)
+def _silence(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    with canary.all_logs() as logs:
+        yield
+    printed = capfd.readouterr()
+    for where, content in (("stdout", printed.out), ("stderr", printed.err)):
+        canary.assert_absent(where, content)
+    canary.assert_absent("the logs", logs.getvalue())
+
+
+def fields(url: str, **more: Any) -> dict[str, Any]:
+    return {"fields": {"apiKey": canary.KEY, "isOpenAIKey": True, "endpoint": url, **more}}
+
+
+def raw(kind: str, **more: Any) -> tuple[str, dict[str, Any]]:
+    return "rawRequest", {"method": "GET", "responseType": kind, **more}
+
+
+ECHOES: dict[str, tuple[tuple[str, dict[str, Any]], dict[str, Any]]] = {
+    "an error message": (("createChatCompletion", CHAT), {"status": 401, "echo": "all"}),
+    "an error of all fields": (
+        ("createChatCompletion", CHAT),
+        {
+            "status": 400,
+            "json": {"error": dict.fromkeys(("message", "type", "code", "param"), canary.KEY)},
+        },
+    ),
+    "a server error": (("createChatCompletion", CHAT), {"status": 500, "echo": "all"}),
+    "an error in base64": (
+        ("createChatCompletion", CHAT),
+        {"status": 400, "json": {"error": {"message": BASE64, "code": BASE64}}},
+    ),
+    "an error behind escapes": (
+        ("createChatCompletion", CHAT),
+        {"status": 400, "text": f'{{"error": {{"message": "{ESCAPED}", "code": "{ESCAPED}"}}}}'},
+    ),
+    "an error that is a page": (
+        ("createChatCompletion", CHAT),
+        {"status": 502, "text": canary.KEY},
+    ),
+    "a page": (("createChatCompletion", CHAT), {"text": f"<html>{canary.KEY}"}),
+    "a page that the excerpt cuts": (
+        ("createChatCompletion", CHAT),
+        {"text": "x" * 285 + canary.KEY},
+    ),
+    "an answer": (
+        ("createChatCompletion", CHAT),
+        {"json": chat_completion(f"{canary.KEY} {BASE64}")},
+    ),
+    "an answer's unknown fields": (
+        ("createChatCompletion", CHAT),
+        {"json": chat_completion(x={canary.KEY: [canary.KEY]})},
+    ),
+    "an answer behind escapes": (raw("json"), {"text": f'{{"{ESCAPED}": ["{ESCAPED}"]}}'}),
+    "compressed JSON": (raw("json"), {"echo": "all", "gzip": True}),
+    "chunked JSON": (raw("json"), {"echo": "all", "chunked": True}),
+    "text": (raw("text"), {"echo": "all"}),
+    "text of another charset": (
+        raw("text"),
+        {
+            "body_base64": base64.b64encode(canary.KEY.encode("utf-16")).decode(),
+            "headers": {"content-type": "text/plain; charset=utf-16"},
+        },
+    ),
+    "bytes": (raw("binary"), {"echo": "all"}),
+    "the headers": (
+        raw("json"),
+        {
+            "json": 1,
+            "headers": {
+                "x-echo": f"Bearer {canary.KEY}",
+                f"x-{canary.KEY}": "1",
+                "x-request-id": canary.KEY,
+                "set-cookie": f"key={canary.KEY}",
+                "www-authenticate": f'Bearer realm="{BASE64}"',
+            },
+        },
+    ),
+    "the headers of an error": (
+        raw("json"),
+        {"status": 429, "json": {}, "headers": {"retry-after": canary.KEY, "x-a": canary.KEY}},
+    ),
+    "the content type": (raw("binary"), {"text": "x", "headers": {"content-type": canary.KEY}}),
+    "the reason phrase": (raw("json"), {"status": 400, "reason": canary.KEY, "text": ""}),
+    "the status line": (raw("json"), {"status_line": f"HTTP/1.1 {canary.KEY}"}),
+    "a header that is none": (raw("json"), {"raw": f"HTTP/1.1 200 OK\r\n{canary.KEY}\r\n\r\n1"}),
+    "a redirect": (raw("json"), {"redirect": f"https://evil.example/?key={canary.KEY}"}),
+    "a chunk's size": (
+        raw("json"),
+        {"raw": f"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{canary.KEY}\r\n"},
+    ),
+    "a length": (raw("json"), {"text": "x", "content_lengths": [canary.KEY]}),
+    "a compression": (raw("json"), {"text": "x", "encoding": canary.KEY}),
+    "text that is no UTF-8": (raw("json"), {"raw": f"HTTP/1.1 200 OK\r\n\r\n{canary.KEY}\xff"}),
+}
+
+
+@pytest.mark.parametrize("azure", [False, True], ids=["openai", "azure"])
+@pytest.mark.parametrize("name", ECHOES)
+def test_what_quotes_the_key_is_masked(
+    connector: Connector, tmp_path: Path, name: str, azure: bool
+) -> None:
+    (action, inputs), answer = ECHOES[name]
+    with FaultServer(answer) as server:
+        connection = fields(server.url, isOpenAIKey=not azure)
+        result = connector.invoke(action, inputs, connection)
+        for where, content in canary.everything_of(result):
+            canary.assert_absent(where, content)
+        assert pickle.loads(pickle.dumps(result)).to_dict() == result.to_dict()
+        call = canary.Opaque(lambda: connector.call(action, inputs, connection))
+        shown = call.traceback()
+        assert bool(shown) is not result.ok
+        canary.assert_absent("a traceback with locals", shown)
+        path = tmp_path / "out"
+        connector.invoke(action, inputs, connection, output=path)
+        if path.exists():
+            canary.assert_absent("the file", path.read_bytes())
+        assert {item.name for item in tmp_path.iterdir()} <= {"out"}
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["beside", "among the inputs"])
+def test_a_traceback_shows_no_connection(connector: Connector, inside: bool) -> None:
+    with FaultServer({"status": 401, "echo": "all"}) as server:
+        connection = fields(server.url)
+        given = {**CHAT, "connection": connection} if inside else CHAT
+        other = None if inside else connection
+        call = canary.Opaque(lambda: connector.call("createChatCompletion", given, other))
+        shown = call.traceback()
+    assert "authentication_failed" in shown
+    canary.assert_absent("a traceback with locals", shown)
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs"),
+    [
+        ("createChatCompletion", CHAT),
+        ("createImage", {"prompt": "x"}),
+        ("createCompletions", {"model": "m", "messages": ["a", "b"]}),
+        ("summarizeText", {"model": "m", "textToSummarize": "x"}),
+        ("rawRequest", {"method": "GET"}),
+    ],
+)
+@pytest.mark.parametrize("azure", [False, True], ids=["openai", "azure"])
+def test_a_dry_run_shows_no_key(
+    connector: Connector, action: str, inputs: dict[str, Any], azure: bool
+) -> None:
+    proxy = f"http://{canary.PROXY_USER}:{canary.PROXY_PASSWORD}@127.0.0.1:1"
+    connection = fields("https://api.example.com", isOpenAIKey=not azure, proxy=proxy)
+    result = connector.invoke(action, inputs, connection, dry_run=True)
+    assert result.ok, result.to_dict()
+    assert "***" in json.dumps(result.data)
+    for where, content in canary.everything_of(result):
+        canary.assert_absent(where, content)
+
+
+MISPLACED: list[tuple[str, Any, Any]] = [
+    ("createChatCompletion", CHAT, canary.KEY),
+    ("createChatCompletion", CHAT, [canary.KEY]),
+    ("createChatCompletion", CHAT, {"apiKey": canary.KEY}),
+    ("createChatCompletion", CHAT, {"key": "apiKey", "fields": canary.KEY}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": [canary.KEY]}}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": canary.KEY + "\n"}}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": canary.KEY + "\u00e9"}}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": canary.KEY * 300}}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": canary.KEY}}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": canary.KEY, "isOpenAIKey": "maybe"}}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": canary.KEY, "proxy": canary.KEY}}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": canary.KEY, "secret": canary.KEY}}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": "x", "endpoint": f"//{canary.KEY}@a"}}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": "x", "apiVersion": canary.KEY}}),
+    ("createChatCompletion", {**CHAT, "temperature": canary.KEY}, fields("https://a.example")),
+    ("createImage", {"prompt": "x", "imageSize": canary.KEY}, fields("https://a.example")),
+    (
+        "rawRequest",
+        {"method": "GET", "headers": {"Authorization": canary.KEY}},
+        fields("https://a.example"),
+    ),
+    (
+        "rawRequest",
+        {"method": "GET", "url": f"https://{canary.KEY}@evil.example"},
+        fields("https://a.example"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("action", "inputs", "connection"), MISPLACED)
+def test_a_refused_payload_is_not_quoted(
+    connector: Connector, action: str, inputs: Any, connection: Any
+) -> None:
+    result = connector.invoke(action, inputs, connection)
+    assert result.error is not None
+    assert (result.error.sent, result.meta["attempts"]) == ("no", 0)
+    for where, content in canary.everything_of(result):
+        canary.assert_absent(where, content)
+    call = canary.Opaque(lambda: connector.call(action, inputs, connection))
+    canary.assert_absent("a traceback with locals", call.traceback())
+
+
+def test_a_proxy_sees_the_key_of_a_private_http_endpoint_and_its_own_login_only(
+    connector: Connector,
+) -> None:
+    """And what it quotes of either is masked."""
+    with FaultServer({"echo": "all"}) as server:
+        proxy = f"http://{canary.PROXY_USER}:{canary.PROXY_PASSWORD}@127.0.0.1:{server.port}"
+        connection = fields("http://gateway.internal", proxy=proxy)
+        result = connector.invoke(*raw("json"), connection)
+        assert result.ok, result.to_dict()
+        assert server.requests[0].target == "http://gateway.internal/v1/models"
+        assert server.requests[0].header("proxy-authorization")
+    for where, content in canary.everything_of(result):
+        canary.assert_absent(where, content)
+
+
+def test_a_proxy_of_a_secured_connection_sees_no_key(connector: Connector) -> None:
+    with FaultServer({"status": 502, "echo": "all"}) as server:
+        connection = fields("https://api.example.com", proxy=f"http://127.0.0.1:{server.port}")
+        result = connector.invoke("rawRequest", {"method": "GET"}, connection)
+        assert result.error is not None
+        assert (result.error.code, result.error.sent) == ("connect_failed", "no")
+        (received,) = server.requests
+        assert (received.method, received.target) == ("CONNECT", "api.example.com:443")
+        canary.assert_absent("what the proxy saw", repr(received))
+
+
+def test_objects_that_hold_the_key_show_and_pickle_none(connector: Connector) -> None:
+    secret = Secret(canary.KEY)
+    for shown in (repr(secret), str(secret), f"{secret}", f"{secret!r:>10}", repr([secret])):
+        canary.assert_absent("a printed secret", shown)
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+    with pytest.raises(TypeError):
+        pickle.dumps(connector)
+    error = ConnectorError("timeout", "x", sent="unknown", details=[{"path": "/a"}])
+    error.data = {"a": 1}
+    again = pickle.loads(pickle.dumps(error))
+    assert (again.to_dict(), again.data, again.args) == (error.to_dict(), {"a": 1}, ("x",))
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.lists(st.integers(1, 40), max_size=8))
+def test_a_key_across_two_pieces_is_masked(before: bytes, after: bytes, sizes: list[int]) -> None:
+    whole = before + canary.KEY.encode() + after + BASE64.encode()
+    pieces, at = [], 0
+    for size in [*sizes, len(whole)]:
+        pieces.append(whole[at : at + size])
+        at += size
+    masked = b"".join(scrubbed(iter(pieces), Secret(canary.KEY)))
+    canary.assert_absent("the pieces", masked)
+    assert masked.startswith(before[: len(before) - 3])
+    assert before + b"***" + after in masked
+
+
+@given(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=8), st.binary())
+def test_any_key_is_masked_in_json_and_base64(key: str, before: bytes) -> None:
+    secret = Secret(key)
+    if key in "***":
+        return
+    assert secret.scrub_bytes(json.dumps(key).encode()) == b'"***"'
+    assert secret.scrub_json({"a": [key, 1]}) == {"a": ["***", 1]}
+    encoded = base64.b64encode(before + key.encode() + b"after").decode()
+    assert "***" in secret.scrub(encoded)

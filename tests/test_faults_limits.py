@@ -1,0 +1,294 @@
+"""What is bounded: memory, retries of a whole process, files, and the time of each of them."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connector import Connector
+from connector.sink import Sink
+from connector.transport import budget
+from tests.conftest import FakeClock
+from tests.support import canary
+from tests.support.fault_server import FaultServer, chat_completion
+
+CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
+BINARY = {"method": "GET", "responseType": "binary"}
+MIB = 1 << 20
+
+
+def fields(url: str, **more: Any) -> dict[str, Any]:
+    return {"fields": {"apiKey": canary.KEY, "isOpenAIKey": True, "endpoint": url, **more}}
+
+
+# Memory
+
+MEASURE = """
+import resource, sys
+from connector import Connector
+url, action, out = sys.argv[1:4]
+connection = {"fields": {"apiKey": "sk-0123456789", "isOpenAIKey": True, "endpoint": url}}
+inputs = {"method": "GET", "responseType": "binary"} if action == "rawRequest" else {
+    "model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+connector = Connector.load()
+connector.invoke("rawRequest", {"method": "GET", "url": "/warm"}, connection)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+result = connector.invoke(action, inputs, connection, output=out or None)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(result.error.code if result.error else "ok", after - before)
+"""
+
+
+def growth(answer: dict[str, Any], action: str, out: str = "") -> tuple[str, int]:
+    """What became of an action, and by how many bytes a process of its own grew for it."""
+    with FaultServer([{"json": 1}, answer]) as server:
+        words = [sys.executable, "-c", MEASURE, server.url, action, out]
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
+    code, kib = done.stdout.split()
+    return code, int(kib) * 1024
+
+
+@pytest.mark.parametrize("action", ["createChatCompletion", "rawRequest"])
+def test_a_decompression_bomb_stops_with_bounded_memory(action: str) -> None:
+    code, grown = growth({"gzip_bomb": 200_000_000}, action)
+    assert code == "response_too_large"
+    assert grown < 48 * MIB
+
+
+def test_a_decompression_bomb_as_an_error_is_read_to_the_limit_of_errors() -> None:
+    code, grown = growth({"status": 400, "gzip_bomb": 200_000_000}, "createChatCompletion")
+    assert code == "bad_request"
+    assert grown < 16 * MIB
+
+
+def test_a_decompression_bomb_does_not_reach_the_file(tmp_path: Path) -> None:
+    code, grown = growth({"gzip_bomb": 200_000_000}, "rawRequest", str(tmp_path / "out"))
+    assert code == "response_too_large"
+    assert grown < 16 * MIB
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_file_is_streamed(tmp_path: Path) -> None:
+    body = {"repeat": {"text": "0123456789abcdef", "times": 4 * MIB}}
+    code, grown = growth(body, "rawRequest", str(tmp_path / "out"))
+    assert code == "ok"
+    assert grown < 16 * MIB
+    assert (tmp_path / "out").stat().st_size == 64 * MIB
+
+
+@pytest.mark.parametrize("coding", [{}, {"gzip": True}, {"chunked": True}, {"no_length": True}])
+def test_the_limit_of_the_manifest_holds_to_the_byte(
+    coding: dict[str, Any],
+) -> None:
+    connector = Connector.load()
+    policies = connector.manifest.policies._replace(max_response_bytes=1000)
+    connector.manifest = connector.manifest._replace(policies=policies)
+    for size, code in ((1000, None), (1001, "response_too_large")):
+        body = {"repeat": {"text": "x", "times": size}}
+        with FaultServer({**body, **coding}) as server:
+            result = connector.invoke("rawRequest", BINARY, fields(server.url))
+        assert (result.error.code if result.error else None) == code
+    connector.close()
+
+
+def test_well_compressed_answers_that_are_no_bombs(connector: Connector) -> None:
+    rows = {"repeat": {"text": '{"object": "model", "id": "a"}\n', "times": 300_000}}
+    with FaultServer({**rows, "gzip": True}) as server:
+        result = connector.invoke(
+            "rawRequest", {"method": "GET", "responseType": "text"}, fields(server.url)
+        )
+    assert result.ok, result.error
+    assert len(result.data) == 300_000 * 31
+
+
+# The budget
+
+
+def test_an_outage_does_not_multiply_the_traffic(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of N invocations at most N + capacity / cost requests, whatever each of them may repeat."""
+    monkeypatch.setattr(budget, "_budgets", {})
+    count = 150
+    with FaultServer({"status": 503}) as server:
+        results = [
+            connector.invoke("createChatCompletion", CHAT, fields(server.url)) for _ in range(count)
+        ]
+        assert len(server.requests) == count + 500 // 5
+    assert {result.error.code for result in results if result.error} == {"server_error"}
+    assert results[0].meta["attempts"] == 3
+    assert results[-1].meta["attempts"] == 1
+    assert "retry budget" in results[-1].meta["warnings"][0]
+
+
+def test_the_budget_is_shared_by_connectors_connections_and_actions(
+    connector: Connector, fake_clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "_budgets", {})
+    other = Connector.load(clock=fake_clock.clock())
+    with FaultServer({"status": 503}) as server:
+        raw = {"method": "GET", "maxRetries": 100}
+        first = connector.invoke("rawRequest", raw, fields(server.url))
+        second = other.invoke("createChatCompletion", CHAT, fields(server.url, isOpenAIKey=False))
+    other.close()
+    assert (first.meta["attempts"], second.meta["attempts"]) == (101, 1)
+
+
+def test_success_fills_the_budget_again(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budget, "_budgets", {})
+    with FaultServer([{"status": 503}, {"json": chat_completion()}]) as server:
+        connector.invoke("createChatCompletion", CHAT, fields(server.url))
+        (bucket,) = budget._budgets.values()
+        assert bucket.tokens == 500
+        bucket.tokens = 3
+        for _ in range(2):
+            connector.invoke("createChatCompletion", CHAT, fields(server.url))
+        assert bucket.tokens == 5
+
+
+def test_the_budgets_of_many_hosts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budget, "_budgets", {})
+    for number in range(1000):
+        budget.shared(f"https://{number}.example", 500, 5)
+    assert len(budget._budgets) == 256
+
+
+# The file of a binary result
+
+
+requests: list[int] = []
+"""How many requests each `fetch` made."""
+
+
+def fetch(connector: Connector, answer: Any, path: Path, **inputs: Any) -> Any:
+    with FaultServer(answer) as server:
+        result = connector.invoke(
+            "rawRequest", {**BINARY, **inputs}, fields(server.url), output=path
+        )
+    requests.append(len(server.requests))
+    return result
+
+
+def test_a_result_goes_to_its_file(connector: Connector, tmp_path: Path) -> None:
+    path = tmp_path / "out.bin"
+    path.write_text("old")
+    result = fetch(connector, {"text": "new"}, path)
+    assert result.data == {"file": str(path), "size": 3, "contentType": "text/plain"}
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_of_a_repeated_attempt_only_the_last_is_in_the_file(
+    connector: Connector, tmp_path: Path
+) -> None:
+    broken = {"repeat": {"text": "x", "times": 200_000}, "close": "mid_body"}
+    result = fetch(connector, [broken, {"text": "new"}], tmp_path / "out", maxRetries=1)
+    assert result.meta["attempts"] == 2
+    assert (tmp_path / "out").read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 500},
+        {"repeat": {"text": "x", "times": 200_000}, "close": "mid_body"},
+        {"repeat": {"text": "x", "times": 200_000}, "chunked_truncated": True},
+        {"text": "x", "gzip_corrupt": True},
+    ],
+)
+def test_a_failure_leaves_the_old_file_and_no_other(
+    connector: Connector, tmp_path: Path, answer: dict[str, Any]
+) -> None:
+    path = tmp_path / "out"
+    path.write_text("old")
+    assert not fetch(connector, answer, path).ok
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def unusable(folder: Path) -> dict[str, Path]:
+    (folder / "file").touch()
+    return {
+        "a folder": folder,
+        "no such folder": folder / "none" / "out",
+        "below a file": folder / "file" / "out",
+        "a name that is too long": folder / ("x" * 300),
+        "a name with a NUL": folder / "a\0b",
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a folder", "no such folder", "below a file", "a name that is too long", "a name with a NUL"],
+)
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sent(
+    connector: Connector, tmp_path: Path, name: str
+) -> None:
+    result = fetch(connector, {"text": "x"}, unusable(tmp_path)[name])
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("invalid_input", "no")
+    assert requests[-1] == 0
+
+
+@pytest.mark.parametrize("moment", ["write", "finish"])
+def test_a_disk_that_fills_up_is_not_called_a_broken_connection(
+    connector: Connector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    begin = Sink.begin
+
+    class Full:
+        def __init__(self, file: Any) -> None:
+            self.file = file
+
+        def write(self, data: bytes) -> None:
+            if moment == "write":
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+        def close(self) -> None:
+            self.file.close()
+            if moment == "finish":
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+    def full(sink: Any) -> None:
+        begin(sink)
+        sink._file = Full(sink._file)
+
+    monkeypatch.setattr(Sink, "begin", full)
+    result = fetch(connector, {"text": "x"}, tmp_path / "out", maxRetries=3)
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("invalid_input", "unknown")
+    assert "No space left on device" in result.error.message
+    assert result.meta["attempts"] == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_invocations_to_the_same_file_do_not_mix(connector: Connector, tmp_path: Path) -> None:
+    import threading
+
+    path = tmp_path / "out"
+    bodies = iter("abcdefgh")
+
+    def answer(_: Any, __: int) -> dict[str, Any]:
+        return {"repeat": {"text": next(bodies), "times": 300_000}}
+
+    with FaultServer(answer) as server:
+
+        def work() -> None:
+            result = connector.invoke("rawRequest", BINARY, fields(server.url), output=path)
+            assert result.ok, result.to_dict()
+
+        threads = [threading.Thread(target=work) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    content = path.read_text()
+    assert content == content[0] * 300_000
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,172 @@
+"""What the architecture promises: layers, one place for each word, locked names."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import connector
+from connector import Connector, ConnectorError, Result
+from connector.errors import CODES
+
+PACKAGE = Path(connector.__file__).parent
+ROOT = PACKAGE.parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+LONGEST = 360
+"""Lines: about 300, with room for one door that has a sentence for every option."""
+
+CONTRACT_CODES = """
+invalid_payload unknown_action invalid_input invalid_connection invalid_manifest blocked_target
+authentication_failed permission_denied not_found bad_request content_filtered rate_limited
+quota_exhausted server_error connect_failed tls_error connection_lost timeout deadline_exceeded
+protocol_error invalid_response response_too_large unexpected_redirect partial_failure cancelled
+internal_error
+""".split()
+
+
+def name(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def test_imports_point_downward() -> None:
+    program = (
+        "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 kept, 0 broken" in done.stdout
+
+
+def test_every_module_has_a_layer() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    layers = set(re.findall(r"\w+", text.partition("layers = [")[2].partition("]")[0]))
+    modules = {name(path).partition("/")[0].removesuffix(".py") for path in MODULES}
+    assert layers == modules - {"__init__"}
+
+
+def test_one_module_knows_what_azure_is() -> None:
+    found = {
+        name(path)
+        for path in MODULES
+        if "azure" in _words(path) and not name(path).startswith("sandbox/")
+    }
+    # The package's own name, and what it says it is.
+    assert found == {"transport/providers.py", "version.py", "__init__.py"}
+
+
+def _words(path: Path) -> str:
+    return path.read_text(encoding="utf-8").lower()
+
+
+def test_doors_and_core_name_no_action() -> None:
+    keys = "|".join(Connector.load().manifest.actions)
+    pattern = re.compile(rf"\b({keys})\b")
+    found = {name(path) for path in MODULES if pattern.search(path.read_text(encoding="utf-8"))}
+    assert found == {"__init__.py"}  # its docstring's example
+
+
+def test_actions_do_not_reach_the_network() -> None:
+    allowed = {"requests", "urllib3", "http", "socket", "ssl", "backoff", "certifi"}
+    for path in MODULES:
+        if name(path).startswith(("transport/", "sandbox/", "doors/")):
+            continue
+        for module in _imported(path):
+            top = module.partition(".")[0]
+            assert top not in allowed or module == "urllib3.filepost", f"{name(path)}: {module}"
+
+
+def test_one_module_knows_backoff() -> None:
+    users = [name(path) for path in MODULES if "backoff" in set(_imported(path))]
+    assert users == ["transport/retry.py"]
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (item.name for item in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def test_modules_are_short_and_say_what_they_are() -> None:
+    for path in MODULES:
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= LONGEST, name(path)
+        assert ast.get_docstring(ast.parse(text)), name(path)
+    assert not [path for path in MODULES if path.stem in ("utils", "helpers", "common", "misc")]
+
+
+def test_the_exported_names_are_locked() -> None:
+    assert connector.__all__ == ["Connector", "ConnectorError", "Result", "__version__"]
+    public = {word for word in vars(Connector) if not word.startswith("_")}
+    assert public == {
+        "load",
+        "invoke",
+        "call",
+        "test_connection",
+        "options",
+        "describe",
+        "schema",
+        "close",
+        "form",
+        "handler",
+    }
+    assert {word for word in vars(Result) if not word.startswith("_")} == {
+        "ok",
+        "data",
+        "error",
+        "meta",
+        "to_dict",
+    }
+    error = ConnectorError("timeout", "m")
+    assert {word for word in vars(error) if not word.startswith("_")} == {
+        "code",
+        "message",
+        "sent",
+        "retryable",
+        "http_status",
+        "retry_after_ms",
+        "provider_code",
+        "provider_param",
+        "request_id",
+        "hint",
+        "details",
+        "data",
+    }
+
+
+def test_the_codes_are_those_of_the_contract() -> None:
+    assert list(CODES) == CONTRACT_CODES
+    for code in CODES.values():
+        assert code.meaning.endswith(".")
+        assert code.remedy.endswith(".")
+
+
+def test_every_code_is_raised_somewhere_and_no_other() -> None:
+    text = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in MODULES
+        if name(path) != "errors.py" and not name(path).startswith("sandbox/")
+    )
+    raised = set(re.findall(r'ConnectorError\(\s*"(\w+)"', text))
+    raised |= set(re.findall(r'\brefused\(\s*"(\w+)"', text))
+    assert raised <= set(CODES)
+    for code in CODES:
+        assert f'"{code}"' in text, code
+
+
+def test_the_entry_point_leads_to_the_connector() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert 'azure-openai-service = "connector:Connector"' in text
+    assert 'connector = "connector.doors.cli:run"' in text

@@ -1,0 +1,458 @@
+"""The bundled manifest proved, older ones kept working, broken ones located."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connector import Connector, ConnectorError, manifest, resources, yamltext
+from connector.manifest import ABSENT, SchemaFiles
+from connector.schema import bundle
+from connector.validation import Validator
+
+from .conftest import FakeClock
+
+CONNECTOR = Connector.load()
+SPEC = CONNECTOR.manifest
+ROOT = Path(__file__).parent.parent
+FROZEN = sorted((Path(__file__).parent / "data").glob("manifest-*.yaml"))
+Edit = Callable[[dict[str, Any]], object]
+
+
+def named_handlers() -> set[str]:
+    tests = (item.test for item in SPEC.connections.values())
+    return {
+        *(item.handler for item in SPEC.actions.values()),
+        *(item.handler for item in SPEC.data_sources.values()),
+        *(test for test in tests if test),
+    }
+
+
+def defined_handlers() -> Iterator[str]:
+    """Public functions below `connector.actions` whose last argument is a client, and which
+    nothing else there calls."""
+    for path in sorted((ROOT / "connector" / "actions").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                names = [argument.arg for argument in node.args.args]
+                if names in (["inputs", "client"], ["client"]):
+                    yield f"{path.stem}.{node.name}"
+
+
+def test_handlers_and_manifest_are_a_bijection() -> None:
+    named = named_handlers()
+    assert sorted(defined_handlers()) == sorted(named)
+    functions = {name: CONNECTOR.handler(name) for name in named}
+    assert len(set(functions.values())) == len(named)
+    assert len({item.handler for item in SPEC.actions.values()}) == len(SPEC.actions)
+
+
+@pytest.mark.parametrize("action", SPEC.actions)
+def test_every_default_and_example_validates(action: str) -> None:
+    form = CONNECTOR.form(action)
+    schema = CONNECTOR.schema(action)
+    raw = next(item for item in SPEC.raw["actions"] if item["key"] == action)
+    for item, entry in zip(SPEC.actions[action].inputs, raw["inputs"], strict=True):
+        single = Validator({**schema, "required": []})
+        for value in (item.default, entry.get("example", ABSENT)):
+            if value is not ABSENT:
+                assert single.explain({item.key: value}) == [], item.key
+        assert item.default is not ABSENT or entry.get("example") is not None or not item.required
+    for example in SPEC.actions[action].examples:
+        assert form.clean(example["inputs"]).problems == []
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key == "$ref" and isinstance(item, str):
+                yield item
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def test_every_reference_resolves_and_every_schema_file_is_used() -> None:
+    folder = ROOT / "schemas"
+    used = {"manifest.schema.json"}
+    pending = [*references(SPEC.raw), *(a.output for a in SPEC.actions.values() if a.output)]
+    while pending:
+        name = pending.pop()
+        if name not in used:
+            used.add(name)
+            pending += references(SPEC.schemas(name))
+    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
+    # The object that a binary answer is: nothing validates it, engines read it.
+    assert used == files - {"binary.schema.json"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "schemas").rglob("*.json")), ids=lambda p: p.name)
+def test_every_schema_is_a_schema(path: Path) -> None:
+    import jsonschema
+
+    schema = manifest.read(path)
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(schema)
+    if path.name != "manifest.schema.json":
+        name = path.relative_to(ROOT / "schemas").as_posix()
+        jsonschema.Draft202012Validator.check_schema(bundle(name, SPEC.schemas))
+
+
+def test_the_bundled_manifest_stands_the_proof_of_foreign_ones() -> None:
+    Connector.load(ROOT / "connector.yaml").close()
+    text = (ROOT / "connector.yaml").read_text(encoding="utf-8")
+    assert text.startswith("# yaml-language-server: $schema=./schemas/manifest.schema.json\n")
+
+
+def test_models_name_facts_that_exist() -> None:
+    for model in SPEC.models.values():
+        assert model.successor is None or model.successor in SPEC.models
+        assert set(model.retires) <= {"openai", "azure"}
+        for day in model.retires.values():
+            assert len(day) == 10
+    for action in SPEC.actions.values():
+        for item in action.inputs:
+            if item.data_source is not None:
+                assert item.default in SPEC.models
+
+
+def test_policies_say_what_the_code_falls_back_to() -> None:
+    from connector import facts
+
+    assert facts.policies({}) == SPEC.policies
+
+
+# Older manifests
+
+
+@pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.stem)
+def test_an_older_manifest_still_loads_and_runs(
+    path: Path, tmp_path: Path, fake_clock: FakeClock
+) -> None:
+    shutil.copy(path, tmp_path / "connector.yaml")
+    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
+    connector = Connector.load(tmp_path / "connector.yaml", clock=fake_clock.clock())
+    fields = {"apiKey": "none", "organization": "resource"}
+    for key, action in connector.manifest.actions.items():
+        connector.handler(action.handler)
+        for example in action.examples:
+            result = connector.invoke(key, example["inputs"], {"fields": fields}, dry_run=True)
+            assert result.ok, result.error
+
+
+def test_there_is_an_older_manifest() -> None:
+    assert FROZEN
+
+
+# Foreign manifests, broken
+
+
+FIELDS = [
+    {"key": key, "label": key, "comments": "-", "schema": {"type": kind}}
+    for key, kind in (("apiKey", "string"), ("isOpenAIKey", "boolean"))
+]
+
+
+def small() -> dict[str, Any]:
+    return {
+        "manifestVersion": 1,
+        "key": "small",
+        "label": "Small",
+        "description": "Small.",
+        "connections": [{"key": "one", "label": "One", "fields": FIELDS}],
+        "actions": [
+            {
+                "key": "go",
+                "label": "Go",
+                "description": "Goes.",
+                "handler": "raw.raw_request",
+                "inputs": [
+                    {"key": "x", "label": "X", "comments": "An x.", "schema": {"type": "string"}}
+                ],
+            }
+        ],
+    }
+
+
+def load(raw: Any, folder: Path, schemas: Mapping[str, Any] | None = None) -> Connector:
+    path = folder / "connector.yaml"
+    path.write_text(raw if isinstance(raw, str) else yaml.safe_dump(raw), encoding="utf-8")
+    (folder / "schemas").mkdir(exist_ok=True)
+    for name, schema in (schemas or {}).items():
+        (folder / "schemas" / name).write_text(json.dumps(schema), encoding="utf-8")
+    return Connector.load(path)
+
+
+def test_a_small_manifest_loads(tmp_path: Path) -> None:
+    assert list(load(small(), tmp_path).manifest.actions) == ["go"]
+
+
+def _schema(fragment: Any) -> Edit:
+    return lambda raw: raw["actions"][0]["inputs"][0].update(schema=fragment)
+
+
+@pytest.mark.parametrize(
+    ("edit", "path", "message"),
+    [
+        (lambda raw: raw.pop("actions"), "/actions", "is required"),
+        (lambda raw: raw.update(manifestVersion=2), "/manifestVersion", "must be one of 1"),
+        (lambda raw: raw.update(conections=[]), "/conections", "did you mean 'connections'?"),
+        (lambda raw: raw.update(connections=[]), "/connections", "must not be empty"),
+        (
+            lambda raw: raw["connections"][0].update(fields=[]),
+            "/connections/0/fields",
+            "must have a field apiKey",
+        ),
+        (
+            lambda raw: raw["connections"][0].update(fields=FIELDS[:1]),
+            "/connections/0/fields",
+            "endpoint, organization or isOpenAIKey",
+        ),
+        (lambda raw: raw["actions"][0].pop("label"), "/actions/0/label", "is required"),
+        (
+            lambda raw: raw["actions"][0]["inputs"][0].update(secret="yes"),
+            "/actions/0/inputs/0/secret",
+            "must be true or false, not a text",
+        ),
+        (
+            lambda raw: raw["actions"].append(copy.deepcopy(raw["actions"][0])),
+            "/actions/1/key",
+            "the key 'go' stands twice",
+        ),
+        (
+            lambda raw: raw["actions"][0]["inputs"].append(
+                copy.deepcopy(raw["actions"][0]["inputs"][0])
+            ),
+            "/actions/0/inputs/1/key",
+            "the key 'x' stands twice",
+        ),
+        (
+            lambda raw: raw["actions"][0]["inputs"][0].update(key="connection"),
+            "/actions/0/inputs/0/key",
+            "the key 'connection' stands twice",
+        ),
+        (
+            lambda raw: raw["actions"][0].update(handler="os.system()"),
+            "/actions/0/handler",
+            "a form that",
+        ),
+        (_schema({"type": "strnig"}), "/actions/0/inputs/0/schema", "is not a JSON Schema"),
+        (_schema({"pattern": "("}), "/actions/0/inputs/0/schema", "is not a JSON Schema"),
+        (_schema({"minimum": "5"}), "/actions/0/inputs/0/schema", "is not a JSON Schema"),
+        (
+            _schema({"$ref": "https://example.com/x.schema.json"}),
+            "/actions/0/inputs/0/schema",
+            "is not a file of schemas/",
+        ),
+        (_schema({"$ref": "../x.schema.json"}), "/actions/0/inputs/0/schema", "is not a file"),
+        (_schema({"$ref": "#/$defs/x"}), "/actions/0/inputs/0/schema", "is not a file"),
+        (_schema({"$ref": "none.schema.json"}), "/actions/0/inputs/0/schema", "cannot be read"),
+        (_schema({"$ref": "loop.schema.json"}), "/actions/0/inputs/0/schema", "only to itself"),
+        (_schema({"$ref": "list.schema.json"}), "/actions/0/inputs/0/schema", "is not a schema"),
+        (_schema({"$ref": "remote.schema.json"}), "/actions/0/inputs/0/schema", "is not a file"),
+        (
+            lambda raw: raw["actions"][0].update(output="none.schema.json"),
+            "/actions/0/output",
+            "cannot be read",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_foreign_manifest_is_located(
+    edit: Edit, path: str, message: str, tmp_path: Path
+) -> None:
+    raw = small()
+    edit(raw)
+    schemas = {
+        "loop.schema.json": {"$ref": "loop.schema.json"},
+        "list.schema.json": [1],
+        "remote.schema.json": {"items": {"$ref": "http://localhost/x.schema.json"}},
+    }
+    with pytest.raises(ConnectorError) as caught:
+        load(raw, tmp_path, schemas)
+    error = caught.value
+    assert error.code == "invalid_manifest"
+    assert error.hint is not None
+    (row,) = error.details or []
+    assert row["path"] == path
+    assert message in row["message"]
+    assert "(line " in row["message"]
+
+
+def test_every_problem_of_a_foreign_manifest_is_told_at_once(tmp_path: Path) -> None:
+    raw = small()
+    raw["key"] = "No Key"
+    del raw["actions"][0]["label"]
+    raw["connections"].append({"key": "one", "label": "", "fields": []})
+    with pytest.raises(ConnectorError) as caught:
+        load(raw, tmp_path)
+    paths = {row["path"] for row in caught.value.details or ()}
+    assert paths == {"/key", "/actions/0/label", "/connections/1/label", "/connections/1/key"}
+
+
+def test_a_line_is_that_of_the_nearest_place_that_is_written(tmp_path: Path) -> None:
+    raw = small()
+    del raw["actions"][0]["inputs"][0]["label"]
+    text = yaml.safe_dump(raw, sort_keys=False)
+    with pytest.raises(ConnectorError) as caught:
+        load(text, tmp_path)
+    (row,) = caught.value.details or []
+    line = 1 + text.splitlines().index("  - key: x")
+    assert row == {"path": "/actions/0/inputs/0/label", "message": f"is required (line {line})"}
+
+
+@pytest.mark.parametrize("text", ["", "[]", "a: 1\na: 2", "- x: *y", "{", "\x00", "text"])
+def test_what_is_no_manifest_at_all(text: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectorError) as caught:
+        load(text, tmp_path)
+    assert caught.value.code == "invalid_manifest"
+
+
+def test_a_manifest_that_is_not_there(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.yaml", tmp_path):
+        with pytest.raises(ConnectorError, match="cannot be read") as caught:
+            Connector.load(path)
+        assert caught.value.code == "invalid_manifest"
+
+
+def test_a_manifest_may_be_json(tmp_path: Path) -> None:
+    path = tmp_path / "connector.json"
+    path.write_text(json.dumps(small()), encoding="utf-8")
+    assert Connector.load(path).manifest.key == "small"
+    path.write_text('{"key": 1, "key": 2}', encoding="utf-8")
+    with pytest.raises(ConnectorError, match="stands twice"):
+        Connector.load(path)
+
+
+def test_schema_files_stay_in_their_folder(tmp_path: Path) -> None:
+    (tmp_path / "secret.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "schemas").mkdir()
+    files = SchemaFiles(tmp_path / "schemas")
+    for name in ("../secret.json", str(tmp_path / "secret.json")):
+        with pytest.raises(ConnectorError, match="outside"):
+            files(name)
+
+
+def test_schemas_may_have_properties_that_are_named_like_keywords(tmp_path: Path) -> None:
+    raw = small()
+    named = ("default", "enum", "$ref", "$schema", "properties", "const")
+    wanted = {"type": "object", "properties": {name: {"$ref": "n.schema.json"} for name in named}}
+    _schema(wanted)(raw)
+    connector = load(raw, tmp_path, {"n.schema.json": {"$id": "https://a/b", "type": "integer"}})
+    form = connector.form("go")
+    for name in named:
+        assert form.clean({"x": {name: 1}}).problems == []
+        assert [row["path"] for row in form.clean({"x": {name: "a"}}).problems] == [
+            f"/inputs/x/{name}"
+        ]
+
+
+# Handlers
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "os.system",
+        "raw.os.system",
+        "raw.jsontext.loads",
+        "raw.check_path",  # imported there, at home elsewhere
+        "raw.re",
+        "raw._body",
+        "raw.nothing",
+        "nothing.at_all",
+        "raw",
+        "raw.",
+        ".raw_request",
+        "..raw.raw_request",
+        "chat.TokenLimit",
+        "chat.PATH",
+        "raw.raw_request()",
+        "raw.raw_request\n",
+        "",
+        "__init__.x",
+        "importlib.import_module",
+    ],
+)
+def test_a_handler_is_a_function_below_its_package(name: str) -> None:
+    with pytest.raises(ConnectorError, match="There is no handler") as caught:
+        CONNECTOR.handler(name)
+    assert caught.value.code == "invalid_manifest"
+
+
+def test_a_handler_whose_module_lacks_something(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "lacking_handlers"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "go.py").write_text("import not_installed_anywhere\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    connector = Connector(SPEC, "lacking_handlers")
+    with pytest.raises(ConnectorError, match="needs not_installed_anywhere"):
+        connector.handler("go.go")
+    with pytest.raises(ConnectorError, match="There is no handler"):
+        Connector(SPEC, "no_such_package").handler("go.go")
+
+
+# What engines read of it
+
+
+def test_describe_and_schema_are_copies() -> None:
+    CONNECTOR.describe()["actions"][0]["inputs"].clear()
+    CONNECTOR.schema("createImage")["properties"].clear()
+    CONNECTOR.schema("connection")["properties"].clear()
+    assert CONNECTOR.describe()["actions"][0]["inputs"]
+    assert CONNECTOR.schema("createImage")["properties"]
+    assert CONNECTOR.schema("connection")["properties"]
+
+
+def test_describe_is_json_and_each_form_begins_with_the_connection() -> None:
+    described = json.loads(json.dumps(CONNECTOR.describe(), allow_nan=False))
+    for action in described["actions"]:
+        first = action["inputs"][0]
+        assert first["key"] == "connection"
+        assert first["required"] is True
+        assert first["label"] == "Connection"
+    assert described["key"] == "azure-openai-service"
+
+
+PAGE = {
+    "createChatCompletion": "model messages temperature topP numChoices",
+    "createImage": "prompt numImages imageSize",
+    "createCompletions": "model messages",
+    "rawRequest": "url method data formData fileData fileDataFileNames queryParams headers "
+    "responseType timeout retryDelayMS retryAllErrors maxRetries useExponentialBackoff",
+    "summarizeText": "model textToSummarize",
+}
+
+
+def test_the_keys_are_those_that_payloads_use() -> None:
+    assert list(SPEC.actions) == list(PAGE)
+    for key, words in PAGE.items():
+        keys = [item.key for item in SPEC.actions[key].inputs]
+        own = words.split()
+        assert keys[: len(own)] == own
+        assert all(item.advanced for item in SPEC.actions[key].inputs[len(own) :])
+        assert not any(item.advanced for item in SPEC.actions[key].inputs[: len(own)])
+    fields = [item.key for item in SPEC.connections["apiKey"].fields]
+    assert fields[:5] == ["apiKey", "organization", "isOpenAIKey", "endpoint", "apiVersion"]
+    assert [item.key for item in SPEC.connections["apiKey"].fields if item.secret] == [
+        "apiKey",
+        "proxy",
+    ]
+    assert list(SPEC.data_sources) == ["selectModel"]
+
+
+def test_the_manifest_is_read_from_where_it_lies() -> None:
+    assert resources.root() == ROOT
+    assert yamltext.loads((ROOT / "connector.yaml").read_text(encoding="utf-8")) == SPEC.raw

@@ -1,0 +1,85 @@
+"""What the README tells a newcomer to type is what works."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def first_block(heading: str) -> str:
+    section = README.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    found = re.search(r"```sh\n(.*?)```", section, re.S)
+    assert found is not None
+    return found[1].strip()
+
+
+def test_the_two_commands_are_those_that_ci_runs() -> None:
+    gate = (REPOSITORY / ".ci" / "run").read_text()
+    assert first_block("Try it") == "sh dev.sh try"
+    assert "sh dev.sh try" in gate
+    assert first_block("Run the tests") == "sh dev.sh tests"
+    script = (REPOSITORY / "dev.sh").read_text()
+    assert 'checks) install dev; checks; tests "$@"' in script
+    assert "sh dev.sh checks" in gate
+
+
+def sandbox_lines() -> list[str]:
+    return [
+        line
+        for line in README.splitlines()
+        if line.startswith("connector ") and "--sandbox" in line
+    ]
+
+
+@pytest.mark.parametrize("line", sandbox_lines())
+def test_the_sandbox_commands_run(line: str, tmp_path: Path) -> None:
+    words = shlex.split(line)
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    json.loads(done.stdout)
+
+
+def test_every_action_is_among_them() -> None:
+    from connector import Connector
+
+    text = "\n".join([*sandbox_lines(), "connector invoke createChatCompletion"])
+    assert all(f"invoke {key} " in text + " " for key in Connector.load().manifest.actions)
+
+
+def test_json_blocks_are_json() -> None:
+    for block in re.findall(r"```json\n(.*?)```", README, re.S):
+        json.loads(block)
+
+
+def test_links_lead_somewhere() -> None:
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", README):
+        assert (REPOSITORY / link).exists(), link
+
+
+@pytest.mark.parametrize("example", sorted((REPOSITORY / "examples").glob("*.py")), ids=str)
+def test_the_examples_run(example: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(example)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"andbox" in done.stdout

@@ -1,0 +1,84 @@
+"""The runtime knows no action: another connector is a manifest, schemas and one function."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connector import Connector
+from connector.sandbox import KINDS, Sandbox
+
+from .conftest import FakeClock
+
+FOLDER = Path(__file__).parent / "second"
+
+
+@pytest.fixture
+def second(fake_clock: FakeClock) -> Iterator[Connector]:
+    made = Connector.load(
+        FOLDER / "connector.yaml", handlers="tests.second.handlers", clock=fake_clock.clock()
+    )
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_runs_on_every_surface(second: Connector, sandbox: Sandbox, kind: str) -> None:
+    connection = {"key": "service", "fields": sandbox.connection(kind)["fields"]}
+    inputs = {"texts": '["tide", "harbour"]', "dimensions": "3"}
+    result = second.invoke("embed", inputs, connection)
+    assert result.ok, result.error
+    assert [len(vector) for vector in result.data] == [3, 3]
+    assert result.meta["action"] == "embed"
+    assert result.meta["usage"]["total_tokens"] > 0
+    (request,) = sandbox.requests
+    path = {
+        "openai": "/v1/embeddings",
+        "azure": "/openai/v1/embeddings",
+        "azure-dated": "/openai/deployments/text-embedding-3-small/embeddings",
+    }[kind]
+    assert request.path == path
+    assert request.headers["user-agent"].startswith("vectors-connector/")
+    assert json.loads(request.body) == {
+        "model": "text-embedding-3-small",
+        "input": ["tide", "harbour"],
+        "dimensions": 3,
+    }
+
+
+def test_its_inputs_are_cleaned_by_its_own_manifest(second: Connector) -> None:
+    result = second.invoke("embed", {"text": ["x"]}, {"fields": {"apiKey": "k"}})
+    assert result.error is not None
+    assert result.error.details == [
+        {"path": "/inputs/text", "message": "is not known here; did you mean 'texts'?"},
+        {"path": "/inputs/texts", "input": "Texts", "message": "is required"},
+    ]
+
+
+def test_it_has_no_other_actions(second: Connector) -> None:
+    result = second.invoke("createImage", {}, {"fields": {"apiKey": "k"}})
+    assert result.error is not None
+    assert result.error.code == "unknown_action"
+    assert result.error.hint == "Actions: embed"
+
+
+def test_its_connection_has_no_test(second: Connector) -> None:
+    result = second.test_connection({"fields": {"apiKey": "sk-none"}})
+    assert result.error is not None
+    assert result.error.code == "invalid_manifest"
+
+
+def test_its_forms_and_schemas_are_its_own(second: Connector) -> None:
+    assert second.describe()["key"] == "vectors"
+    assert [row["key"] for row in second.describe()["actions"][0]["inputs"]] == [
+        "texts",
+        "model",
+        "dimensions",
+    ]
+    schema = second.schema("embed")
+    assert schema["properties"]["texts"]["$ref"] == "#/$defs/texts"
+    assert schema["required"] == ["texts"]
+    assert second.schema("connection")["required"] == ["apiKey"]

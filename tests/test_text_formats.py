@@ -1,0 +1,311 @@
+"""JSON and YAML as texts: what is let in, what is refused, and that neither takes long."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, reject
+from hypothesis import strategies as st
+
+from connector import jsontext, resources, yamltext
+
+SECONDS = 2.0
+"""No text of a mebibyte may take longer, on a slow machine."""
+
+MEBIBYTE = 1 << 20
+
+
+def timed(read: Callable[[Any], Any], text: Any) -> str | None:
+    """Return the sentence of a refusal, None where there was none; fail where it takes long."""
+    start = time.monotonic()
+    try:
+        read(text)
+    except ValueError as error:
+        return str(error)
+    finally:
+        assert time.monotonic() - start < SECONDS
+    return None
+
+
+# JSON
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+).filter(lambda value: "Infinity" not in json.dumps(value))
+
+
+@given(json_values)
+def test_json_comes_back_as_it_went(value: Any) -> None:
+    data = jsontext.dumps(value)
+    assert jsontext.loads(data) == jsontext.loads(data.decode(), unique=True) == value
+    assert jsontext.loads(b"\xef\xbb\xbf" + data) == value
+    assert json.loads(data) == value
+    assert jsontext.loads(jsontext.pretty(value, indent=2)) == value
+
+
+@given(st.binary(max_size=40) | st.text(alphabet='[]{}":,0123456789eE-.\\u true', max_size=40))
+def test_json_reads_or_refuses_anything(text: str | bytes) -> None:
+    try:
+        value = jsontext.loads(text, unique=True)
+    except ValueError:
+        return
+    assert json.loads(text) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("NaN", "NaN is not JSON"),
+        ("[-Infinity]", "-Infinity is not JSON"),
+        ("1e999", "a number is too large"),
+        ("-1e999", "a number is too large"),
+        ("1" * 5000, "an integer has too many digits"),
+        ("[" * 501 + "]" * 501, "nested too deeply"),
+        ('{"a":' * 501 + "1" + "}" * 501, "nested too deeply"),
+        ("", "Expecting value at line 1, column 1"),
+        ("[1,]", None),
+        ("{'a': 1}", None),
+        ('"a\nb"', None),
+        ("[1] 2", "Extra data at line 1, column 5"),
+        (b"\xff", "not UTF-8 at byte 0"),
+        ('{"secret":"s3cr3t" x}', None),
+    ],
+)
+def test_json_that_is_refused(text: str | bytes, message: str | None) -> None:
+    for unique in (False, True):
+        found = timed(functools.partial(jsontext.loads, unique=unique), text)
+        assert found is not None
+        assert message is None or found == message
+        assert "s3cr3t" not in found
+
+
+def test_json_nesting_has_a_limit_that_is_reached() -> None:
+    text = "[" * 500 + "]" * 500
+    assert jsontext.dumps(jsontext.loads(text)) == text.encode()
+    many = jsontext.loads("[" + ",".join(["[]"] * 2000) + "]")  # many brackets, no depth
+    assert len(many) == 2000
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "a": 1}}]'])
+def test_json_keys_that_stand_twice(text: str) -> None:
+    assert jsontext.loads(text) is not None
+    assert timed(lambda t: jsontext.loads(t, unique=True), text) == (
+        "the key 'a' stands twice in one object"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * MEBIBYTE,
+        '{"a":' * (MEBIBYTE // 5),
+        "[" + "1," * (MEBIBYTE // 2),
+        '"' + "\\" * MEBIBYTE,
+        "9" * MEBIBYTE,
+        "0." + "9" * MEBIBYTE + "x",
+        # The one that stands twice comes last: finding it must not cost the square.
+        "{" + "".join(f'"k{n}":0,' for n in range(90_000)) + '"k89999":0}',
+    ],
+    ids=["arrays", "objects", "numbers", "backslashes", "digits", "fraction", "duplicate"],
+)
+def test_json_of_a_mebibyte_is_refused_in_time(text: str) -> None:
+    assert timed(lambda t: jsontext.loads(t, unique=True), text)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [math.nan, math.inf, [-math.inf], "\ud800", {"\udfff": 1}, {1, 2}, b"a", {(1,): 1}, object()],
+    ids=repr,
+)
+def test_what_is_not_json_is_not_written(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        jsontext.dumps(value)
+
+
+def test_a_value_that_holds_itself_is_not_written() -> None:
+    value: list[Any] = []
+    value.append(value)
+    with pytest.raises(ValueError, match=r"."):
+        jsontext.dumps(value)
+    deep: list[Any] = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(ValueError, match="not JSON"):
+        jsontext.dumps(deep)
+    while deep:  # taken apart here: freeing it at once would recurse
+        deep = deep[0]
+
+
+def test_json_surrogates() -> None:
+    assert jsontext.loads(r'"\ud83d\ude00"') == "😀"
+    lone = jsontext.loads(r'"\ud800"')
+    assert json.loads(jsontext.pretty(lone)) == lone
+
+
+# YAML
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("no", "no"),
+        ("Yes", "Yes"),
+        ("on", "on"),
+        ("True", "True"),
+        ("true", True),
+        ("false", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+        ("a:", {"a": None}),
+        ("NULL", "NULL"),
+        ("3.10", "3.10"),
+        ("3.1", 3.1),
+        ("1.0", 1.0),
+        ("0.50", "0.50"),
+        ("1e3", 1000.0),
+        ("1.5E-3", 0.0015),
+        ("1e999", "1e999"),
+        (".5", ".5"),
+        (".inf", ".inf"),
+        (".nan", ".nan"),
+        ("42", 42),
+        ("-7", -7),
+        ("0", 0),
+        ("007", "007"),
+        ("0x10", "0x10"),
+        ("0o17", "0o17"),
+        ("1_000", "1_000"),
+        ("12:30:45", "12:30:45"),
+        ("99999999999999999999999", "99999999999999999999999"),
+        ("2024-10-21", "2024-10-21"),
+        ("2024-10-21T10:00:00Z", "2024-10-21T10:00:00Z"),
+        ("=", "="),
+        ("'true'", "true"),
+        ('"1"', "1"),
+        ("|\n  1\n", "1\n"),
+        ("{a: 1, 2: b, true: c, 1.10: d}", {"a": 1, "2": "b", "true": "c", "1.10": "d"}),
+        ("- 1\n- [a, {b: c}]\n", [1, ["a", {"b": "c"}]]),
+        ('{"a": [1, 2.5, true, null, "\\u00e9"]}', {"a": [1, 2.5, True, None, "é"]}),
+        ("# only a comment\n", None),
+        ("'<<': 1", {"<<": 1}),
+    ],
+)
+def test_a_yaml_scalar_is_what_it_looks_like(text: str, value: Any) -> None:
+    found = yamltext.loads(text)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: &x 1\nb: *x", "line 2: an alias: write the value out"),
+        ("&x a: 1\n*x : 2", "line 2: an alias: write the value out"),
+        ("- &a [x]\n- &b [*a, *a]\n- [*b, *b]", "line 2: an alias: write the value out"),
+        ("a: 1\na: 2", "line 2: the key 'a' stands twice"),
+        ("'1': a\n1: b", "line 2: the key '1' stands twice"),
+        ("x:\n  a: 1\n  b: 2\n  a: 3", "line 4: the key 'a' stands twice"),
+        ("a: !!python/object/apply:os.system [id]", "line 1: the tag "),
+        ("a: !!str 5", "line 1: the tag "),
+        ("!!set {a, b}", "line 1: the tag "),
+        ("- !x y", "line 1: the tag "),
+        ("!!str a: 1", "line 1: the tag "),
+        ("a: !!binary aGk=", "line 1: the tag "),
+        ("<<: {a: 1}", "line 1: a key must be a text"),
+        ("a: {<<: {b: 1}}", "line 1: a key must be a text"),
+        ("[a]: 1", "line 1: a key must be a text"),
+        ("? {a: 1}\n: 2", "line 1: a key must be a text"),
+        ("a: 1\n---\nb: 2", "line 2: a second document"),
+        ("a: 'b", "line 1: "),
+        ("a:\n\t- b", "line 2: "),
+        ("a: b: c", "line 1: "),
+        ("\x00", ""),
+        ("\ud800", ""),
+        ("a: 1\n  b: 2\n c", "line 2: "),
+        ("[" * 102 + "]" * 102, "line 1: nested too deeply"),
+        ("".join(" " * n + "a:\n" for n in range(200)), "line 102: nested too deeply"),
+    ],
+)
+def test_yaml_that_is_refused(text: str, message: str) -> None:
+    found = timed(yamltext.loads, text)
+    assert found is not None
+    assert found.startswith(message)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["[", "{a: ", "- ", "-  ", "? ", "? - ", "-\t", "[{a: ", "? [", "!x [", "&a [", '"', "a: [\n"],
+)
+def test_yaml_of_a_mebibyte_is_refused_in_time(unit: str) -> None:
+    """Each of these nests, or never ends; deep nesting has overrun the C parser's stack."""
+    assert timed(yamltext.loads, unit * (MEBIBYTE // len(unit)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"k{n}: {n}\n" for n in range(70_000)),
+        "[" + "a, " * 300_000 + "]",
+        "a: " + "x" * (MEBIBYTE - 100),
+        "#" * MEBIBYTE,
+    ],
+    ids=["keys", "items", "text", "comment"],
+)
+def test_yaml_of_a_mebibyte_is_read_in_time(text: str) -> None:
+    assert timed(yamltext.loads, text) is None
+
+
+def test_more_than_a_mebibyte_of_yaml_is_refused() -> None:
+    assert timed(yamltext.loads, " " * (MEBIBYTE + 1)) == "larger than 1048576 bytes"
+
+
+def test_the_manifest_needs_no_c_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = resources.manifest().read_text(encoding="utf-8")
+    fast = yamltext.loads(text)
+    monkeypatch.setattr(yamltext, "_Loader", yaml.SafeLoader)
+    assert yamltext.loads(text) == fast
+
+
+def test_yaml_knows_the_line_of_each_value() -> None:
+    lines: dict[str, int] = {}
+    yamltext.loads("a:\n  - x\n  - b: 1\nc: {d: 2}\n", lines)
+    assert lines == {"": 1, "/a": 2, "/a/0": 2, "/a/1": 3, "/a/1/b": 3, "/c": 4, "/c/d": 4}
+
+
+@given(st.text(max_size=40) | st.text(alphabet="-?:[]{},&*!|>'\"%@` \n\tab1<", max_size=40))
+def test_yaml_reads_or_refuses_anything(text: str) -> None:
+    try:
+        value = yamltext.loads(text)
+    except ValueError:
+        return
+    jsontext.dumps(value)  # data only
+
+
+@given(json_values.filter(lambda value: len(json.dumps(value)) < 800))
+def test_json_is_yaml(value: Any) -> None:
+    text = json.dumps(value)  # escaped: to YAML, some other characters are line breaks
+    try:
+        found = yamltext.loads(text)
+    except ValueError:
+        reject()  # a surrogate pair, which YAML writes in one escape
+    assert _texts(found) == _texts(value)
+
+
+def _texts(value: Any) -> Any:
+    """Numbers as texts: YAML leaves those that it would not write back alone."""
+    if isinstance(value, dict):
+        return {key: _texts(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_texts(item) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return json.dumps(value)
+    return value

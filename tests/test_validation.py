@@ -1,0 +1,331 @@
+"""The fast verdict, the walk that explains it, jsonschema and (where installed) a validator in
+Rust: all say the same."""
+
+from __future__ import annotations
+
+import json
+import socket
+import warnings
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from hypothesis import Phase, assume, example, find, given, settings
+from hypothesis import strategies as st
+
+from connector import Connector, verdict
+from connector.schema import bundle
+from connector.validation import Problem, Validator, nearest
+
+CONNECTOR = Connector.load()
+SPEC = CONNECTOR.manifest
+SCHEMAS: dict[str, Any] = {
+    **{key: CONNECTOR.schema(key) for key in SPEC.actions},
+    "connection": CONNECTOR.schema("connection"),
+    **{
+        action.output: bundle(action.output, SPEC.schemas)
+        for action in SPEC.actions.values()
+        if action.output is not None
+    },
+}
+VALIDATORS = {name: Validator(schema) for name, schema in SCHEMAS.items()}
+
+
+def agree(validator: Validator, value: Any) -> bool:
+    """Assert that verdict, walk and jsonschema say the same; return what they say."""
+    valid = verdict.compile_schema(validator.schema)(value)
+    problems = validator.explain(value)
+    assert valid == (not problems)
+    assert validator.problems(value) == problems  # walked
+    assert validator.problems(value) == problems  # compiled
+    return valid
+
+
+KINDS = ["string", "number", "integer", "boolean", "array", "object", "null"]
+
+# Values that look like what a schema wants, with a little wrong here and there
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 12)
+    | st.floats(allow_nan=True)
+    | st.sampled_from(["", "a", "user", "GET", "json", "base64", "text", "1024x1024", "a\n", "é"])
+    | st.text(max_size=5)
+)
+anything = st.recursive(
+    scalars,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+
+
+def mostly(right: st.SearchStrategy[Any], wrong: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Values of `right`, and one in ten of `wrong`."""
+    return st.sampled_from(range(10)).flatmap(lambda number: right if number else wrong)
+
+
+def like(schema: Any, root: Any, depth: int = 0) -> st.SearchStrategy[Any]:
+    """Values near the border of `schema`: mostly right, some wrong."""
+    if "$ref" in schema:
+        return like(root["$defs"][schema["$ref"].rpartition("/")[2]], root, depth)
+    if depth > 5:
+        return scalars
+    types = schema.get("type", KINDS)
+    kinds = [types] if isinstance(types, str) else types
+    return mostly(st.one_of([_of_kind(kind, schema, root, depth) for kind in kinds]), scalars)
+
+
+def _of_kind(kind: str, schema: Any, root: Any, depth: int) -> st.SearchStrategy[Any]:
+    if kind == "string":
+        low, high = schema.get("minLength", 0), min(schema.get("maxLength", 4), 1001)
+        rare = st.sampled_from(["a" * low, "a" * high, "a" * (high + 1), "a b", "\n", ""])
+        return mostly(st.sampled_from(schema.get("enum", ["a" * low, "a" * high])), rare)
+    if kind in ("number", "integer"):
+        edges = [schema.get(key) for key in ("minimum", "maximum", "exclusiveMinimum")]
+        near = [edge + by for edge in edges if edge is not None for by in (-1, -0.5, 0, 0.5, 1)]
+        return st.sampled_from(near or [0, 1.0, 1.5, float("inf")])
+    if kind == "array":
+        item = like(schema["items"], root, depth + 1) if "items" in schema else scalars
+        low, high = schema.get("minItems", 0), min(schema.get("maxItems", 2), 5)
+        return mostly(
+            st.lists(item, min_size=low, max_size=high), st.lists(item, max_size=high + 1)
+        )
+    if kind == "object":
+        return _object(schema, root, depth)
+    return st.booleans() if kind == "boolean" else st.none()
+
+
+def _object(schema: Any, root: Any, depth: int) -> st.SearchStrategy[Any]:
+    properties = {k: like(v, root, depth + 1) for k, v in schema.get("properties", {}).items()}
+    required = {k: v for k, v in properties.items() if k in schema.get("required", ())}
+    optional = {k: v for k, v in properties.items() if k not in required}
+    whole = st.fixed_dictionaries(required, optional=optional)
+    broken = st.fixed_dictionaries({}, optional={**properties, "stranger": scalars})
+    return mostly(whole | st.fixed_dictionaries(required), broken)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+@given(st.data())
+def test_the_verdict_agrees_with_jsonschema(name: str, data: st.DataObject) -> None:
+    schema = SCHEMAS[name]
+    value = data.draw(like(schema, schema) | anything)
+    agree(VALIDATORS[name], value)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_the_strategy_reaches_both_answers(name: str) -> None:
+    schema = SCHEMAS[name]
+    values = like(schema, schema) | anything
+    quick = settings(phases=[Phase.generate], max_examples=1000)  # any example will do
+    find(values, lambda value: agree(VALIDATORS[name], value), settings=quick)
+    if "type" in schema:
+        find(values, lambda value: not agree(VALIDATORS[name], value), settings=quick)
+
+
+# Random schemas of the keywords that the verdict knows
+
+patterns = st.sampled_from(["^a", "a$", "^[a-c]*$", "^(a|b)$", "[0-9]+", "^a+$"])
+sizes = st.integers(0, 3)
+bounds = st.integers(-3, 3) | st.sampled_from([0.5, 1.5])
+types = st.sampled_from(KINDS) | st.lists(st.sampled_from(KINDS), min_size=1, unique=True)
+keys = st.sampled_from(["a", "b", "type", "$ref"])
+
+leaf_keywords = {
+    "type": types,
+    "minimum": bounds,
+    "maximum": bounds,
+    "exclusiveMinimum": bounds,
+    "exclusiveMaximum": bounds,
+    "minLength": sizes,
+    "maxLength": sizes,
+    "pattern": patterns,
+    "minItems": sizes,
+    "maxItems": sizes,
+    "title": st.text(max_size=2),
+    "default": scalars,
+    "const": st.sampled_from(["a", 1, True, None]),
+    "enum": st.lists(st.sampled_from(["a", "b", "", 1, None]), min_size=1, unique=True),
+}
+references = st.sampled_from([{"$ref": "#/$defs/one"}, {"$ref": "#/$defs/two"}])
+
+
+def _bigger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    required = st.lists(keys, unique=True, max_size=2)
+    option = inner | st.fixed_dictionaries({"required": required})
+    return st.fixed_dictionaries(
+        {},
+        optional={
+            "type": types,
+            "items": inner,
+            "properties": st.dictionaries(keys, inner, max_size=3),
+            "required": required,
+            "additionalProperties": st.booleans() | inner,
+            "anyOf": st.lists(option, min_size=1, max_size=3),
+            "minItems": sizes,
+            "pattern": patterns,
+            "not": inner,
+        },
+    )
+
+
+leaves = st.fixed_dictionaries({}, optional=dict(leaf_keywords)) | references
+fragments = st.recursive(leaves | st.booleans(), _bigger, max_leaves=8)
+plain = st.fixed_dictionaries({}, optional={k: leaf_keywords[k] for k in ("type", "minLength")})
+documents = st.builds(
+    lambda main, one, two: {**main, "$defs": {"one": one, "two": two}},
+    fragments.filter(lambda schema: isinstance(schema, dict)),
+    plain,
+    st.builds(lambda inner: {"type": ["array", "null"], "items": inner}, plain | references),
+)
+
+
+@given(documents, anything)
+def test_random_schemas_agree_too(schema: dict[str, Any], value: Any) -> None:
+    validator = Validator(schema)
+    valid = verdict.compile_schema(schema)(value)
+    problems = validator.explain(value)
+    # A keyword that the verdict does not know makes it ask: a no that is not final.
+    assert not (valid and problems)
+    if understood(schema):
+        assert valid == (not problems)
+    assert validator.problems(value) == problems  # walked
+    assert validator.problems(value) == problems  # compiled
+
+
+def understood(schema: Any) -> bool:
+    """Whether the verdict knows every keyword, so that its no is final."""
+    try:
+        verdict._Compiler(schema).compile()
+    except verdict._Unsupported:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"anyOf": [{"required": []}]},
+        {"anyOf": [True, {"type": "string"}]},
+        {"items": False},
+        {"type": "string", "items": False},
+        {"type": "string", "items": {"const": 2}},
+        {"properties": {"a": True}},
+        {"$ref": "#/$defs/a~1b", "$defs": {"a/b": {}}},
+        {"$ref": "#", "type": ["object", "null"]},
+        {"$ref": "#/$defs/a/b", "$defs": {"a": {"b": {}}}},
+        {"const": 1},
+        {"enum": [1, True]},
+    ],
+)
+@pytest.mark.parametrize("value", [None, True, 1, 1.0, "a", [], [1], {}, {"a": 1}])
+def test_what_the_verdict_does_not_know_is_asked(schema: Any, value: Any) -> None:
+    validator = Validator(schema)
+    assert validator.problems(value) == validator.explain(value)
+
+
+def test_schemas_may_nest_deeper_than_python_nests_loops() -> None:
+    schema: dict[str, Any] = {"type": "integer"}
+    value: Any = 1
+    wrong: Any = "1"
+    for _ in range(60):
+        schema = {"type": "array", "items": {"type": "object", "properties": {"a": schema}}}
+        value, wrong = [{"a": value}], [{"a": wrong}]
+    check = verdict.compile_schema(schema)
+    assert check(value)
+    assert not check(wrong)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+@settings(max_examples=50)
+@given(st.data())
+def test_a_third_opinion(name: str, data: st.DataObject) -> None:
+    schema = SCHEMAS[name]
+    value = data.draw(like(schema, schema) | anything)
+    assume(_is_json(value))
+    assert jsonschema_rs.validator_for(schema).is_valid(value) == agree(VALIDATORS[name], value)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except ValueError:
+        return False
+    return True
+
+
+@given(st.text(alphabet="ab\n", max_size=4))
+@example("a\n")
+def test_a_dollar_is_the_end_of_the_text(text: str) -> None:
+    assert bool(verdict.pattern("^a$").search(text)) == (text == "a")
+    assert agree(Validator({"pattern": "^(a|b)$"}), text) == (text in ("a", "b"))
+
+
+# Sentences
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "path", "message"),
+    [
+        ({"type": "string", "minLength": 2}, "a", (), "must have at least 2 characters"),
+        ({"type": "string", "minLength": 1}, "", (), "must not be empty"),
+        ({"maxLength": 2}, "abc", (), "must have at most 2 characters (it has 3)"),
+        ({"maxItems": 1}, [1, 2], (), "must have at most 1 items (it has 2)"),
+        ({"enum": ["a", "b"]}, "secret", (), "must be one of a, b"),
+        ({"pattern": "^a"}, "b", (), "has characters or a form that are not allowed here"),
+        ({"pattern": "^a", "x-form": "an a"}, "b", (), "must be an a"),
+        ({"minimum": 1}, 0, (), "must be at least 1 (it is 0)"),
+        ({"exclusiveMinimum": 0}, 0, (), "must be more than 0 (it is 0)"),
+        ({"exclusiveMaximum": 1}, 1, (), "must be less than 1 (it is 1)"),
+        ({"const": 1}, "secret", (), "breaks the rule 'const'"),
+        ({"type": ["array", "null"]}, {}, (), "must be an array or null, not an object"),
+        ({"type": "string", "writeOnly": True}, 12345678, (), "must be a text, not a number"),
+        ({"type": "string"}, object(), (), "must be a text, not a object"),
+        ({"items": {"required": ["a"]}}, [{}], (0, "a"), "is required"),
+    ],
+)
+def test_a_problem_is_told_in_a_sentence(
+    schema: Any, value: Any, path: tuple[Any, ...], message: str
+) -> None:
+    assert Validator(schema).problems(value) == [Problem(path, message)]
+
+
+def test_problems_come_in_the_order_of_the_value() -> None:
+    schema = {"items": {"type": "integer"}}
+    found = Validator(schema).problems(["x"] * 12)
+    assert [problem.path for problem in found] == [(index,) for index in range(12)]
+
+
+def test_no_reference_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def refuse(self: object, address: object) -> None:
+        asked.append(address)
+        raise OSError("unreachable")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    validator = Validator({"$ref": "http://127.0.0.1:9/x.schema.json"})
+    # Without our registry jsonschema warns, and then asks: the warning must not hide the asking.
+    warnings.simplefilter("ignore")
+    with pytest.raises(Exception, match="Unresolvable"):
+        validator.problems({})
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "text"),
+    [
+        ("temprature", ["temperature", "topP"], "; did you mean 'temperature'?"),
+        ("MODEL", ["model"], "; did you mean 'model'?"),
+        ("zzz", ["model"], ""),
+        ("x", [], ""),
+    ],
+)
+def test_nearest(name: str, known: list[str], text: str) -> None:
+    assert nearest(name, known) == text
+
+
+def test_an_explanation_is_not_needed_for_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+    validator = VALIDATORS["createImage"]
+    monkeypatch.setattr(validator, "explain", None)  # calling it would fail
+    assert validator.problems({"prompt": "A boat", "numImages": 2}) == []
