@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -145,31 +146,63 @@ def test_a_refused_key_does_not_cut_what_is_under_way(connector: Connector) -> N
     assert codes(result) == ["authentication_failed", None]
 
 
-@pytest.mark.parametrize("last", [False, True], ids=["repeated", "not repeated"])
-def test_one_429_slows_all_workers(last: bool) -> None:
+class PauseTogether(FakeClock):
+    """A sleep ends when a second thread sleeps too: who does not, is seen at work meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun = threading.Event()
+        self.both = threading.Barrier(2, timeout=5)
+
+    def sleep(self, seconds: float, cancelled: threading.Event) -> None:
+        self.begun.set()
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.both.wait()
+        super().sleep(seconds, cancelled)
+
+
+def test_one_429_slows_all_workers() -> None:
     """No attempt begins before the pause that one of them was asked for is over."""
+    clock = PauseTogether()
+    begun: list[str] = []
+    during: list[str] = []
+
+    def answer(received: Received, index: int) -> Row:
+        prompt = prompt_of(received)
+        begun.append(prompt)
+        if not clock.sleeps:
+            during.append(prompt)
+        if prompt == "a" and begun.count("a") == 1:
+            return {"status": 429, "json": {"error": {}}, "headers": {"retry-after": 60}}
+        clock.begun.wait(5)  # the other worker is free once the pause has begun, no sooner
+        return echo(received, index)
+
+    connector = Connector.load(clock=clock.clock())
+    with FaultServer(answer) as server:
+        result = run(connector, server, list("abcdef"), concurrency=2)
+    connector.close()
+    assert result.ok, result.to_dict()
+    assert sorted(during) == ["a", "b"]
+    assert len(clock.sleeps) == 2
+    assert sorted(begun) == sorted("aabcdef")
+
+
+def test_a_429_that_is_not_repeated_slows_the_others_too() -> None:
     clock = FakeClock()
     begun: list[float] = []
-    limited: list[float] = []
 
     def answer(received: Received, index: int) -> Row:
         begun.append(clock.monotonic())
-        if prompt_of(received) == "a" and (last or len(limited) < 1):
-            limited.append(clock.monotonic())
+        if prompt_of(received) == "a":
             return {"status": 429, "json": {"error": {}}, "headers": {"retry-after": 60}}
         return echo(received, index)
 
     connector = Connector.load(clock=clock.clock())
     with FaultServer(answer) as server:
-        result = run(connector, server, ["a", *"bcdef"], concurrency=1 if last else 2)
+        result = run(connector, server, list("abcdef"), concurrency=1)
     connector.close()
-    if last:
-        assert codes(result) == ["rate_limited", *[None] * 5]
-        assert begun[3] - limited[2] >= 60
-    else:
-        assert result.ok, result.to_dict()
-        under_way = [at for at in begun if limited[0] < at < limited[0] + 59]
-        assert len(under_way) <= 1
+    assert codes(result) == ["rate_limited", *[None] * 5]
+    assert begun[3] - begun[2] >= 60
 
 
 def test_what_is_finished_at_the_deadline_is_kept() -> None:
