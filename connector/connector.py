@@ -226,7 +226,10 @@ class Connector:
         return spec
 
     def _prepare(self, action: str, inputs: Any, connection: Any) -> tuple[Target, Cleaned]:
-        """Return the target and the cleaned inputs; every problem of both is raised at once."""
+        """Return the target and the cleaned inputs, their problems still unsaid.
+
+        Raises ConnectorError for a connection that leads nowhere, with the problems of both.
+        """
         form = self.form(action)
         given = {} if inputs is None else inputs
         if not isinstance(given, Mapping):
@@ -242,8 +245,6 @@ class Connector:
                 raise
             rows = error.details or [problem("/connection", error.message)]
             raise refused(error.code, [*rows, *cleaned.problems], error.hint) from None
-        if cleaned.problems:
-            raise refused("invalid_input", cleaned.problems)
         return target, cleaned
 
     def _check_output(self, spec: Action, data: Any) -> None:

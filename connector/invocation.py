@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, refused
 from connector.inputs import Cleaned
 from connector.jsontext import UNPAIRED
 from connector.manifest import Manifest
@@ -64,6 +64,8 @@ class Invocation:
         try:
             target, cleaned = prepare()
             self._provider = target.provider
+            if cleaned.problems:
+                raise refused("invalid_input", cleaned.problems)
             if self._sink is not None and self._planned is None:
                 self._sink.check()
             self._choose_model(cleaned)

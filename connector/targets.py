@@ -12,6 +12,7 @@ from connector import connections
 from connector.errors import problem, refused
 from connector.inputs import Form
 from connector.manifest import Manifest
+from connector.transport.bounded import make_room
 from connector.validation import nearest
 
 if TYPE_CHECKING:
@@ -104,10 +105,8 @@ class Targets:
         return target
 
     def _keep(self, name: str, target: Target) -> None:
-        while len(self._made) >= _MOST:
-            old = self._made.pop(next(iter(self._made)), None)
-            if old is not None:
-                old.line.close()
+        for old in make_room(self._made, _MOST):
+            old.line.close()
         self._made.setdefault(name, target)
 
     def close(self) -> None:

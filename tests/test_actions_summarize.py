@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -148,10 +149,14 @@ def test_a_model_that_does_not_summarize_comes_to_an_end(connector: Connector) -
 
 
 def test_a_part_that_fails_fails_the_summary(connector: Connector) -> None:
+    another = threading.Event()
+
     def answer(received: Received, index: int) -> Mapping[str, Any]:
         if "number 0 " in part(received):
+            assert another.wait(5)
             error = {"code": "content_filter", "message": "Filtered."}
             return {"status": 400, "json": {"error": error}}
+        another.set()
         return {"json": chat_completion("Short.")}
 
     with FaultServer(answer) as server:

@@ -10,6 +10,8 @@ import os
 import threading
 from collections.abc import Hashable
 
+from connector.transport.bounded import make_room
+
 
 class Budget:
     """A bucket of `capacity` tokens; a retry costs `cost` of them. Thread-safe."""
@@ -44,8 +46,7 @@ def shared(origin: Hashable, capacity: int, cost: int) -> Budget:
     """Return the process's budget for the host at `origin`: its scheme, name and port."""
     budget = _budgets.get(origin)
     if budget is None:
-        while len(_budgets) >= _MAX_HOSTS:
-            _budgets.pop(next(iter(_budgets)), None)
+        make_room(_budgets, _MAX_HOSTS)
         budget = _budgets.setdefault(origin, Budget(capacity, cost))
     return budget
 
