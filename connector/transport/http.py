@@ -217,7 +217,7 @@ class Sender:
         scrub = self._secret.scrub
         if scrub(text) is not text:  # rare: looked for once in all of them, not in each
             pairs = [(scrub(name), scrub(value)) for name, value in pairs]
-        return {name.lower(): _line(value) for name, value in pairs}
+        return {name.lower(): value for name, value in pairs}
 
     def _check_whole(self, raw: Any, answer: Answer, exchange: connection.Exchange) -> None:
         # A body that only the end of the connection ends looks whole when it was cut from outside.
@@ -225,8 +225,3 @@ class Sender:
         framed = "content-length" in answer.headers or raw.chunked
         if exchange.cut and not framed and answer.status < 300:
             raise TimeoutError
-
-
-def _line(value: str) -> str:
-    """Return a header's value on one line: old servers fold long ones."""
-    return " ".join(value.split()) if "\n" in value or "\r" in value else value
