@@ -102,7 +102,10 @@ class Connector:
             return data
 
         run = self._run(action, dry_run, output, progress)
-        result = run.result(lambda: self._prepare(action, inputs, connection), work)
+        try:
+            result = run.result(lambda: self._prepare(action, inputs, connection), work)
+        finally:
+            inputs = connection = None  # what passes through shows no key in this frame
         if output is not None and result.ok and not dry_run and not run.wrote:
             result.meta["warnings"].append("The result is not binary: no file was written.")
         return result
@@ -131,7 +134,8 @@ class Connector:
             test = self.manifest.connections[key].test
             if test is None:
                 raise ConnectorError("invalid_manifest", "The manifest names no test for this.")
-            return self.handler(test)(client)
+            # Its sentences tell the endpoint, which may hold the key.
+            return client.provider.secret.scrub_json(self.handler(test)(client))
 
         return self._run("test-connection").result(prepare, work)
 
@@ -197,15 +201,7 @@ class Connector:
         module, _, function = name.rpartition(".")
         found: Any = None
         if _HANDLER.match(name):
-            full = f"{self._handlers}.{module}"
-            try:
-                found = getattr(importlib.import_module(full), function, None)
-            except ModuleNotFoundError as error:
-                if not f"{full}.".startswith(f"{error.name}."):
-                    raise ConnectorError(
-                        "invalid_manifest",
-                        f"The handler {name!r} needs {error.name}, which is not installed.",
-                    ) from None
+            found = getattr(self._module(f"{self._handlers}.{module}"), function, None)
         home = str(getattr(found, "__module__", ""))
         if not callable(found) or not f"{home}.".startswith(f"{self._handlers}."):
             raise ConnectorError(
@@ -213,6 +209,17 @@ class Connector:
             )
         handler: Callable[..., Any] = found
         return handler
+
+    def _module(self, name: str) -> Any:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if f"{name}.".startswith(f"{error.name}."):
+                return None
+            reason = f"needs {error.name}, which is not installed"
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an import may do
+            reason = f"cannot be imported ({type(error).__name__}: {error})"
+        raise ConnectorError("invalid_manifest", f"The handlers' module {name} {reason}.")
 
     def _action(self, key: str) -> Action:
         spec = self.manifest.actions.get(key) if isinstance(key, str) else None

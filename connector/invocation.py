@@ -82,10 +82,17 @@ class Invocation:
             error = ConnectorError("invalid_input", f"A text {UNPAIRED}.")
         except Exception as defect:  # noqa: BLE001 - the envelope is all that a caller gets
             error = self._internal(defect)
+        except BaseException as end:  # noqa: BLE001 - raised again
+            # Somebody's own end, such as SystemExit from a signal handler: it passes, without the
+            # frames that hold the key.
+            self._call.deadline.cancel()
+            end.__context__ = end.__cause__ = None
+            raise end.with_traceback(None)  # noqa: B904 - that is the point
         finally:
             if self._sink is not None:
                 self._sink.abort()
-        return error.data, self._scrubbed(error)
+        error = self._scrubbed(error)
+        return error.data, error
 
     def _client(self, target: Target) -> Client:
         from connector.transport.client import Client  # a refused payload has no use for it
@@ -154,6 +161,8 @@ class Invocation:
                 if isinstance(value, str):
                     setattr(error, name, secret.scrub(value))
             error.args = (error.message,)
+            error.details = secret.scrub_json(error.details)
+            error.data = secret.scrub_json(error.data)
         error.__traceback__ = error.__cause__ = error.__context__ = None
         return error
 

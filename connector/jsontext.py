@@ -71,13 +71,13 @@ def loads(text: str | bytes, *, unique: bool = False) -> Any:
     return value
 
 
-def check_depth(value: Any) -> None:
-    """Raise ValueError where `value` nests deeper than `MAX_DEPTH` (or contains itself)."""
+def check_depth(value: Any, most: int = MAX_DEPTH) -> None:
+    """Raise ValueError where `value` nests deeper than `most` (or contains itself)."""
     level = [value]
     depth = 0
     while level:
         depth += 1
-        if depth > MAX_DEPTH:
+        if depth > most:
             raise ValueError("nested too deeply")
         level = [
             child

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 from connector import facts, jsontext
 from connector.errors import ConnectorError
 
+_MAX_DEPTH = 50
+"""Deeper nesting is refused: what reads and proves schemas calls itself for each level."""
+
 
 class _Absent:
     """Marks an input without a default, since None could be one."""
@@ -119,10 +122,13 @@ def read(path: Path, lines: dict[str, int] | None = None) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
         if path.suffix == ".json":
-            return jsontext.loads(text, unique=True)
-        from connector import yamltext  # a compiled manifest never needs the YAML parser
+            found = jsontext.loads(text, unique=True)
+        else:
+            from connector import yamltext  # a compiled manifest never needs the YAML parser
 
-        return yamltext.loads(text, lines)
+            found = yamltext.loads(text, lines)
+        jsontext.check_depth(found, _MAX_DEPTH)
+        return found
     except OSError as error:
         raise ConnectorError(
             "invalid_manifest", f"{path} cannot be read: {error.strerror}"

@@ -43,7 +43,10 @@ def prove(path: Path, lines: dict[str, int]) -> tuple[Manifest | None, list[dict
     if rows:
         return None, rows
     spec = manifest.parse(raw, SchemaFiles(path.parent / "schemas"))
-    return spec, list(_meaning(spec))
+    try:
+        return spec, list(_meaning(spec))
+    except RecursionError:  # schema files that nest in each other, or a caller that is deep itself
+        raise ConnectorError("invalid_manifest", "The schemas are nested too deeply.") from None
 
 
 def line_of(pointer: str, lines: Mapping[str, int]) -> int | None:

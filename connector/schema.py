@@ -14,12 +14,15 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Schemas = Callable[[str], Mapping[str, Any]]
 
+_ELSEWHERE = ("$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$anchor")
+"""Keywords that refer by other ways than a file of schemas/."""
+
 _FILE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.schema\.json\Z")
 
 _DATA = ("enum", "const", "default", "examples")
 """Keywords whose value is data, in which `$ref` would be a mere key."""
 
-_NAMED = ("properties", "patternProperties", "dependentSchemas")
+_NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs")
 """Keywords whose value maps names, which may look like keywords, to schemas."""
 
 
@@ -87,6 +90,8 @@ def _local(schema: Any, schemas: Schemas, definitions: dict[str, Any]) -> Any:
     for keyword, value in schema.items():
         if keyword == "$ref":
             result[keyword] = _definition(value, schemas, definitions)
+        elif keyword in _ELSEWHERE:
+            raise ConnectorError("invalid_manifest", f"{keyword} is not supported: use $ref")
         elif keyword in _DATA:
             result[keyword] = value
         elif keyword in _NAMED and isinstance(value, Mapping):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -11,8 +12,20 @@ from urllib.parse import quote
 MASK = "***"
 
 _SHORTEST = 8
-"""Shorter texts are placeholders of local servers ("none", "x"): replacing them would only
-garble messages."""
+"""Shorter texts are placeholders of local servers ("none", "x"): replacing them in data would only
+garble it."""
+
+_SHORTEST_WORD = 4
+"""Of these the whole word is masked, in messages only."""
+
+_ESCAPE = re.compile(
+    r"\\+u00(?P<json>[0-9a-f]{2})|%(?:25)*(?P<url>[0-9a-f]{2})|"
+    r"&#x0*(?P<html>[0-9a-f]{2});|&#0*(?P<number>[0-9]{2,3});|&(?P<name>amp|lt|gt|quot);|\\+",
+    re.IGNORECASE,
+)
+_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"'}
+_LAYERS = 4
+"""How often an answer may have escaped what it quotes: JSON in JSON, in an address, in a page."""
 
 
 class Secret:
@@ -37,22 +50,50 @@ class Secret:
         return self.__value
 
     def scrub(self, text: str) -> str:
-        """Return `text` with every occurrence of the value (in any usual form) masked."""
+        """Return `text` with every occurrence of the value masked, in any usual form.
+
+        A text that hides the value behind escapes is returned without them.
+        """
+        text = self._masked(text)
+        plain = text
+        for _ in range(_LAYERS if self.longest else 0):
+            before, plain = plain, _ESCAPE.sub(_unescaped, plain)
+            if plain == before:
+                break
+            if (masked := self._masked(plain)) is not plain:
+                return masked
+        return text
+
+    def scrub_message(self, text: str) -> str:
+        """Return a sentence with the value masked, a short one too where it stands as a word."""
+        if _SHORTEST_WORD <= len(self.__value) < _SHORTEST:
+            word = rf"(?<![\w-]){re.escape(self.__value)}(?![\w-])"
+            return re.sub(word, MASK, text)
+        return self.scrub(text)
+
+    def _masked(self, text: str) -> str:
         for form, _ in self.__forms:
             if form in text:
                 text = text.replace(form, MASK)
         return text
 
+    def may_be_in(self, data: bytes) -> bool:
+        """Whether the text that `data` encodes could show the value: a cheap look, so that most
+        answers are spared the search of each of their texts."""
+        return bool(self.longest) and any(
+            needle in data for needle in (*(needle for _, needle in self.__forms), *_MARKS)
+        )
+
     def scrub_bytes(self, data: bytes) -> bytes:
-        """Return `data` with every occurrence masked; `data` itself where there is none."""
+        """Return `data` with the value masked where it stands in one of its usual forms; `data`
+        itself where there is none."""
         for _, needle in self.__forms:
             if needle in data:
                 data = data.replace(needle, MASK.encode())
         return data
 
     def scrub_json(self, value: Any) -> Any:
-        """Return JSON data with every occurrence masked, keys included: what its text could hide
-        behind escapes."""
+        """Return JSON data with every occurrence masked in its texts, keys included."""
         if isinstance(value, str):
             return self.scrub(value)
         if isinstance(value, list):
@@ -79,10 +120,26 @@ class Secret:
         raise TypeError("a secret is never pickled")
 
 
+_MARKS = (b"\\u", b"\\/", b"%", b"&")
+"""What an escape begins with, as JSON may spell it."""
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    kind, text = match.lastgroup, match[match.lastgroup or 0]
+    if kind is None:  # a backslash that escapes nothing but itself
+        return ""
+    if kind == "name":
+        return _NAMED[text.lower()]
+    return chr(int(text, 10 if kind == "number" else 16))
+
+
 def _forms(text: str) -> Iterator[str]:
     """Yield the ways in which an answer may quote `text`."""
     in_json = json.dumps(text)[1:-1]
-    yield from (text, in_json, in_json.replace("/", "\\/"), quote(text, safe=""))
+    in_url = quote(text, safe="")
+    yield from (text, text.lower(), text.upper())  # a host's name, a header's
+    yield from (in_json, in_json.replace("/", "\\/"), in_url, quote(text))
+    yield re.sub("%..", lambda match: match[0].lower(), in_url)
     # base64 of a text that contains this one, wherever it begins: the characters that also
     # depend on its neighbours are left out.
     raw = text.encode()

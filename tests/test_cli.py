@@ -115,6 +115,13 @@ def test_a_wrong_key_and_a_dead_server_are_told_with_a_hint(sandbox: Sandbox) ->
         (["invoke", "createImage", "--payload", "no-such-file"], "No such file"),
         (["invoke", "createImage", "--sandbox=mars"], "azure-dated"),
         (["invoke", "createImage", "-i", 'connection={"fields":{}}'], "never a key"),
+        (["invoke", "createImage", "--api-key", "sk-misplaced"], "there is no --api-key"),
+        (["invoke", "createImage", "--api-key=sk-misplaced"], "there is no --api-key"),
+        (["invoke", "createImage", "-i", "sk-misplaced"], "KEY=VALUE"),
+        (["invoke", "createImage", "--sandbox=sk-misplaced"], "azure-dated"),
+        (["invoke", "createImage", "sk-misplaced"], "a word too many"),
+        (["sandbox", "--port", "65536"], "from 0 to 65535"),
+        (["sandbox", "--port=-1"], "from 0 to 65535"),
         (["nonsense"], "invalid choice"),
     ],
 )
@@ -122,6 +129,7 @@ def test_a_wrong_command_line_is_2_and_prints_no_envelope(words: list[str], says
     done = run(*words)
     assert (done.code, done.out) == (2, "")
     assert says in done.err
+    assert "sk-misplaced" not in done.err
 
 
 @pytest.mark.parametrize(

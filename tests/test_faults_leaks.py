@@ -4,8 +4,11 @@ the key is seen nowhere, in no form."""
 from __future__ import annotations
 
 import base64
+import http.client
 import json
+import os
 import pickle
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +26,10 @@ from tests.support.fault_server import FaultServer, chat_completion
 BASE64 = base64.b64encode(canary.KEY.encode()).decode()
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
 ESCAPED = "".join(f"\\u{ord(mark):04x}" for mark in canary.KEY)
+ONE_ESCAPE = canary.KEY.replace("-", "\\u002D", 1)
+IN_URL = "".join(f"%{ord(mark):02x}" for mark in canary.KEY)
+IN_HTML = "".join(f"&#{ord(mark)};" for mark in canary.KEY)
+UTF_16 = base64.b64encode(f"<html>{canary.KEY}".encode("utf-16-le")).decode()
 
 
 @pytest.fixture(autouse=True)
@@ -65,6 +72,32 @@ ECHOES: dict[str, tuple[tuple[str, dict[str, Any]], dict[str, Any]]] = {
         ("createChatCompletion", CHAT),
         {"status": 502, "text": canary.KEY},
     ),
+    "an error that is broken JSON": (
+        ("createChatCompletion", CHAT),
+        {"status": 401, "text": f'{{"error": {{"message": "{ONE_ESCAPE}"'},
+    ),
+    "an error of another shape": (
+        ("createChatCompletion", CHAT),
+        {"status": 422, "text": f'{{"detail": [{{"msg": "{ONE_ESCAPE}"}}]}}'},
+    ),
+    "an error with the status of a success": (
+        ("createChatCompletion", CHAT),
+        {"text": f'{{"error": {{"message": "{ONE_ESCAPE}"}}}}'},
+    ),
+    "an error in capitals": (
+        ("createChatCompletion", CHAT),
+        {"status": 401, "json": {"error": {"message": canary.KEY.upper()}}},
+    ),
+    "JSON in JSON": (
+        raw("json"),
+        {"text": json.dumps({"log": [json.dumps({"key": "KEY"})]}).replace("KEY", ONE_ESCAPE)},
+    ),
+    "text behind escapes": (raw("text"), {"text": f"a {ONE_ESCAPE} b {IN_URL} c {IN_HTML}"}),
+    "a header behind escapes": (
+        raw("json"),
+        {"json": 1, "headers": {"x-a": f'{{"key": "{ONE_ESCAPE}"}}', "x-b": IN_URL}},
+    ),
+    "a page in UTF-16": (("createChatCompletion", CHAT), {"body_base64": UTF_16}),
     "a page": (("createChatCompletion", CHAT), {"text": f"<html>{canary.KEY}"}),
     "a page that the excerpt cuts": (
         ("createChatCompletion", CHAT),
@@ -221,6 +254,96 @@ def test_a_refused_payload_is_not_quoted(
         canary.assert_absent(where, content)
     call = canary.Opaque(lambda: connector.call(action, inputs, connection))
     canary.assert_absent("a traceback with locals", call.traceback())
+
+
+@pytest.mark.parametrize("version", [None, "2024-10-21"])
+def test_a_key_that_a_caller_repeats_is_sent_but_not_logged(
+    connector: Connector, version: str | None
+) -> None:
+    """The fixture above looks at the logs, and at what http.client prints when told to."""
+    with FaultServer({"json": chat_completion("Hi")}) as server:
+        connection = fields(server.url, isOpenAIKey=version is None, apiVersion=version)
+        for _, inputs in (
+            raw("json", url=f"/v1/{canary.KEY}"),
+            raw("json", url=f"/v1/a?b={canary.KEY}"),
+            raw("json", queryParams={"b": canary.KEY}),
+        ):
+            assert connector.invoke("rawRequest", inputs, connection).ok
+        connector.invoke("createChatCompletion", {**CHAT, "model": canary.KEY}, connection)
+        assert all(canary.KEY in received.target for received in server.requests[:3])
+        assert len(server.requests) == 4
+
+
+def test_debugging_of_the_standard_library_prints_nothing_of_ours(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(http.client.HTTPConnection, "debuglevel", 1)
+    with FaultServer({"json": 1}) as server:
+        assert connector.invoke(*raw("json"), fields(server.url)).ok
+    assert capfd.readouterr().out == ""
+
+
+def test_an_end_that_passes_through_takes_no_key_along(connector: Connector) -> None:
+    """As SystemExit does, from the handler of a signal by which a worker is told to stop."""
+
+    def answer(*_: Any) -> dict[str, Any]:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        return {"hang": True}
+
+    def leave(*_: Any) -> None:
+        raise SystemExit(3)
+
+    old = signal.signal(signal.SIGUSR1, leave)
+    try:
+        with FaultServer(answer) as server:
+            connection = fields(server.url)
+            call = canary.Opaque(lambda: connector.invoke("createChatCompletion", CHAT, connection))
+            shown = call.traceback(SystemExit)
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+    assert "SystemExit: 3" in shown
+    canary.assert_absent("a traceback with locals", shown)
+
+
+def test_a_key_in_the_endpoint_is_masked_too(connector: Connector) -> None:
+    with FaultServer([{"json": {"data": []}}, {"status": 429, "text": "Later."}]) as server:
+        connection = fields(f"{server.url}/{canary.KEY}/v1")
+        good = connector.test_connection(connection)
+        bad = connector.test_connection(connection)
+    assert (good.ok, bad.ok) == (True, False)
+    for result in (good, bad):
+        assert "/***" in result.data["endpoint"]["message"]
+        for where, content in canary.everything_of(result):
+            canary.assert_absent(where, content)
+
+
+@pytest.mark.parametrize("key", ["hunter2", "1234"])
+def test_a_short_key_is_masked_in_messages_where_it_stands_as_a_word(
+    connector: Connector, key: str
+) -> None:
+    error = {"message": f"Bad key: {key}. (a{key})", "code": key}
+    with FaultServer(
+        [{"status": 401, "json": {"error": error}}, {"text": f"<p>{key}</p>"}]
+    ) as server:
+        to = fields(server.url, apiKey=key)
+        refused, page = (connector.invoke("createChatCompletion", CHAT, to) for _ in range(2))
+    assert refused.error is not None
+    assert page.error is not None
+    assert (refused.error.message, refused.error.provider_code) == (
+        f"Bad key: ***. (a{key})",
+        "***",
+    )
+    assert "<p>***</p>" in page.error.message
+
+
+def test_a_key_of_digits_breaks_no_answer(connector: Connector) -> None:
+    with FaultServer({"json": chat_completion("12345678 it is", created=1712345678)}) as server:
+        result = connector.invoke(
+            "createChatCompletion", CHAT, fields(server.url, apiKey="12345678")
+        )
+    assert result.ok, result.to_dict()
+    assert result.data["created"] == 1712345678
+    assert result.data["choices"][0]["message"]["content"] == "*** it is"
 
 
 def test_a_proxy_sees_the_key_of_a_private_http_endpoint_and_its_own_login_only(

@@ -21,6 +21,7 @@ from connector import Connector
 from connector.transport import breakage, deadline
 from connector.transport.connection import Exchange, _PlainPool
 from connector.transport.deadline import Deadline
+from connector.transport.http import _tls_context
 from tests.support import canary
 from tests.support.fault_server import (
     FaultServer,
@@ -107,6 +108,59 @@ def test_the_environment_is_not_trusted(
         result = connector.invoke("rawRequest", GET, fields(server.url))
         assert result.error is not None
         assert result.error.code == "tls_error"
+
+
+def test_a_proxy_with_tls_is_trusted_as_the_connection_says(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trusted = str(ca_file(tmp_path))
+    monkeypatch.setenv("SSL_CERT_FILE", trusted)
+    with FaultServer({"json": 1}, tls="good") as server:
+        login = f"{canary.PROXY_USER}:{canary.PROXY_PASSWORD}"
+        proxy = f"https://{login}@localhost:{server.port}"
+        for endpoint in ("http://gateway.internal", "https://gateway.example"):
+            result = connector.invoke("rawRequest", GET, fields(endpoint, proxy=proxy))
+            assert result.error is not None
+            assert result.error.code == "tls_error"
+        assert server.requests == []
+        monkeypatch.delenv("SSL_CERT_FILE")
+        to = fields("http://gateway.internal", proxy=proxy, caFile=trusted)
+        assert get(connector, to) == 1
+        assert header(server.requests[0], "proxy-authorization") != []
+
+
+def test_the_environment_gets_no_session_secrets_and_a_name_must_be_the_certificates_own(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    secrets = tmp_path / "secrets"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(secrets))
+    with FaultServer({"json": 1}, tls="good") as server:
+        assert get(connector, fields(server.url, caFile=str(ca_file(tmp_path)))) == 1
+    assert not secrets.exists()
+    assert not _tls_context(None).hostname_checks_common_name
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    """http://[::1 http://:80 http://a:99999 http://@ http://u:pa/ss@h:1 http://h/path http://h?q
+    ftp://h http:h h:80 http://[fe80::1] http://a\\b http://h#x""".split(),
+)
+def test_an_address_that_is_no_proxys_is_refused(connector: Connector, proxy: str) -> None:
+    result = connector.invoke("rawRequest", GET, fields("https://name.invalid", proxy=proxy))
+    assert result.error is not None
+    assert result.error.code in ("invalid_connection", "blocked_target")
+    assert not result.error.retryable
+    assert result.error.details is not None
+    assert result.error.details[0]["path"] == "/connection/fields/proxy"
+    assert (result.error.sent, result.meta["attempts"]) == ("no", 0)
+
+
+def test_a_ca_file_that_never_ends_is_refused(connector: Connector, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    to = fields("https://localhost:1", caFile=str(tmp_path / "pipe"))
+    result = connector.invoke("rawRequest", GET, to)
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("invalid_connection", "no")
 
 
 @pytest.mark.parametrize("tls", [None, "good"])

@@ -261,6 +261,11 @@ def _schema(fragment: Any) -> Edit:
         (_schema({"$ref": "list.schema.json"}), "/actions/0/inputs/0/schema", "is not a schema"),
         (_schema({"$ref": "remote.schema.json"}), "/actions/0/inputs/0/schema", "is not a file"),
         (
+            _schema({"not": {"$dynamicRef": "file:///etc/passwd"}}),
+            "/actions/0/inputs/0/schema",
+            "$dynamicRef is not supported",
+        ),
+        (
             lambda raw: raw["actions"][0].update(output="none.schema.json"),
             "/actions/0/output",
             "cannot be read",
@@ -286,6 +291,30 @@ def test_what_is_wrong_with_a_foreign_manifest_is_located(
     assert row["path"] == path
     assert message in row["message"]
     assert "(line " in row["message"]
+
+
+@pytest.mark.parametrize("name", ["deep.yaml", "deep.json"])
+def test_a_manifest_that_nests_too_deeply(name: str, tmp_path: Path) -> None:
+    raw = small()
+    deep: Any = {"type": "string"}
+    for _ in range(60):
+        deep = {"type": "array", "items": deep}
+    raw["actions"][0]["inputs"][0]["schema"] = deep
+    (tmp_path / name).write_text(json.dumps(raw))  # which is YAML too
+    with pytest.raises(ConnectorError, match="nested too deeply") as caught:
+        Connector.load(tmp_path / name)
+    assert caught.value.code == "invalid_manifest"
+
+
+def test_schema_files_that_nest_in_each_other_too_deeply(tmp_path: Path) -> None:
+    raw = small()
+    raw["actions"][0]["inputs"][0]["schema"] = {"$ref": "s0.schema.json"}
+    files: dict[str, Any] = {
+        f"s{n}.schema.json": {"items": {"$ref": f"s{n + 1}.schema.json"}} for n in range(900)
+    }
+    with pytest.raises(ConnectorError, match="nested too deeply") as caught:
+        load(raw, tmp_path, {**files, "s900.schema.json": {}})
+    assert caught.value.code == "invalid_manifest"
 
 
 def test_every_problem_of_a_foreign_manifest_is_told_at_once(tmp_path: Path) -> None:
@@ -402,6 +431,11 @@ def test_a_handler_whose_module_lacks_something(
         connector.handler("go.go")
     with pytest.raises(ConnectorError, match="There is no handler"):
         Connector(SPEC, "no_such_package").handler("go.go")
+    for name, text in (("syntax", "def x(:"), ("end", "raise SystemExit"), ("bad", "1 / 0")):
+        (package / f"{name}.py").write_text(text)
+        with pytest.raises(ConnectorError, match="cannot be imported") as caught:
+            connector.handler(f"{name}.go")
+        assert caught.value.code == "invalid_manifest"
 
 
 # What engines read of it

@@ -948,7 +948,7 @@ def test_connections(sandbox: Sandbox, send: Send, kind: str) -> None:
     wanted = "openai-processing-ms" if kind == "openai" else "apim-request-id"
     for name in (wanted, "x-request-id", "x-ratelimit-remaining-requests"):
         assert response.headers[name]
-    with pytest.raises(ValueError, match="unknown kind"):
+    with pytest.raises(ValueError, match="no such kind"):
         sandbox.connection("aws")
 
 

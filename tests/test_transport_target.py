@@ -57,7 +57,9 @@ http://0251.254.169.254 http://169.254.43518 http://169.16689662 http://02517752
 http://[::ffff:169.254.169.254] http://[::ffff:a9fe:a9fe] http://[0:0:0:0:0:ffff:a9fe:a9fe]
 http://[64:ff9b::169.254.169.254] http://[64:ff9b:1::a9fe:a9fe] http://[2002:a9fe:a9fe::1]
 http://[::169.254.169.254] http://[fe80::5efe:a9fe:a9fe] http://[fd12::5efe:a9fe:a9fe]
-http://[fd00:ec2::254] http://[fd20:ce::254] http://[fe80::1] http://[fe80::1%25eth0]
+http://[::ffff:0:a9fe:a9fe] http://[64:ff9b:1:a9fe:a9:fe00::] http://[64:ff9b:1::1]
+http://[fd00:ec2::254] http://[fd00:ec2::23] http://[fd00:c1::a9fe:a9fe] http://[fd20:ce::254]
+http://[fe80::1] http://[fe80::1%25eth0]
 http://[2001:0:a9fe:a9fe::1] https://[2001:0:4136:e378:8000:63bf:5601:5601]
 http://metadata.google.internal http://METADATA.google.internal http://metadata.google.internal.
 http://metadata http://Metadata.Goog https://metadata.google.internal http://instance-data
@@ -74,7 +76,8 @@ file:///etc/passwd javascript:alert(1) gopher://localhost https:// https://. htt
 https://- https://a..b https://a_b:c@d https://\u0661\u0662\u0667.0.0.1
 https://\uff11\uff16\uff19.254.169.254 https://ex\u00e4mple.com https://loc%61lhost
 https://local\\host https://localhost#x https://localhost?x=1 https://localhost/a/../b
-https://localhost//x https://localhost/%2e%2e/x https://[::1 https://::1 https://[v1.x]
+https:/localhost http:localhost http:/127.0.0.1 http://[::1].evil.com http://[::1]80
+https://[::1%\u00e9] https://localhost//x https://localhost/%2e%2e/x https://[::1 https://::1 https://[v1.x]
 https://[localhost] https://localhost/%00
 """.split()
 SPACED = [

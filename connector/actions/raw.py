@@ -19,12 +19,20 @@ from connector.transport.wire import Answer
 
 _OWN_HEADERS = frozenset(
     "authorization api-key x-api-key ocp-apim-subscription-key openai-organization cookie "
-    "set-cookie host content-length transfer-encoding connection keep-alive te trailer upgrade "
-    "expect accept-encoding proxy-authorization proxy-connection proxy-authenticate".split()
+    "cookie2 set-cookie host content-length transfer-encoding connection keep-alive te trailer "
+    "upgrade http2-settings expect accept-encoding proxy proxy-authorization proxy-connection "
+    "proxy-authenticate forwarded x-forwarded-host x-host x-original-url x-rewrite-url".split()
 )
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# Python's own list also has codecs that are no charsets, some of which take a long text apart again
+# and again.
+_CHARSET = re.compile(
+    r"charset=[\"']?(utf-?(?:8|16(?:le|be)?)|us-ascii|ascii|iso-8859-\d{1,2}|latin-?1|"
+    r"windows-\d{3,4}|koi8-[ru]|shift[_-]jis|euc-(?:jp|kr)|gb(?:k|2312|18030)|big5)(?![\w-])",
+    re.IGNORECASE,
+)
 _ACCEPT = {"json": "application/json", "text": "text/plain, */*", "binary": "*/*"}
 
 _Problems = list[dict[str, str]]
@@ -210,19 +218,19 @@ def _read_json(answer: Answer, client: Client) -> Any:
 
 
 def _read_text(answer: Answer, client: Client) -> str:
-    match = re.search(r"charset=\"?([A-Za-z0-9._-]+)", _kind(answer), re.IGNORECASE)
+    match = _CHARSET.search(_kind(answer))
     try:
-        text = answer.body.decode(match.group(1) if match else "utf-8", errors="replace")
-    except (LookupError, ValueError):  # an unknown charset, or one that is no text encoding
+        text = answer.body.decode(match[1] if match else "utf-8", errors="replace")
+    except LookupError:  # one of the families that Python does not have
         text = answer.body.decode(errors="replace")
-    return client.provider.secret.scrub(text)  # a charset may have hidden it until now
+    return client.provider.secret.scrub(text)
 
 
 def _read_binary(answer: Answer, client: Client) -> dict[str, Any]:
     kind = _kind(answer)
     if client.sink is not None:
         return client.sink.finish(kind)
-    encoded = base64.b64encode(answer.body)
+    encoded = base64.b64encode(client.provider.secret.scrub_bytes(answer.body))
     del answer
     return {"contentType": kind, "encoding": "base64", "data": encoded.decode()}
 

@@ -125,7 +125,7 @@ def _pair(text: str) -> tuple[str, str]:
     text = os.fsencode(text).decode(errors="surrogateescape")
     key, mark, value = text.partition("=")
     if not mark or not key:
-        raise _Usage(f"-i takes KEY=VALUE, not {key[:40]!r}")
+        raise _Usage("-i takes KEY=VALUE: there is no = in one of them, or no key before it")
     if key == "connection" and value.lstrip().startswith("{"):
         raise _Usage("-i connection=NAME takes the name of a configured connection, never a key")
     return key, value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     """
     # A bare --sandbox must not swallow the action that follows it.
     words = [f"--sandbox={_SANDBOX_DEFAULT}" if word == "--sandbox" else word for word in argv]
-    return _build(words).parse_args(words)
+    parser = _build(words)
+    arguments, unknown = parser.parse_known_args(words)
+    if unknown:
+        # Of a word that may be a misplaced key nothing is shown but the name of its option.
+        names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+        what = f"there is no {' '.join(names)}" if names else "a word too many"
+        parser.error(f"{what}; see: connector {arguments.command} --help")
+    return arguments
 
 
 class _Parser(argparse.ArgumentParser):
@@ -115,7 +123,15 @@ def _docs(command: _Parser) -> None:
 
 
 def _sandbox(command: _Parser) -> None:
-    command.add_argument("--port", type=int, default=8790, metavar="N", help="(default: 8790)")
+    command.add_argument(
+        "--port", type=_port, default=8790, metavar="N", help="(default: 8790; 0: any free one)"
+    )
+
+
+def _port(text: str) -> int:
+    if not re.match(r"[0-9]{1,5}\Z", text) or int(text) > 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
+    return int(text)
 
 
 def _connection(command: _Parser) -> None:

@@ -99,7 +99,7 @@ class Sandbox:
     def connection(self, kind: str) -> dict[str, Any]:
         """Return a connection to this sandbox of one of the `KINDS`."""
         if kind not in KINDS:
-            raise ValueError(f"unknown kind of connection: {kind!r}; known: {', '.join(KINDS)}")
+            raise ValueError(f"no such kind of connection; there are {', '.join(KINDS)}")
         openai = kind == "openai"
         fields: dict[str, Any] = {
             "apiKey": OPENAI_KEY if openai else AZURE_KEY,

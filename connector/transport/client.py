@@ -160,8 +160,8 @@ class Client:
 
     def excerpt(self, body: bytes) -> str:
         """Return the beginning of a body as one line of text."""
-        text = body[: _EXCERPT * 8].decode(errors="replace")
-        return self.provider.secret.scrub(" ".join(text.split()))[:_EXCERPT]
+        text = body[: _EXCERPT * 8].decode(errors="replace").replace("\0", "")
+        return self.provider.secret.scrub_message(" ".join(text.split()))[:_EXCERPT]
 
     def _object(self, answer: Answer) -> dict[str, Any]:
         try:
@@ -175,13 +175,13 @@ class Client:
         return value
 
     def parsed(self, answer: Answer) -> Any:
-        """Return the JSON value of a body; the key is masked in it, escaped or not.
+        """Return the JSON value of a body; the key is masked in its texts.
 
         Raises ValueError where it is not JSON.
         """
+        secret = self.provider.secret
         value = jsontext.loads(answer.body)
-        # The bytes are scrubbed already: only an escape can still spell the key.
-        return self.provider.secret.scrub_json(value) if b"\\u00" in answer.body else value
+        return secret.scrub_json(value) if secret.may_be_in(answer.body) else value
 
     def invalid(self, message: str, answer: Answer | None = None) -> ConnectorError:
         """Return the error of an answer that is not what the action needs."""

@@ -91,6 +91,7 @@ class _Checked:
 
     response_class = StrictResponse
     plain = True
+    debuglevel = 0  # whatever was set for all: the standard library would print the key
 
     def _new_conn(self: Any) -> socket.socket:
         exchange: Exchange = current.exchange

@@ -27,6 +27,10 @@ from connector.transport.deadline import Deadline
 from connector.transport.wire import Answer, Limits, Request
 
 log = logging.getLogger("connector")
+# urllib3 would log what our own line says, query included, in which a caller may repeat the key.
+logging.getLogger("urllib3.connectionpool").addFilter(
+    lambda record: getattr(connection.current, "exchange", None) is None
+)
 
 POOL_SIZE = 256
 """Idle connections kept for each host, at least the largest concurrency: a smaller pool would
@@ -46,7 +50,9 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = connection.POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(proxy, **self._with_tls(kwargs))
+        # Without a context for the proxy itself urllib3 would trust what the environment names.
+        kwargs = self._with_tls({**kwargs, "proxy_ssl_context": self._tls})
+        manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = connection.POOLS
         return manager
 
@@ -78,6 +84,7 @@ class Session:
 
     def __init__(self, secure: bool, proxy: Secret | None, ca_file: str | None) -> None:
         self._secure = secure
+        self._needs_tls = secure or (proxy is not None and proxy.reveal().startswith("https:"))
         self._ca_file = ca_file
         self._proxies = {"http": proxy.reveal(), "https": proxy.reveal()} if proxy else None
         self._adapters: dict[int, _Adapter] = {}
@@ -89,7 +96,7 @@ class Session:
         if adapter is None:
             for parent in [key for key in self._adapters if key != pid]:
                 self._adapters.pop(parent, None)  # its sockets are the parent's: never used here
-            adapter = _Adapter(_tls_context(self._ca_file) if self._secure else None)
+            adapter = _Adapter(_tls_context(self._ca_file) if self._needs_tls else None)
             adapter = self._adapters.setdefault(pid, adapter)
         return adapter
 
@@ -123,16 +130,21 @@ class Session:
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     import certifi  # what requests trusts, and installed with it
 
+    # Not `create_default_context`: it writes the session's secrets where SSLKEYLOGFILE says.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False
+    context.sslsocket_class = connection.Secured
     try:
-        context = ssl.create_default_context(cafile=ca_file or certifi.where())
-    except (OSError, ssl.SSLError, ValueError):
+        if ca_file is not None and not os.path.isfile(ca_file):
+            raise OSError("not a file, and perhaps one that never ends")
+        context.load_verify_locations(ca_file or certifi.where())
+    except (OSError, ValueError):
         raise ConnectorError(
             "invalid_connection",
             "CA File: cannot be read, or is not a PEM file of certificates.",
             hint="Give the path of a PEM file on the machine that runs the connector.",
         ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.sslsocket_class = connection.Secured
     return context
 
 
@@ -178,13 +190,10 @@ class Sender:
             connection.current.exchange = None
             if raw is not None:
                 raw.close()
-            log.debug(
-                "%s %s -> %s in %.0f ms",
-                request.method,
-                request.url.partition("?")[0],
-                status,
-                (time.perf_counter() - started) * 1000,
-            )
+            if log.isEnabledFor(logging.DEBUG):
+                url = self._secret.scrub(request.url.partition("?")[0])  # a caller may repeat it
+                took = (time.perf_counter() - started) * 1000
+                log.debug("%s %s -> %s in %.0f ms", request.method, url, status, took)
         # Raised outside the handler: the library's exception holds the request, and so the key.
         raise failure
 
@@ -210,7 +219,7 @@ class Sender:
         else:
             content = body.whole(raw, headers, limits.body)
         request_id = headers.get("x-request-id") or headers.get("apim-request-id")
-        return Answer(status, headers, self._secret.scrub_bytes(content), request_id)
+        return Answer(status, headers, content, request_id)
 
     def _headers(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         text = "\n".join(f"{name}\n{value}" for name, value in pairs)

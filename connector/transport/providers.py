@@ -97,7 +97,7 @@ class Provider(NamedTuple):
         return f"{self.base}{path}" + (f"?{query_text}" if query_text else "")
 
     def _own_version(self, path: str) -> list[tuple[str, str]]:
-        on_v1 = path.startswith("/openai/v1/")
+        on_v1 = f"{path}/".startswith("/openai/v1/")
         if on_v1:
             neutral = path.removeprefix("/openai/v1")
             version = self.version or ("preview" if self._needs_preview(neutral) else None)
@@ -113,7 +113,7 @@ class Provider(NamedTuple):
         `body` is the parsed answer, None where it was not JSON; `excerpt` its beginning as text.
         """
         found = refusal.read(body)
-        message = self.secret.scrub(found.message or excerpt or f"HTTP {status}")[:2000]
+        message = self.secret.scrub_message(found.message or excerpt or f"HTTP {status}")[:2000]
         code = refusal.classify(status, found, message)
         if code == "unexpected_redirect":
             message = f"The server answered {status} with a redirect, which is never followed."
@@ -131,7 +131,7 @@ class Provider(NamedTuple):
         )
 
     def _scrubbed(self, text: str | None) -> str | None:
-        return None if text is None else self.secret.scrub(text)[:200]
+        return None if text is None else self.secret.scrub_message(text)[:200]
 
     def _hint(self, code: str, found: refusal.Refusal) -> str | None:
         if code == "not_found":
@@ -150,16 +150,24 @@ def provider(fields: Mapping[str, Any]) -> Provider:
     proxy = fields.get("proxy")
     key = Secret(fields["apiKey"], *_proxy_secrets(proxy or ""))
     found = _openai(fields, key) if fields.get("isOpenAIKey") else _azure(fields, key)
-    if proxy and not re.match(r"https?://[!-~]+\Z", proxy):
-        raise _refused("proxy", "Proxy", "must be an http:// or https:// address")
+    if proxy:
+        _check_proxy(proxy)
     return found._replace(proxy=Secret(proxy) if proxy else None, ca_file=fields.get("caFile"))
+
+
+def _check_proxy(address: str) -> None:
+    try:
+        target.check_proxy(address)
+    except ConnectorError as error:
+        raise _refused("proxy", "Proxy", error.message, error.code) from None
 
 
 def _proxy_secrets(proxy: str) -> list[str]:
     """Return the texts of a proxy's address that an answer may quote: itself, and its login."""
     login = proxy.partition("://")[2].rpartition("@")[0]
     plain = unquote(login)
-    return [proxy, login, plain, *login.split(":"), *plain.split(":")]
+    _, _, password = login.partition(":")
+    return [proxy, login, plain, password, unquote(password)]
 
 
 def lacks(fields: Collection[str]) -> str | None:

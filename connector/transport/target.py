@@ -9,7 +9,7 @@ import ipaddress
 import re
 import unicodedata
 from typing import NamedTuple
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
 from connector.errors import ConnectorError
 
@@ -22,12 +22,14 @@ _FORBIDDEN_NETWORKS = [
         "169.254.0.0/16",  # link-local: the instance metadata of most clouds
         "fe80::/10",
         "fec0::/10",  # its forerunner, site-local
-        "fd00:ec2::254/128",  # metadata over IPv6: AWS, Google, Scaleway
+        "fd00:ec2::/32",  # metadata and credentials over IPv6: AWS, Google, Oracle, Scaleway
         "fd20:ce::254/128",
+        "fd00:c1::a9fe:a9fe/128",
         "fd00:42::42/128",
         "100.100.100.200/32",  # Alibaba
         "168.63.129.16/32",  # the wire server of Microsoft's cloud
         "192.0.0.192/32",  # Oracle
+        "64:ff9b:1::/48",  # NAT64 within a network: which address it means is that network's secret
         "255.255.255.255/32",
         "224.0.0.0/4",
         "ff00::/8",
@@ -47,12 +49,13 @@ _PRIVATE_NETWORKS = [
         "fc00::/7",
     )
 ]
-_TRANSLATED = [ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48")]
-"""NAT64: the last 32 bits are an IPv4 address."""
+_TRANSLATED = [ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "::ffff:0:0:0/96")]
+"""NAT64 and IPv4-translated: the last 32 bits are an IPv4 address."""
 
 _FORBIDDEN_NAMES = ("metadata", "metadata.google.internal", "metadata.goog", "instance-data")
 _LOCAL_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test")
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?\Z")
+_BRACKETED = re.compile(r"\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%[A-Za-z0-9._-]+)?\](:[0-9]+)?\Z")
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 
 
@@ -79,46 +82,64 @@ def parse_endpoint(text: str) -> Endpoint:
     hosts. A missing scheme is read as https. Raises ConnectorError `invalid_connection` or
     `blocked_target` with a message that quotes nothing of it.
     """
+    bare = "://" not in text and not re.match(r"https?:", text, re.IGNORECASE)
+    parts = _split(f"https://{text}" if bare else text)
+    if "@" in parts.netloc:
+        raise _bad("must not hold a user name or password")
+    host = _host(parts)
+    _check_host(host, plain=parts.scheme == "http")
+    return Endpoint(parts.scheme, host, parts.port, parts.path, parts.query)
+
+
+def check_proxy(text: str) -> None:
+    """Raise ConnectorError `invalid_connection` or `blocked_target` where `text` is not the
+    address of a proxy: http or https, perhaps a login, a host, perhaps a port."""
+    parts = _split(text)
+    if parts.path.strip("/") or parts.query:
+        raise _bad("must be an address without a path")
+    _check_host(_host(parts), plain=False)
+
+
+def _split(text: str) -> SplitResult:
     if _CONTROL_OR_SPACE.search(text) or "\\" in text or "#" in text:
         raise _bad("has a space, a line break, a backslash or a #")
-    if "://" not in text:
-        text = "https://" + text
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
         raise _bad("is not a web address") from None
-    if parts.scheme not in ("http", "https"):
-        raise _bad("must begin with https://")
-    if "@" in parts.netloc:
-        raise _bad("must not hold a user name or password")
-    host = (parts.hostname or "").rstrip(".")
-    if "[" in parts.netloc and ":" not in host:
-        raise _bad("has brackets around something that is no IPv6 address")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise _bad("must begin with https:// or http://")
     if port == 0:
         raise _bad("has no usable port")
-    endpoint = Endpoint(parts.scheme, host, port, parts.path, parts.query)
-    _check_host(host, parts.scheme)
-    return endpoint
+    return parts
+
+
+def _host(parts: SplitResult) -> str:
+    host = (parts.hostname or "").rstrip(".")
+    bracketed = parts.netloc.rpartition("@")[2]
+    if "[" in bracketed and not _BRACKETED.match(bracketed):
+        raise _bad("has brackets around something that is no IPv6 address")
+    return host
 
 
 def _bad(reason: str) -> ConnectorError:
     return ConnectorError("invalid_connection", reason)
 
 
-def _check_host(host: str, scheme: str) -> None:
+def _check_host(host: str, *, plain: bool) -> None:
     address = literal(host)
     if address is None:
         if not _HOST.match(host) or ".." in host:
             raise _bad("has no usable host name (write international names in their xn-- form)")
         if host in _FORBIDDEN_NAMES:
             raise _blocked("is the address of a metadata service")
-        if scheme == "http" and not _is_local_name(host):
+        if plain and not _is_local_name(host):
             raise _bad(
                 "must begin with https:// (plain http is for this machine and private hosts)"
             )
         return
-    check_address(str(address), plain=scheme == "http")
+    check_address(str(address), plain=plain)
 
 
 def _is_local_name(host: str) -> bool:

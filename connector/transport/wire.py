@@ -26,7 +26,8 @@ class Request(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A whole answer. Header names are in lower case; the body is decoded of its compression."""
+    """A whole answer. Header names are in lower case; the body is decoded of its compression, and
+    may quote the key: who passes it on masks it. The headers are masked already."""
 
     status: int
     headers: Mapping[str, str]

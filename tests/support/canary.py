@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
 import logging
 import pickle
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
+from urllib.parse import unquote
 
 KEY: Final = "sk-CANARY-7f3a9c51d2e84b60"
 PROXY_PASSWORD: Final = "CANARYproxy-52c1e7"
@@ -21,6 +24,7 @@ def _spellings(secret: str) -> Iterator[str]:
     """The secret itself, and what base64 makes of it wherever it begins."""
     yield secret
     yield secret.lower()
+    yield secret.upper()
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + secret.encode()).decode()
         yield encoded[before + 1 : -4]
@@ -36,8 +40,18 @@ _NEEDLES: Final = [
 def assert_absent(where: str, content: str | bytes) -> None:
     """Fail, naming `where`, when the key is in `content`."""
     text = content.decode("latin-1") if isinstance(content, bytes) else content
-    for needle in _NEEDLES:
-        assert needle not in text, f"the key is in {where}: {text[:2000]!r}"
+    for layer in _layers(text):
+        for needle in _NEEDLES:
+            assert needle not in layer, f"the key is in {where}: {text[:2000]!r}"
+
+
+def _layers(text: str) -> Iterator[str]:
+    """The text as it is, and as whoever reads what it quotes would see it."""
+    yield text
+    for _ in range(3):
+        text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
+        text = html.unescape(unquote(text)).replace("\\", "").replace("\0", "")
+        yield text
 
 
 def everything_of(result: Any) -> Iterator[tuple[str, str | bytes]]:
@@ -70,12 +84,12 @@ class Opaque:
     def __repr__(self) -> str:
         return "<opaque>"
 
-    def traceback(self) -> str:
+    def traceback(self, kind: type[BaseException] = Exception) -> str:
         """What a crash reporter would write of it, locals included; "" where nothing is raised."""
         function = self._function[0]
         try:
             function()
-        except Exception as error:  # noqa: BLE001 - whatever is raised is looked at
+        except kind as error:
             # From the first frame below this one and its caller's lambda on.
             trace = error.__traceback__
             assert trace is not None
