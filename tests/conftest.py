@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +13,7 @@ from hypothesis import settings
 from connector import Connector
 from connector.sandbox import Sandbox
 from connector.transport.call import Clock
+from connector.transport.deadline import Flag
 
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")
@@ -36,7 +36,7 @@ class FakeClock:
         """Real time and the time slept: who slept long enough need not sleep again."""
         return time.monotonic() + sum(self.sleeps)
 
-    def sleep(self, seconds: float, cancelled: threading.Event) -> None:
+    def sleep(self, seconds: float, cancelled: Flag) -> None:
         self.sleeps.append(seconds)
 
     def clock(self) -> Clock:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import signal
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from connector import Connector
+from connector.transport import fanout
 from connector.transport.call import Clock
+from connector.transport.deadline import Flag
 from tests.conftest import TODAY, FakeClock
 from tests.support import canary
 from tests.support.fault_server import FaultServer, Received, chat_completion
@@ -154,7 +158,7 @@ class PauseTogether(FakeClock):
         self.begun = threading.Event()
         self.both = threading.Barrier(2, timeout=5)
 
-    def sleep(self, seconds: float, cancelled: threading.Event) -> None:
+    def sleep(self, seconds: float, cancelled: Flag) -> None:
         self.begun.set()
         with contextlib.suppress(threading.BrokenBarrierError):
             self.both.wait()
@@ -278,7 +282,7 @@ def test_an_interrupt_of_one_call(connector: Connector) -> None:
 
 
 def test_an_interrupt_while_waiting_says_what_was_sent() -> None:
-    def sleep(_: float, __: threading.Event) -> None:
+    def sleep(_: float, __: Flag) -> None:
         raise KeyboardInterrupt
 
     connector = Connector.load(clock=Clock(sleep=sleep, today=lambda: TODAY))
@@ -307,19 +311,17 @@ def test_a_progress_function_that_fails_costs_no_result(connector: Connector) ->
 def test_a_machine_without_threads_to_give_is_slow_not_broken(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, possible: int
 ) -> None:
-    start = threading.Thread.start
-    started: list[threading.Thread] = []
+    start = _thread.start_new_thread
+    started: list[int] = []
 
-    def meagre(thread: threading.Thread) -> None:
-        if not thread.name.startswith("connector-") or thread.name == "connector-watchdog":
-            return start(thread)
+    def meagre(work: Any, given: tuple[()]) -> None:
         if len(started) == possible:
             raise RuntimeError("can't start new thread")
-        started.append(thread)
-        return start(thread)
+        started.append(1)
+        start(work, given)
 
     with FaultServer(echo) as server:
-        monkeypatch.setattr(threading.Thread, "start", meagre)
+        monkeypatch.setattr(fanout, "_thread", SimpleNamespace(start_new_thread=meagre))
         result = run(connector, server, list("abcde"))
         monkeypatch.undo()
     assert result.ok

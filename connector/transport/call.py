@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from connector.errors import ConnectorError
 from connector.facts import Policies
-from connector.transport.deadline import Deadline
+from connector.transport.deadline import Deadline, Flag
 
 
-def _sleep(seconds: float, cancelled: threading.Event) -> None:
+def _sleep(seconds: float, cancelled: Flag) -> None:
     cancelled.wait(seconds)
 
 
@@ -29,13 +29,13 @@ def _today() -> str:
 class Clock(NamedTuple):
     """Time and chance, so that tests can decide both.
 
-    `sleep` takes seconds and the event that ends it early; `today` is the date by which models
+    `sleep` takes seconds and the flag that ends it early; `today` is the date by which models
     have retired; `now` is in seconds since 1970.
     """
 
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
-    sleep: Callable[[float, threading.Event], None] = _sleep
+    sleep: Callable[[float, Flag], None] = _sleep
     random: Callable[[], float] = _random
     today: Callable[[], str] = _today
 

@@ -139,8 +139,8 @@ class Client:
         except ConnectorError as error:
             self.call.settle(error.sent)
             raise
-        except BaseException:
-            self.call.settle("unknown")
+        except BaseException as end:
+            self.call.settle(getattr(end, "sent", "unknown"))
             raise
         self.call.settle("unknown" if answer.status < 300 else "rejected")
         self.call.note(answer)

@@ -7,10 +7,13 @@ back.
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import queue
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +27,10 @@ from connector.transport.deadline import Deadline
 
 _CONNECT_SECONDS = 15.0
 """A host that does not answer at all is given up long before an action's own deadline."""
+
+
+_TURN_SECONDS = 0.2
+"""How long a wait that nothing can end goes on before it is asked whether it still should."""
 
 
 class Exchange:
@@ -112,7 +119,11 @@ class _Checked:
         exchange: Exchange = current.exchange
         exchange.guard(self.sock)
         exchange.sent = True
-        super().send(data)  # type: ignore[misc] # of the urllib3 class beside this one
+        try:
+            super().send(data)  # type: ignore[misc] # of the urllib3 class beside this one
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            # As on a plain socket, where urllib3 goes on to read what the server said before.
+            raise BrokenPipeError from None
 
 
 class _Plain(_Checked, HTTPConnection):  # type: ignore[misc] # response_class: not in the stubs
@@ -121,6 +132,33 @@ class _Plain(_Checked, HTTPConnection):  # type: ignore[misc] # response_class: 
 
 class _Secure(_Checked, HTTPSConnection):  # type: ignore[misc] # response_class: not in the stubs
     plain = False
+
+
+class _Idle:
+    """The idle connections of a pool, the latest first.
+
+    urllib3's `queue.LifoQueue` takes its locks in Python code: an interrupt just then leaves one
+    held, and the next call waits for ever. A deque needs none.
+    """
+
+    def __init__(self, maxsize: int) -> None:
+        self._most = maxsize
+        self._kept: collections.deque[Any] = collections.deque()
+
+    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+        try:
+            return self._kept.pop()
+        except IndexError:
+            raise queue.Empty from None
+
+    def put(self, item: Any, block: bool = False) -> None:
+        if len(self._kept) >= self._most:
+            raise queue.Full
+        if item is not None:  # a mere place, of which there is no want
+            self._kept.append(item)
+
+    def qsize(self) -> int:
+        return len(self._kept)
 
 
 class _Guarded:
@@ -137,10 +175,12 @@ class _Guarded:
 
 class _PlainPool(_Guarded, HTTPConnectionPool):
     ConnectionCls = _Plain
+    QueueCls = _Idle  # type: ignore[assignment] # all that is used of a queue
 
 
 class _SecurePool(_Guarded, HTTPSConnectionPool):
     ConnectionCls = _Secure
+    QueueCls = _Idle  # type: ignore[assignment] # all that is used of a queue
 
 
 POOLS = {"http": _PlainPool, "https": _SecurePool}
@@ -205,7 +245,10 @@ def _resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
     found: list[Any] = []
     thread = threading.Thread(target=lambda: found.append(_attempt_lookup(host, port)), daemon=True)
     thread.start()
-    thread.join(min(_left(deadline), _CONNECT_SECONDS))
+    until = time.monotonic() + min(_left(deadline), _CONNECT_SECONDS)
+    while thread.is_alive() and (wait := until - time.monotonic()) > 0:
+        thread.join(min(wait, _TURN_SECONDS))
+        _left(deadline)
     if not found:
         _left(deadline)
         raise _unknown_host(host, "no answer in time")

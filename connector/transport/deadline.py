@@ -6,6 +6,8 @@ watchdog hangs up from outside, whatever the reader waits for.
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import os
 import threading
 import time
@@ -14,11 +16,46 @@ from typing import Protocol
 
 Monotonic = Callable[[], float]
 
+_IDLE = 60.0
+"""Seconds after which the watchdog's thread ends, where there is nothing to watch."""
+
+_LONGEST = 86_400.0
+"""Seconds of one wait: what the system can count to differs."""
+
 
 class Guarded(Protocol):
     """What a deadline ends: one attempt. Told from another thread, at any moment."""
 
     def hang_up(self) -> None: ...
+
+
+class Flag:
+    """An event of the interpreter's own locks only.
+
+    `threading.Event` takes its lock in Python code: an interrupt just then leaves it held, and
+    whoever looks at the event next waits for ever.
+    """
+
+    __slots__ = ("_gate", "_is_set")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._gate = _thread.allocate_lock()
+        self._gate.acquire()
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def set(self) -> None:
+        self._is_set = True
+        with contextlib.suppress(RuntimeError):  # open already
+            self._gate.release()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until the flag is set, at most `seconds`; return whether it is."""
+        if not self._is_set and self._gate.acquire(timeout=max(0.0, min(seconds, _LONGEST))):
+            self._gate.release()
+        return self._is_set
 
 
 class Deadline:
@@ -31,7 +68,7 @@ class Deadline:
         self._monotonic = monotonic
         self._start = monotonic()
         self.at = self._start + seconds
-        self.cancelled = threading.Event()
+        self.cancelled = Flag()
         self._open: set[Guarded] = set()
 
     def remaining(self) -> float:
@@ -66,18 +103,20 @@ class _Watchdog:
 
     def __init__(self) -> None:
         self._times: dict[Guarded, float] = {}
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()
+        self._wake = Flag()
         self._next = float("inf")
-        self._running = False
+        self._runs = False
 
     def watch(self, attempt: Guarded, at: float) -> None:
-        with self._wake:
+        with self._lock:
             self._times[attempt] = at
-            if not self._running:
-                self._running = True
-                threading.Thread(target=self._run, name="connector-watchdog", daemon=True).start()
+            if not self._runs:
+                # Not a `threading.Thread`, whose start is an event to wait for: see `Flag`.
+                _thread.start_new_thread(self._run, ())
+                self._runs = True
             elif at < self._next:
-                self._wake.notify()
+                self._wake.set()
 
     def forget(self, attempt: Guarded) -> bool:
         """Stop watching; False where the thread has taken `attempt` already, to hang it up."""
@@ -85,21 +124,24 @@ class _Watchdog:
         return self._times.pop(attempt, None) is not None
 
     def _run(self) -> None:
+        idle_since = time.monotonic()
         while True:
-            with self._wake:
+            with self._lock:
                 now = time.monotonic()
                 over = [attempt for attempt, at in list(self._times.items()) if at <= now]
                 due = [attempt for attempt in over if self.forget(attempt)]
-                self._next = min(list(self._times.values()), default=float("inf"))
-                if not over:
-                    # A thread with nothing to watch ends after a while; watch() starts another.
-                    idle = self._next == float("inf")
-                    woken = self._wake.wait(60 if idle else max(0.0, self._next - now))
-                    if idle and not woken and not self._times:
-                        self._running = False
-                        return
+                self._next = min(list(self._times.values()), default=now + _IDLE)
+                if self._times or due:
+                    idle_since = now
+                elif now - idle_since >= _IDLE:
+                    # With nothing to watch it ends after a while; watch() starts another.
+                    self._runs = False
+                    return
+                self._wake = wake = Flag()
             for attempt in due:
                 attempt.hang_up()
+            if not over:
+                wake.wait(self._next - now)
 
 
 _watchdog = _Watchdog()

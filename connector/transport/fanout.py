@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
+import contextlib
+import queue
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
@@ -30,54 +33,60 @@ def run(
     then says so.
     """
     batch = _Batch(work, items, call, progress, needs_all)
-    workers = [_Worker(batch.drain, number) for number in range(min(concurrency, len(items)))]
+    crew = _Crew(batch.drain)
     try:
-        if not _start(workers):
+        if not crew.start(min(concurrency, len(items))):
             batch.drain()
-        _wait(workers)
+        crew.wait()
     except KeyboardInterrupt:
-        call.interrupted = True
-        call.deadline.cancel()
-        _wait(workers)
+        while crew.at_work() or not call.deadline.cancelled.is_set():
+            with contextlib.suppress(KeyboardInterrupt):  # a second one changes nothing
+                call.interrupted = True
+                call.deadline.cancel()
+                crew.wait()
     if batch.defect is not None:
         raise batch.defect
     return batch.outcomes()
 
 
-class _Worker(threading.Thread):
-    """A thread that says itself when it is done.
+class _Crew:
+    """Threads that all do the same work, and are waited for.
 
-    `join` cannot be asked: in Python 3.11 one that a signal interrupts takes a running thread for
-    one that has ended.
+    Not `threading.Thread`, whose start and end are events to wait for: see `deadline.Flag`.
     """
 
-    def __init__(self, drain: Callable[[], None], number: int) -> None:
-        super().__init__(name=f"connector-{number}", daemon=True)
-        self._drain = drain
-        self.done = threading.Event()
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._begun = 0
+        self._ended: list[None] = []  # its length is a count that needs no lock
+        self._end: queue.SimpleQueue[None] = queue.SimpleQueue()
 
-    def run(self) -> None:
+    def start(self, count: int) -> bool:
+        """Start as many of `count` threads as the system allows; False where it allows none."""
+        for number in range(count):
+            try:
+                _thread.start_new_thread(self._run, ())
+            except RuntimeError:  # the process or the machine has no more threads to give
+                return number > 0
+            self._begun += 1
+        return True
+
+    def _run(self) -> None:
         try:
-            self._drain()
+            self._work()
         finally:
-            self.done.set()
+            self._ended.append(None)
+            self._end.put(None)
 
+    def at_work(self) -> bool:
+        return len(self._ended) < self._begun
 
-def _start(workers: Sequence[_Worker]) -> bool:
-    """Start as many of the workers as the system allows; False where it allows none."""
-    for worker in workers:
-        try:
-            worker.start()
-        except RuntimeError:  # the process or the machine has no more threads to give
-            return workers[0].ident is not None
-    return True
-
-
-def _wait(workers: Sequence[_Worker]) -> None:
-    for worker in workers:
-        # By turns, not once: a signal that comes just before a wait begins does not end that wait.
-        while worker.ident is not None and not worker.done.wait(0.5):
-            pass
+    def wait(self) -> None:
+        """Return when all have ended."""
+        while self.at_work():
+            # By turns: a signal that comes just before a wait begins does not end that wait.
+            with contextlib.suppress(queue.Empty):
+                self._end.get(timeout=0.5)
 
 
 class _Batch(Generic[T]):

@@ -185,6 +185,10 @@ class Sender:
             return answer
         except (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as e:
             failure = breakage.error(e, exchange, answered=raw is not None)
+        except BaseException as end:
+            # Such as an interrupt: whoever settles the attempt wants to know how far it got.
+            end.sent = "unknown" if exchange.sent else "no"  # type: ignore[attr-defined] # a note
+            raise
         finally:
             exchange.close()
             connection.current.exchange = None
@@ -226,7 +230,11 @@ class Sender:
         scrub = self._secret.scrub
         if scrub(text) is not text:  # rare: looked for once in all of them, not in each
             pairs = [(scrub(name), scrub(value)) for name, value in pairs]
-        return {name.lower(): value for name, value in pairs}
+        found: dict[str, str] = {}
+        for name, value in pairs:
+            name = name.lower()
+            found[name] = f"{found[name]}, {value}" if name in found else value
+        return found
 
     def _check_whole(self, raw: Any, answer: Answer, exchange: connection.Exchange) -> None:
         # A body that only the end of the connection ends looks whole when it was cut from outside.
