@@ -36,13 +36,16 @@ class Backoff(NamedTuple):
 class Policies(NamedTuple):
     """Limits that hold for every action; sizes in bytes, times in milliseconds.
 
-    `max_file_bytes` is the largest answer that goes to a file, piece by piece.
+    `max_text_bytes` is the largest answer that is read as JSON or text, in memory: a quarter of it
+    where it holds more than ASCII. `max_file_bytes` is the largest answer that goes to a file,
+    piece by piece.
     """
 
     deadline_ms: int = 600_000
     max_response_bytes: int = 256 << 20
+    max_text_bytes: int = 128 << 20
     max_file_bytes: int = 8 << 30
-    max_error_bytes: int = 64 << 10
+    max_error_bytes: int = 1 << 20
     concurrency: int = 8
     retries: Backoff = Backoff()
     raw_retries: Backoff = Backoff(0, 200, 600_000, 0.2)
@@ -72,6 +75,7 @@ def policies(raw: Mapping[str, Any]) -> Policies:
     return Policies(
         deadline_ms=raw.get("deadlineMs", default.deadline_ms),
         max_response_bytes=raw.get("maxResponseBytes", default.max_response_bytes),
+        max_text_bytes=raw.get("maxTextBytes", default.max_text_bytes),
         max_file_bytes=raw.get("maxFileBytes", default.max_file_bytes),
         max_error_bytes=raw.get("maxErrorBytes", default.max_error_bytes),
         concurrency=raw.get("concurrency", default.concurrency),

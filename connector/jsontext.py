@@ -11,7 +11,7 @@ UNPAIRED = "holds an unpaired surrogate"
 
 _BOM = b"\xef\xbb\xbf"
 
-MAX_DEPTH = 500
+MAX_DEPTH = 200
 """Deeper nesting is refused: no payload and no answer needs it, and the interpreter's own limit
 differs between its versions."""
 

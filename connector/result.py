@@ -31,6 +31,9 @@ class Result:
     def __bool__(self) -> bool:
         return self.ok
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Result, (self.data, self.error, self.meta)
+
     def __repr__(self) -> str:
         outcome = "ok" if self.error is None else self.error.code
         return f"<Result {self.meta.get('action')}: {outcome}>"

@@ -93,14 +93,21 @@ class Secret:
         return data
 
     def scrub_json(self, value: Any) -> Any:
-        """Return JSON data with every occurrence masked in its texts, keys included."""
-        if isinstance(value, str):
-            return self.scrub(value)
-        if isinstance(value, list):
-            return [self.scrub_json(item) for item in value]
-        if isinstance(value, dict):
-            return {self.scrub(key): self.scrub_json(item) for key, item in value.items()}
-        return value
+        """Return JSON data with every occurrence masked in its texts, keys included; lists and
+        objects are changed in place, however deep they nest."""
+        whole = [value]
+        pending: list[Any] = [whole]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, dict):
+                for key in [key for key in node if self.scrub(key) != key]:
+                    node[self.scrub(key)] = node.pop(key)
+            for key, item in list(node.items() if isinstance(node, dict) else enumerate(node)):
+                if isinstance(item, str):
+                    node[key] = self.scrub(item)
+                elif isinstance(item, dict | list):
+                    pending.append(item)
+        return whole[0]
 
     def __repr__(self) -> str:
         return MASK

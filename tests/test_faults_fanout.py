@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import contextlib
+import json
 import os
 import signal
 import threading
@@ -207,6 +208,67 @@ def test_a_429_that_is_not_repeated_slows_the_others_too() -> None:
     connector.close()
     assert codes(result) == ["rate_limited", *[None] * 5]
     assert begun[3] - begun[2] >= 60
+
+
+def test_a_provider_that_wants_to_be_left_alone_for_long_is(connector: Connector) -> None:
+    def answer(received: Received, index: int) -> Row:
+        if prompt_of(received) == "b":
+            return {"status": 429, "json": {"error": {}}, "headers": {"retry-after": 300}}
+        return echo(received, index)
+
+    with FaultServer(answer) as server:
+        result = run(connector, server, list("abcd"), concurrency=1)
+    assert codes(result) == [None, "rate_limited", "cancelled", "cancelled"]
+    assert len(server.requests) == 2
+    last = choices(result)[3]["error"]
+    assert (last["sent"], last["retryable"], last["retryAfterMs"]) == ("no", True, 300_000)
+
+
+def test_a_pause_beyond_the_deadline_is_told_at_once() -> None:
+    clock = FakeClock()
+
+    def answer(received: Received, index: int) -> Row:
+        if index == 0:
+            clock.sleeps.append(560)
+            headers = {"retry-after": 60, "x-should-retry": "false"}
+            return {"status": 429, "json": {"error": {}}, "headers": headers}
+        return echo(received, index)
+
+    connector = Connector.load(clock=clock.clock())
+    with FaultServer(answer) as server:
+        result = run(connector, server, list("ab"), concurrency=1)
+    connector.close()
+    assert codes(result) == ["rate_limited", "cancelled"]
+    assert len(clock.sleeps) == 1
+
+
+@pytest.mark.parametrize("count", [1.7e308, 10**4299, -5, True, "7"])
+def test_a_count_that_is_none_is_not_added_up(connector: Connector, count: Any) -> None:
+    text = json.dumps({**chat_completion("Hi"), "usage": {"total_tokens": count, "a": {"b": 1}}})
+    with FaultServer({"text": text}) as server:
+        result = run(connector, server, ["a", "b", "c"])
+    assert result.ok
+    usage = result.meta["usage"]
+    assert usage["a"] == {"b": 3}
+    json.dumps(usage, allow_nan=False)
+
+
+def test_a_second_interrupt_loses_nothing(connector: Connector) -> None:
+    def answer(received: Received, index: int) -> Row:
+        return echo(received, index) if prompt_of(received) in "ab" else {"hang": True}
+
+    def interrupt(done: int, _: int) -> None:
+        if done == 2:
+            interrupt_main()
+            interrupt_main()
+
+    with FaultServer(answer) as server:
+        inputs = {"model": "m", "messages": list("abcd"), "concurrency": 1}
+        to = connection(server)
+        result = connector.invoke("createCompletions", inputs, to, progress=interrupt)
+    assert result.error is not None
+    assert result.error.code == "cancelled"
+    assert [choice["text"] for choice in choices(result)][:2] == ["A", "B"]
 
 
 def test_what_is_finished_at_the_deadline_is_kept() -> None:

@@ -3,9 +3,11 @@ environment."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pickle
+import signal
 import socket
 import ssl
 import threading
@@ -29,6 +31,7 @@ from tests.support.fault_server import (
     SilentListener,
     ca_file,
     chat_completion,
+    server_context,
 )
 
 GET = {"method": "GET"}
@@ -207,12 +210,14 @@ def test_what_is_left_of_an_answer_is_not_taken_for_the_next_one(
 
 
 @contextmanager
-def early_server(answer: bytes) -> Iterator[str]:
+def early_server(answer: bytes, tls: bool = False) -> Iterator[str]:
     """A server that answers after the head of a request, and closes without reading its body."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
             sock, _ = listener.accept()
+            if tls:
+                sock = server_context("good").wrap_socket(sock, server_side=True)
             with sock:
                 head = b""
                 while b"\r\n\r\n" not in head:
@@ -221,7 +226,8 @@ def early_server(answer: bytes) -> Iterator[str]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        scheme = "https" if tls else "http"
+        yield f"{scheme}://127.0.0.1:{listener.getsockname()[1]}"
         thread.join()
 
 
@@ -350,6 +356,48 @@ class Guarded:
 
     def hang_up(self) -> None:
         self.ended.set()
+
+
+def test_a_flag_is_waited_for_and_stays_set() -> None:
+    flag = deadline.Flag()
+    assert not flag.wait(0)
+    flag.set()
+    flag.set()
+    assert flag.is_set()
+    assert flag.wait(3600)
+    assert flag.wait(3600)
+
+
+def test_interrupts_at_any_moment_leave_nothing_locked(connector: Connector) -> None:
+    """A timer raises in whatever line runs; the call after it must work as if nothing had been."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    old = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with FaultServer({"json": 1}) as server:
+            get(connector, fields(server.url))
+            for number in range(400):
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, 0.00002 * (1 + number % 60))
+                    connector.invoke("rawRequest", GET, fields(server.url))
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+                with contextlib.suppress(KeyboardInterrupt):
+                    signal.setitimer(signal.ITIMER_REAL, 0)
+            assert get(connector, fields(server.url), maxRetries=3) == 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def test_an_early_answer_is_read_over_tls_too(connector: Connector, tmp_path: Path) -> None:
+    inputs = {"method": "POST", "data": "x" * 30_000_000}
+    with early_server(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n", tls=True) as url:
+        to = fields(url, caFile=str(ca_file(tmp_path)))
+        result = connector.invoke("rawRequest", inputs, to)
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("bad_request", "rejected")
 
 
 def test_a_deadline_ends_what_is_attached_and_nothing_else() -> None:

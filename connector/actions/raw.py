@@ -220,7 +220,7 @@ def _read_json(answer: Answer, client: Client) -> Any:
 def _read_text(answer: Answer, client: Client) -> str:
     match = _CHARSET.search(_kind(answer))
     try:
-        text = answer.body.decode(match[1] if match else "utf-8", errors="replace")
+        text = client.readable(answer).decode(match[1] if match else "utf-8", errors="replace")
     except LookupError:  # one of the families that Python does not have
         text = answer.body.decode(errors="replace")
     return client.provider.secret.scrub(text)

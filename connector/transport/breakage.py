@@ -30,7 +30,7 @@ def error(broken: Exception, exchange: Exchange, answered: bool) -> ConnectorErr
         return ConnectorError(
             "deadline_exceeded", f"The action's time was over {where}.", sent=sent
         )
-    if sent == "no":
+    if sent == "no" or (not answered and _refused_by_alert(broken)):
         return _unsent(broken)
     if _is_loss(broken):
         code, words = "connection_lost", "broke before the answer was complete"
@@ -50,6 +50,15 @@ def _unsent(broken: Exception) -> ConnectorError:
     status = _tunnel_status(broken)
     why = f"the proxy answered {status}" if status else _what(broken)
     return ConnectorError("connect_failed", f"The connection failed ({why}).")
+
+
+def _refused_by_alert(broken: Exception) -> bool:
+    """Whether the server refused the handshake: in TLS 1.3 it says so only after the client, who
+    may lack a certificate, has sent its first bytes; none of them was read."""
+    return any(
+        isinstance(e, ssl.SSLError) and "ALERT" in (getattr(e, "reason", None) or "")
+        for e in _chain(broken)
+    )
 
 
 def _timed_out(broken: Exception) -> bool:

@@ -83,6 +83,12 @@ class Call:
     def begin(self) -> None:
         """Count an attempt, after any pause that the provider asked for."""
         while (wait := self._resume_at - self.clock.monotonic()) > 0:
+            if wait >= self.deadline.remaining() > 0:
+                raise ConnectorError(
+                    "rate_limited",
+                    "The provider asked to wait for longer than the action may take.",
+                    retry_after_ms=round(wait * 1000),
+                )
             self.wait(wait)
         self.check()
         with self._lock:
@@ -131,7 +137,12 @@ def add(total: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             old = result.get(key)
             result[key] = add(old if isinstance(old, dict) else {}, value)
-        elif isinstance(value, int | float) and not isinstance(value, bool):
+        elif _is_count(value):
             old = result.get(key)
-            result[key] = value + (old if isinstance(old, int | float) else 0)
+            result[key] = value + (old if _is_count(old) else 0)
     return result
+
+
+def _is_count(value: Any) -> bool:
+    """Whether it can be added up: what no provider counts to could leave JSON's numbers."""
+    return type(value) in (int, float) and 0 <= value < 2**53

@@ -17,6 +17,10 @@ from connector.transport.wire import Answer, Limits, Line, Request
 T = TypeVar("T")
 
 _EXCERPT = 300
+
+_MOST_NODES = 1_000_000
+"""Lists and objects in one answer, and eight times as many values: each takes memory of its own,
+however little of the wire."""
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
@@ -179,9 +183,30 @@ class Client:
 
         Raises ValueError where it is not JSON.
         """
-        secret = self.provider.secret
-        value = jsontext.loads(answer.body)
+        secret, text = self.provider.secret, self.readable(answer)
+        if text.count(b"[") + text.count(b"{") > _MOST_NODES or text.count(b",") > 8 * _MOST_NODES:
+            raise self._too_large("has too many values")
+        value = jsontext.loads(text)
         return secret.scrub_json(value) if secret.may_be_in(answer.body) else value
+
+    def readable(self, answer: Answer) -> bytes:
+        """Return a body that is to become a text. Raises ConnectorError `response_too_large`
+        where that would take more memory than the manifest allows, as one wide character does to
+        a whole text."""
+        size = len(answer.body) * (1 if answer.body.isascii() else 4)
+        if size > self.policies.max_text_bytes:
+            raise self._too_large("is too large for a text")
+        return answer.body
+
+    def _too_large(self, what: str) -> ConnectorError:
+        return ConnectorError(
+            "response_too_large",
+            f"The answer {what}.",
+            sent="unknown",
+            http_status=self.call.http_status,
+            request_id=self.call.request_id,
+            hint="Ask for less, or for binary data; the limit is maxTextBytes of the manifest.",
+        )
 
     def invalid(self, message: str, answer: Answer | None = None) -> ConnectorError:
         """Return the error of an answer that is not what the action needs."""

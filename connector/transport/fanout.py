@@ -125,7 +125,7 @@ class _Batch(Generic[T]):
             except ConnectorError as error:
                 error.__traceback__ = None  # its frames would keep every answer alive
                 outcome = error
-                if self.needs_all or error.code in _STOPS:
+                if self.needs_all or error.code in _STOPS or self._waits_too_long(error):
                     self.stopped_by = self.stopped_by or error
             except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 self.defect = error
@@ -135,6 +135,11 @@ class _Batch(Generic[T]):
                 self._done += 1
                 done = self._done
             self._report(done)
+
+    def _waits_too_long(self, error: ConnectorError) -> bool:
+        """Whether the provider wants to be left alone for longer than an action waits."""
+        left = min(self.call.policies.max_retry_after_ms, self.call.deadline.remaining() * 1000)
+        return error.code == "rate_limited" and (error.retry_after_ms or 0) > left
 
     def _report(self, done: int) -> None:
         if self.progress is None:
@@ -162,6 +167,7 @@ class _Batch(Generic[T]):
         return ConnectorError(
             "cancelled",
             f"Not started: an earlier item failed with {cause.code}.",
-            retryable=False,
+            retryable=cause.retryable,
+            retry_after_ms=cause.retry_after_ms,
             hint=cause.hint,
         )

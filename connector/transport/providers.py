@@ -119,7 +119,7 @@ class Provider(NamedTuple):
             message = f"The server answered {status} with a redirect, which is never followed."
         should = headers.get("x-should-retry", "").strip().lower()
         retryable = {"true": True, "false": False}.get(should, True if status == 409 else None)
-        return ConnectorError(
+        error = ConnectorError(
             code,
             message,
             sent="rejected",
@@ -129,6 +129,8 @@ class Provider(NamedTuple):
             provider_param=self._scrubbed(found.param),
             hint=self._hint(code, found),
         )
+        error.final = should == "false"
+        return error
 
     def _scrubbed(self, text: str | None) -> str | None:
         return None if text is None else self.secret.scrub_message(text)[:200]

@@ -42,7 +42,7 @@ def raw(
         if error.code in _TRANSPORT:
             return True
         status = error.http_status or 0
-        if status >= 500 and not error.retryable:  # the provider said so: x-should-retry
+        if error.final:
             return False
         return status >= 500 or (all_errors and 300 <= status < 500 and error.code not in _NEVER)
 
@@ -103,14 +103,13 @@ class _Repeat:
         return self._hopeless(error) or not self._paid(error)
 
     def _hopeless(self, error: ConnectorError) -> bool:
-        if not self._rule.covers(error):
-            return True
         call, asked = self._call, (error.retry_after_ms or 0) / 1000
         self._wait = max(self._own_wait(), asked)
-        if asked * 1000 > call.policies.max_retry_after_ms:
-            return True
-        if error.code == "rate_limited":
+        bearable = asked * 1000 <= call.policies.max_retry_after_ms
+        if error.code == "rate_limited" and bearable:
             call.pause(self._wait)  # one 429 slows every worker, whether it is repeated or not
+        if not bearable or not self._rule.covers(error):
+            return True
         return self._wait >= call.deadline.remaining() or call.deadline.cancelled.is_set()
 
     def _paid(self, error: ConnectorError) -> bool:
@@ -165,7 +164,7 @@ def _nothing() -> Generator[float, None, None]:
 
 
 _DIGITS = re.compile(r"[0-9]{1,400}(\.[0-9]{1,40})?\Z")
-_TEXT = r"(?i)(?:retry|try again) (?:after|in) ([0-9]{1,9}) ?(?:seconds|s\b)"
+_TEXT = r"(?i)(?:retry|try again) (?:after|in) ([0-9]{1,9}) ?(?:seconds?|s)\b"
 _LONGEST_MS = 10**12
 
 
@@ -196,8 +195,9 @@ def _ceil(number: float) -> int:
 
 
 def _number(text: str | None) -> float | None:
-    text = (text or "").strip(" \t")
-    return float(text) if _DIGITS.match(text) else None
+    """Return the number of a header; of one that was sent twice, the larger."""
+    parts = [part.strip(" \t") for part in (text or "").split(",")]
+    return max(map(float, parts)) if all(map(_DIGITS.match, parts)) else None
 
 
 def _until(after: str, date: str | None, now: float) -> float | None:

@@ -39,6 +39,7 @@ __all__ = [
     "chat_completion",
     "completion",
     "refused_port",
+    "server_context",
 ]
 
 # `Any` in the list: mappings of unlike values would otherwise need an annotation in every test.

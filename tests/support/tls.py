@@ -35,6 +35,9 @@ def server_context(name: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with CERTIFICATES[name]().tempfile() as path:
         context.load_cert_chain(path)
+    if name == "wants_client":
+        context.verify_mode = ssl.CERT_REQUIRED
+        certificate_authority().configure_trust(context)
     return context
 
 
@@ -96,6 +99,7 @@ CERTIFICATES: Final[dict[str, Callable[[], trustme.Blob]]] = {
     "unknown_ca": _unknown_ca,
     "expired": _expired,
     "wrong_host": _wrong_host,
+    "wants_client": _good,  # a certificate of the client as well
 }
 BROKEN_HANDSHAKES: Final[dict[str, Callable[[Peer], NoReturn]]] = {
     "not_tls": _not_tls,
