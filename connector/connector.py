@@ -256,6 +256,7 @@ class Connector:
 
     def _check_output(self, spec: Action, data: Any) -> None:
         if spec.output is None:
+            jsontext.dumps(data)  # raises for what no envelope can hold
             return
         if spec.output not in self._outputs:
             self._outputs[spec.output] = Validator(bundle(spec.output, self.manifest.schemas))

@@ -84,7 +84,8 @@ class Form:
 
     def _unknown(self, key: str) -> dict[str, str]:
         path = f"{self.path}/{_pointer(key)}"
-        return problem(path, "is not known here" + nearest(key, self._plans))
+        known = [*self._plans, "connection"] if self.path == "/inputs" else self._plans
+        return problem(path, "is not known here" + nearest(key, known))
 
     def _check(self, values: dict[str, Any]) -> list[dict[str, str]]:
         return [

@@ -132,6 +132,7 @@ class Invocation:
             found = facts.successor
             facts = models.get(found)
         if found != model:
+            self._call.replaced_model = True
             self._call.warn(f"The default model {model} has retired; {found} was used instead.")
         return found
 

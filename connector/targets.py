@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector import connections
-from connector.errors import problem, refused
-from connector.inputs import Form
+from connector.errors import ConnectorError, problem, refused
+from connector.inputs import Cleaned, Form
 from connector.manifest import Manifest
 from connector.transport.bounded import make_room
 from connector.validation import nearest
@@ -96,7 +96,7 @@ class Targets:
         if target is None:
             cleaned = self.form(key).clean(fields)
             if cleaned.problems:
-                raise refused("invalid_connection", cleaned.problems)
+                raise refused("invalid_connection", [*cleaned.problems, *_more(cleaned)])
             # Kept under what was given, to find it without cleaning, and under what it means.
             name = _name(key, cleaned.values)
             target = self._made.get(name) or _new(cleaned.values)
@@ -114,6 +114,20 @@ class Targets:
         made, self._made = self._made, {}
         for target in made.values():
             target.line.close()
+
+
+def _more(cleaned: Cleaned) -> list[Mapping[str, str]]:
+    """Return what would be wrong with the other fields once those that were refused are mended."""
+    bad = {row["path"].split("/")[3] for row in cleaned.problems if row["path"].count("/") > 2}
+    if "isOpenAIKey" in bad:
+        return []  # nobody knows which provider is meant
+    good = {key: value for key, value in cleaned.values.items() if key not in bad}
+    try:
+        _new({"apiKey": "-", **good})
+    except ConnectorError as error:
+        rows = error.details or ()
+        return [row for row in rows if row["path"].split("/")[3] not in bad]
+    return []
 
 
 def _new(fields: Mapping[str, Any]) -> Target:

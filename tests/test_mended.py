@@ -14,6 +14,7 @@ import pytest
 
 from connector import Connector
 from connector.sandbox import Sandbox
+from tests.conftest import FakeClock
 from tests.support.fault_server import FaultServer, chat_completion
 
 REPOSITORY = Path(__file__).parent.parent
@@ -196,3 +197,19 @@ def test_words_are_utf_8_whatever_the_locale_says() -> None:
         check=False,
     )
     assert text in json.loads(done.stdout)["data"]["summary"]
+
+
+def test_a_default_that_is_replaced_by_a_reasoning_model_still_answers(sandbox: Sandbox) -> None:
+    clock = FakeClock().clock()._replace(today=lambda: "2027-02-01")
+    connector = Connector.load(clock=clock)
+    inputs = {"temperature": 0.2, "topP": 0.9, "numChoices": 2}
+    result = connector.invoke("createChatCompletion", inputs, sandbox.connection("openai"))
+    named = {**inputs, "model": "gpt-5-mini"}
+    refused = connector.invoke("createChatCompletion", named, sandbox.connection("openai"))
+    connector.close()
+    assert result.ok, result.to_dict()
+    body = json.loads(sandbox.requests[0].body)
+    assert (body["model"], body["n"], len(body)) == ("gpt-5-mini", 2, 3)
+    assert len(result.meta["warnings"]) == 3
+    assert refused.error is not None  # what the caller named is left as it is
+    assert refused.error.provider_param == "temperature"

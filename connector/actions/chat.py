@@ -25,6 +25,9 @@ _OWNED = {
 }
 
 
+_SAMPLING = ("temperature", "top_p")
+
+
 def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
     """Return the provider's chat.completion object, unchanged.
 
@@ -32,6 +35,8 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
     work, and nothing changes for the others.
     """
     body = {"model": inputs["model"], "messages": inputs["messages"]}
+    # Nobody chose the successor of a default: what was asked of the one must not break the other.
+    unsampled = client.call.replaced_model and client.facts(inputs["model"]).reasoning
     for parameter, key, default in (
         ("temperature", "temperature", 1),
         ("top_p", "topP", 1),
@@ -40,8 +45,12 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
         ("response_format", "responseFormat", None),
     ):
         value = inputs.get(key, default)
-        if value != default:
-            body[parameter] = value
+        if value == default:
+            continue
+        if parameter in _SAMPLING and unsampled:
+            client.warn(f"{inputs['model']} takes no {parameter}: it was not sent.")
+            continue
+        body[parameter] = value
     body = extra.merge(body, inputs.get("extraParameters"), _OWNED)
     answer = TokenLimit(client).post(PATH, body, inputs.get("maxTokens"))
     choices(answer, client)

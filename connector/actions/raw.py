@@ -14,7 +14,7 @@ from connector import jsontext
 from connector.errors import problem, refused
 from connector.transport import retry
 from connector.transport.client import Client, encode
-from connector.transport.target import check_path
+from connector.transport.target import path_fault
 from connector.transport.wire import Answer
 
 _OWN_HEADERS = frozenset(
@@ -45,13 +45,17 @@ def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
     for headers and parts that are the connector's own or malformed.
     """
     client.call.shows_answer = True
-    check_path(inputs["url"])
     problems: _Problems = []
+    blocked = path_fault(inputs["url"])
+    if blocked:
+        problems.append(problem("/inputs/url", blocked, "URL"))
     headers = _headers(inputs, problems)
     query = [(pair["key"], _text(pair["value"])) for pair in inputs.get("queryParams", ())]
     body, content_type = _body(inputs, problems)
     if problems:
-        raise refused("invalid_input", problems)
+        hint = "Give the path only, such as /v1/models; the connection adds the address."
+        code = "blocked_target" if blocked else "invalid_input"
+        raise refused(code, problems, hint if blocked else None)
     named = {name.lower() for name in headers}
     if content_type and "content-type" not in named:
         headers["Content-Type"] = content_type
@@ -171,11 +175,15 @@ def _file_parts(
     files = inputs.get("fileData") or []
     given = inputs.get("fileDataFileNames") or []
     problems.extend(_unmatched(given, {pair["key"] for pair in files}))
-    names = {pair["key"]: _text(pair["value"]) for pair in given}
+    names: dict[str, list[str]] = {}
+    for pair in given:
+        names.setdefault(pair["key"], []).append(_text(pair["value"]))
     for index, pair in enumerate(files):
         key, value = pair["key"], pair["value"]
         path = f"/inputs/fileData/{index}"
-        name = names.get(key, key)
+        # Several files of one key take its names in turn; the last name serves those left over.
+        left = names.get(key, [key])
+        name = left.pop(0) if len(left) > 1 else left[0]
         _check_name(key, f"{path}/key", "File Data", problems)
         _check_name(name, "/inputs/fileDataFileNames", "File Data File Names", problems)
         if isinstance(value, str):

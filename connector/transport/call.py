@@ -71,6 +71,7 @@ class Call:
         self.headers: Mapping[str, str] | None = None
         self.interrupted = False
         self.shows_answer = False
+        self.replaced_model = False
         self._resume_at = 0.0
         self._lock = threading.Lock()
 

@@ -87,7 +87,8 @@ class Provider(NamedTuple):
         if self.deploys and (path == "/v1" or path.startswith("/v1/")):
             path = "/openai" + path
         pairs = list(query)
-        named = any(key == "api-version" for key, _ in [*parse_qsl(inline), *pairs])
+        given = [*parse_qsl(inline, keep_blank_values=True), *pairs]
+        named = any(key.lower() == "api-version" for key, _ in given)
         if self.deploys and not named:
             pairs += self._own_version(path)
         path = quote(path, safe="/%:@!$&'()*+,;=~-._")
@@ -151,17 +152,25 @@ def provider(fields: Mapping[str, Any]) -> Provider:
     """
     proxy = fields.get("proxy")
     key = Secret(fields["apiKey"], *_proxy_secrets(proxy or ""))
-    found = _openai(fields, key) if fields.get("isOpenAIKey") else _azure(fields, key)
-    if proxy:
-        _check_proxy(proxy)
+    try:
+        found = _openai(fields, key) if fields.get("isOpenAIKey") else _azure(fields, key)
+    except ConnectorError as error:
+        _check_proxy(proxy, error)
+        raise
+    _check_proxy(proxy)
     return found._replace(proxy=Secret(proxy) if proxy else None, ca_file=fields.get("caFile"))
 
 
-def _check_proxy(address: str) -> None:
+def _check_proxy(address: str | None, other: ConnectorError | None = None) -> None:
+    """Refuse an address that is no proxy's, together with what `other` refused before."""
     try:
-        target.check_proxy(address)
+        if address:
+            target.check_proxy(address)
     except ConnectorError as error:
-        raise _refused("proxy", "Proxy", error.message, error.code) from None
+        row = problem("/connection/fields/proxy", error.message, "Proxy")
+        if other is None:
+            raise refused(error.code, [row]) from None
+        raise refused(other.code, [*(other.details or ()), row], other.hint) from None
 
 
 def _proxy_secrets(proxy: str) -> list[str]:
@@ -257,10 +266,8 @@ def _endpoint(text: str) -> Endpoint:
 
 
 def _check_base(path: str) -> None:
-    try:
-        target.check_path(path)
-    except ConnectorError:
-        raise ConnectorError("invalid_connection", "has a path that is not plain") from None
+    if target.path_fault(path):
+        raise ConnectorError("invalid_connection", "has a path that is not plain")
 
 
 def _refused(

@@ -201,19 +201,9 @@ def _blocked(reason: str) -> ConnectorError:
     return ConnectorError("blocked_target", reason)
 
 
-def check_path(url: str) -> None:
-    """Raise ConnectorError `blocked_target` where `url` is more than a path and a query below the
-    connection's own host, in whatever encoding."""
-    reason = _path_fault(url)
-    if reason:
-        raise ConnectorError(
-            "blocked_target",
-            f"URL {reason}.",
-            hint="Give the path only, such as /v1/models; the connection adds the address.",
-        )
-
-
-def _path_fault(url: str) -> str | None:
+def path_fault(url: str) -> str | None:
+    """Return why `url` is more than a path and a query below the connection's own host, in
+    whatever encoding; None where it is not."""
     if not url.startswith("/"):
         return "must begin with a single slash"
     path, _, query = url.partition("?")
