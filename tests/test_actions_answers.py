@@ -120,6 +120,26 @@ def test_an_image_says_what_it_is(scripted: Scripted, data: bytes, kind: str) ->
     assert envelope["data"] == [{**image, "contentType": kind}]
 
 
+@pytest.mark.parametrize("end", ["!", "A", "=", "\n", "é", "AA==AAAA", "AA=="])
+def test_a_large_image_is_base_64_to_its_end(scripted: Scripted, end: str) -> None:
+    """`AA==` alone is a good end; nothing that follows it is, wherever a piece ends."""
+    data = "A" * ((1 << 20) - 4) + end
+    envelope = scripted.run("createImage", {"data": [{"b64_json": data}]})
+    assert envelope["ok"] == (end == "AA==")
+    if not envelope["ok"]:
+        assert envelope["error"]["code"] == "invalid_response"
+
+
+@pytest.mark.parametrize(("size", "limit"), [(14_000, 256), (9_000, 1095), (30, 2048)])
+def test_a_legacy_answer_has_room(scripted: Scripted, size: int, limit: int) -> None:
+    """Bytes are more than tokens: an estimate that fills the context proves nothing."""
+    model = "gpt-3.5-turbo-instruct"
+    connection = {"fields": {**scripted.fields, "isOpenAIKey": False, "apiVersion": "2024-10-21"}}
+    inputs = {"model": model, "messages": ["a" * size]}
+    result = scripted.connector.invoke("createCompletions", inputs, connection, dry_run=True)
+    assert result.data["body"]["max_tokens"] == limit
+
+
 @pytest.mark.parametrize("stated", [None, "gif", 3])
 def test_an_image_that_says_nothing_is_a_png(scripted: Scripted, stated: Any) -> None:
     answer = {"data": [{"url": "https://images.example/1"}], "output_format": stated}

@@ -137,6 +137,44 @@ def test_a_context_smaller_than_thought(connector: Connector) -> None:
     assert "".join(sorted(parts, key=SENTENCES.index)) == SENTENCES[:20_000]
 
 
+def test_a_deployment_of_the_legacy_api_with_a_name_of_its_own(connector: Connector) -> None:
+    """Its context is learnt from its refusal, so that the parts fit at once."""
+
+    def answer(received: Received, index: int) -> Mapping[str, Any]:
+        if "/chat/" in received.target:
+            message = "The chatCompletion operation does not work with the specified model."
+            error = {"code": "OperationNotSupported", "message": message}
+            return {"status": 400, "json": {"error": error}}
+        body = received.json()
+        used, limit = len(body["prompt"]) // 4, body["max_tokens"]
+        if used + limit > 4097:
+            message = (
+                f"This model's maximum context length is 4097 tokens, however you requested "
+                f"{used + limit} tokens ({used} in your prompt; {limit} for the completion)."
+            )
+            return {"status": 400, "json": {"error": {"code": None, "message": message}}}
+        limits.append(limit)
+        return {"json": completion("Short.")}
+
+    limits: list[int] = []
+    with FaultServer(answer) as server:
+        result = run(connector, server, SENTENCES[:60_000], dated=True, model="mine")
+    assert result.ok, result.error
+    assert len(limits) == 9
+    assert min(limits) >= 256
+
+
+@pytest.mark.parametrize("size", [2_000, 100_000])
+def test_a_text_that_never_fits_ends_as_the_refusal(connector: Connector, size: int) -> None:
+    error = {"code": "context_length_exceeded", "message": "too long", "param": "messages"}
+    with FaultServer({"status": 400, "json": {"error": error}}) as server:
+        result = run(connector, server, SENTENCES[:size], model="small-model")
+    assert result.error is not None
+    assert result.error.code == "bad_request"
+    assert result.error.sent == "rejected"
+    assert result.error.provider_code == "context_length_exceeded"
+
+
 def test_a_model_that_does_not_summarize_comes_to_an_end(connector: Connector) -> None:
     def answer(received: Received, index: int) -> Mapping[str, Any]:
         return {"json": chat_completion(part(received))}

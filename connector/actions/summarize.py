@@ -44,22 +44,34 @@ class _Summary:
         self._client = client
         self._writer = Writer(client, inputs["model"], inputs.get("maxTokens"))
         self._language = inputs.get("language")
-        answer_tokens = inputs.get("maxTokens") or min(
-            client.policies.legacy_max_tokens, self._writer.context // 4
+        self._refusal: ConnectorError | None = None  # of the latest call, for its length
+        self._max_tokens = inputs.get("maxTokens")
+        self._room = self._fitting()
+
+    def _fitting(self) -> int:
+        """Return the tokens of a text that fits, as far as the model's context is known by now."""
+        context = self._writer.context
+        answer_tokens = self._max_tokens or min(
+            self._client.policies.legacy_max_tokens, context // 4
         )
-        room = self._writer.context - answer_tokens - _OVERHEAD_TOKENS
-        self._room = max(room, self._writer.context // 4)
+        return max(context - answer_tokens - _OVERHEAD_TOKENS, context // 4)
 
     def of(self, text: str, rounds: int = 0) -> Answer:
         if tokens(text) <= self._room:
             try:
-                return self._write(text)
+                answer = self._write(text)
             except ConnectorError as error:
                 # The estimate was too low for this text, or nothing is known of the model.
                 if not too_long(error) or len(text) < 2:
                     raise
-            self._room = min(self._room, tokens(text) // 2)
+                self._refusal = error.with_traceback(None)
+            else:
+                self._refusal = None
+                return answer
+            self._room = min(self._room, tokens(text) // 2, self._fitting())
         if rounds >= _MAX_ROUNDS:
+            if self._refusal is not None:
+                raise self._refusal
             raise self._client.invalid("The model's summaries are as long as their texts.")
         return self._merged(split(text, self._room), rounds)
 

@@ -140,3 +140,23 @@ def too_long(error: ConnectorError) -> bool:
     return error.provider_code == "context_length_exceeded" or (
         error.http_status in (400, 413) and "maximum context length" in error.message
     )
+
+
+_CONTEXT = r"(?i)maximum context length is ([0-9][0-9,]{0,11})"
+_PROMPT = (
+    r"(?i)(?<![0-9,])([0-9][0-9,]{0,11}) (?:tokens )?"
+    r"(?:in (?:your|the) (?:prompt|messages|input)|input tokens)"
+)
+
+
+def context_of(error: ConnectorError) -> tuple[int | None, int | None]:
+    """Return the tokens of the model's context and of the prompt that a refusal for their number
+    tells, each None where it does not."""
+    if not too_long(error):
+        return None, None
+    return _count(_CONTEXT, error.message), _count(_PROMPT, error.message)
+
+
+def _count(pattern: str, message: str) -> int | None:
+    match = re.search(pattern, message)
+    return int(match[1].replace(",", "")) if match else None
