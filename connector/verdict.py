@@ -20,7 +20,7 @@ ANNOTATIONS = frozenset(
     "$schema $defs $comment title description default examples writeOnly x-form".split()
 )
 _CHECKS: Mapping[str, Mapping[str, str]] = {
-    # type: keyword -> the condition under which `x` is refused; {c} is the keyword's value.
+    # By type and keyword, the condition under which `x` is refused; {c} is the keyword's value.
     "number": {
         "minimum": "{x} < {c}",
         "maximum": "{x} > {c}",

@@ -16,7 +16,7 @@ def main() -> None:
         connection = sandbox.connection("openai")
         messages = [{"role": "user", "content": "Name three primary colours."}]
         result = connector.invoke("createChatCompletion", {"messages": messages}, connection)
-        if result.ok:
+        if result.error is None:
             print(result.data["choices"][0]["message"]["content"])
         elif result.error.retryable and result.error.sent != "unknown":
             print("may be repeated without paying twice:", result.error)

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,26 @@ def test_the_examples_run(example: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr.decode()
     assert b"andbox" in done.stdout
+
+
+def test_the_python_block_has_strict_types(tmp_path: Path) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    (tmp_path / "block.py").write_text(block, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", str(tmp_path / "block.py")],
+        cwd=REPOSITORY,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr).decode()
+
+
+def test_the_commands_that_run_as_they_stand_say_how_to_reach_them() -> None:
+    before, _, _ = README.partition("connector invoke createImage")
+    assert ". .venv/bin/activate" in before.rpartition("## The five actions")[2]
+
+
+def test_the_sdist_carries_what_these_tests_read() -> None:
+    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+    held = settings["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    assert {"/.ci", "/dev.sh", "/examples", "/*.md"} <= set(held)
