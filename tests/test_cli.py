@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connector import Connector, ConnectorError, Result
 from connector.doors import cli
 from connector.sandbox import Sandbox
 
@@ -119,7 +121,9 @@ def test_a_wrong_key_and_a_dead_server_are_told_with_a_hint(sandbox: Sandbox) ->
         (["invoke", "createImage", "--api-key=sk-misplaced"], "there is no --api-key"),
         (["invoke", "createImage", "-i", "sk-misplaced"], "KEY=VALUE"),
         (["invoke", "createImage", "--sandbox=sk-misplaced"], "azure-dated"),
-        (["invoke", "createImage", "sk-misplaced"], "a word too many"),
+        (["invoke", "createImage", "sk-misplaced"], "a word too many;"),
+        (["invoke", "createImage", "--sandbox", "azure"], "--sandbox=KIND"),
+        (["options", "--sandbox", "azure", "selectModel"], "--sandbox=KIND"),
         (["sandbox", "--port", "65536"], "from 0 to 65535"),
         (["sandbox", "--port=-1"], "from 0 to 65535"),
         (["nonsense"], "invalid choice"),
@@ -327,7 +331,9 @@ def test_without_the_extra_the_sandbox_says_which_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "connector.sandbox", None)
     assert cli.main(["invoke", "createChatCompletion", "--sandbox"]) == 2
-    assert "[sandbox]'" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "'sandbox'" in told
+    assert "pip install aiohttp" in told  # the distribution itself is on no index
 
 
 def test_a_taken_port_is_a_wrong_command_line(
@@ -336,3 +342,185 @@ def test_a_taken_port_is_a_wrong_command_line(
     port = sandbox.url.rpartition(":")[2]
     assert cli.main(["sandbox", "--port", port]) == 2
     assert f"port {port}" in capsys.readouterr().err
+
+
+FORGED = "\x1b[2J\r\x07\x7f\x9b1A\nerror: forged"
+SHOWN = r"\x1b[2J\r\x07\x7f\x9b1A\nerror: forged"
+
+
+def told(capsys: pytest.CaptureFixture[str], result: Result) -> list[str]:
+    def command(_: argparse.Namespace) -> int:
+        return cli._print_result(result)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(cli._COMMANDS, "describe", command)
+        cli.main(["describe"])
+    return capsys.readouterr().err.splitlines()
+
+
+def test_no_text_forges_a_line_or_moves_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [{"path": f"/{FORGED}", "message": FORGED}]
+    error = ConnectorError("bad_request", FORGED, hint=FORGED, details=rows)
+    assert told(capsys, Result(None, error, {"warnings": [FORGED]})) == [
+        f"warning: {SHOWN}",
+        f"error: {SHOWN} [bad_request]",
+        f"  /{SHOWN}: {SHOWN}",
+        f"hint: {SHOWN}",
+    ]
+
+
+def test_verdicts_and_wrong_words_are_shown_escaped(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = {"key": {"verdict": "ok", "message": FORGED}}
+    result = Result(data, None, {"warnings": []})
+    monkeypatch.setattr(Connector, "test_connection", lambda *_: result)
+    assert cli.main(["test-connection"]) == 0
+    assert capsys.readouterr().err == f"key: ok ({SHOWN})\n"
+    assert cli.main(["invoke", "createImage", "--payload", "no\x1b[2J"]) == 2
+    assert r"no\x1b[2J: No such file" in capsys.readouterr().err
+
+
+def test_a_closed_standard_error_leaves_standard_output_pure() -> None:
+    words = ["invoke", "createChat", "--dry-run"]
+    shell = ["sh", "-c", 'exec "$0" -m connector "$@" 2>&-', sys.executable, *words]
+    done = subprocess.run(shell, stdout=subprocess.PIPE, cwd=REPOSITORY, check=False)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["code"] == "unknown_action"
+
+
+@pytest.mark.parametrize(
+    "words", [["invoke", "createImage"], ["options", "selectModel"], ["test-connection"]]
+)
+def test_without_any_connection_the_hint_says_where_it_is_looked_for(words: list[str]) -> None:
+    done = run(*words)
+    assert (done.code, done.json["error"]["code"]) == (1, "invalid_connection")
+    (hint,) = [line for line in done.err.splitlines() if line.startswith("hint: ")]
+    for word in ("AZURE_OPENAI_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "--sandbox"):
+        assert word in hint
+    given = b'{"connection": {"fields": {}}}'
+    assert "--sandbox" not in run(*words, "--payload", "-", stdin=given).err
+
+
+@pytest.mark.parametrize("other", [KEY, "sk-other-0123456789"])
+def test_of_two_keys_in_the_environment_the_used_one_is_named(other: str) -> None:
+    env = {
+        "OPENAI_API_KEY": other,
+        "AZURE_OPENAI_API_KEY": KEY,
+        "AZURE_OPENAI_ENDPOINT": "http://127.0.0.1:1",
+    }
+    words = ["invoke", "createChatCompletion", "--dry-run"]
+    done = run(*words, env=env)
+    assert done.json["meta"]["provider"] == "azure"
+    assert done.err == (
+        "warning: the key of AZURE_OPENAI_API_KEY is used; "
+        "OPENAI_API_KEY is set too and is not used\n"
+    )
+    assert run(*words, "--sandbox", env=env).err == ""
+    assert run(*words, env={"OPENAI_API_KEY": other}).err == ""
+
+
+def test_a_connection_among_the_inputs_serves_every_command(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    file = tmp_path / "connections.json"
+    file.write_text(json.dumps({"prod": sandbox.connection("openai")}))
+    words = ["--payload", "-", "--connections", str(file)]
+    for given in ("prod", sandbox.connection("openai")):
+        stdin = json.dumps({"inputs": {"connection": given}}).encode()
+        # The environment's does not come before it.
+        env = {"OPENAI_API_KEY": "sk-wrong", "OPENAI_BASE_URL": sandbox.url}
+        for command in (["options", "selectModel"], ["test-connection"]):
+            assert run(*command, *words, stdin=stdin, env=env).code == 0
+        assert run("invoke", "createChatCompletion", *words, stdin=stdin, env=env).code == 0
+    stdin = b'{"inputs": {"connection": "nonsense"}}'
+    assert run("invoke", "createChatCompletion", *words, stdin=stdin).code == 1
+    words += ["-i", "connection=prod"]
+    assert run("invoke", "createChatCompletion", *words, stdin=stdin).code == 0
+
+
+def test_all_unknown_keys_of_a_payload_are_listed() -> None:
+    stdin = b'{"conection": {}, "inputs": {}, "zzz": 1}'
+    done = run("invoke", "createChatCompletion", "--payload", "-", stdin=stdin)
+    assert done.json["error"]["code"] == "invalid_payload"
+    assert done.json["error"]["details"] == [
+        {"path": "/conection", "message": "is not known here; did you mean 'connection'?"},
+        {"path": "/zzz", "message": "is not known here"},
+    ]
+    assert "/zzz: is not known here" in done.err
+
+
+def test_the_help_shows_the_form_and_the_kinds_of_a_sandbox() -> None:
+    shown = run("options", "--help").out
+    assert "[--sandbox[=KIND]]" in shown
+    (line,) = [line for line in shown.splitlines() if "run against" in line]
+    (other,) = [line for line in shown.splitlines() if "JSON file with" in line]
+    assert line.startswith("  --sandbox[=KIND] ")
+    assert line.index("run against") == other.index("JSON file with")
+    assert "openai, azure, azure-dated" in shown
+
+
+@pytest.fixture
+def _signals() -> Iterator[None]:
+    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in old.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_signals")
+@pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
+def test_the_second_and_third_interrupt_are_passed_over(
+    first: signal.Signals, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reached = []
+
+    def command(_: argparse.Namespace) -> int:
+        try:
+            signal.raise_signal(first)
+        except KeyboardInterrupt:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)
+            reached.append("after three")
+            signal.raise_signal(signal.SIGINT)
+        return 0
+
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setitem(cli._COMMANDS, "describe", command)
+    assert cli.main(["describe"]) == 130
+    assert reached == ["after three"]
+    assert json.loads(capsys.readouterr().out)["error"]["code"] == "cancelled"
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.usefixtures("_signals")
+def test_an_interrupt_that_was_ignored_at_the_start_stays_ignored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def command(_: argparse.Namespace) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return 0
+
+    monkeypatch.setitem(cli._COMMANDS, "describe", command)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert cli.main(["describe"]) == 0
+
+
+def test_check_finds_handlers_in_the_working_directory(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "__init__.py").touch()
+    (tmp_path / "mine" / "chat.py").write_text("def create_chat_completion(i, c): return {}\n")
+    # As the installed script does: the interpreter leaves the working directory out.
+    program = "import sys; from connector.doors.cli import run; sys.exit(run())"
+    manifest = str(REPOSITORY / "connector.yaml")
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, "check", manifest, "--handlers", "mine"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        check=False,
+    )
+    told = done.stderr.decode()
+    assert done.returncode == 1
+    assert "'images." in told
+    assert "'chat.create_chat_completion'" not in told

@@ -11,14 +11,18 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from connector import jsontext
-from connector.connector import Connector
+from connector.connector import HANDLERS, Connector
 from connector.doors import parser
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, problem, refused
 from connector.result import Result
+from connector.validation import nearest
 from connector.version import DISTRIBUTION
+
+_ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(0x20), *range(0x7F, 0xA0))}
+_PARTS = ("connection", "inputs")
 
 
 def run() -> int:
@@ -43,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except ConnectorError as error:
             return _print_result(_failed(error, arguments))
         except _Usage as wrong:
-            print(f"connector: {wrong}", file=sys.stderr)
+            _tell(f"connector: {wrong}")
             return 2
         except KeyboardInterrupt:
             stopped = ConnectorError("cancelled", "The command was interrupted.")
@@ -54,12 +58,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 1
         except OSError as error:
             _abandon_output()
-            print(f"connector: the output cannot be written: {error.strerror}", file=sys.stderr)
+            _tell(f"connector: the output cannot be written: {error.strerror}")
             return 1
 
 
 class _Usage(Exception):
     """The command line itself is wrong."""
+
+
+def _tell(text: str) -> None:
+    """Print one line on standard error.
+
+    Control characters are shown, not sent: what a server says forges no line and moves no cursor.
+    """
+    if sys.stderr is not None:  # None is what `print` takes for standard output
+        print(text.translate(_ESCAPES), file=sys.stderr, flush=True)
 
 
 def _abandon_output() -> None:
@@ -84,29 +97,39 @@ def _failed(error: ConnectorError, arguments: argparse.Namespace) -> Result:
 
 @contextlib.contextmanager
 def _terminable() -> Iterator[None]:
-    """Let a polite kill end a command as Ctrl-C does: with an envelope."""
+    """Let a polite kill end a command as Ctrl-C does: with an envelope.
 
-    def interrupt(*_: Any) -> NoReturn:
-        raise KeyboardInterrupt
+    Of an impatient person's signals the second and the third are passed over, so that what is
+    finished is still printed; with the fourth they mean it.
+    """
+    count = 0
 
+    def interrupt(*_: Any) -> None:
+        nonlocal count
+        count += 1
+        if count not in (2, 3):
+            raise KeyboardInterrupt
+
+    old: dict[signal.Signals, Any] = {}
     try:
-        old = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread: signals are somebody else's
-        yield
-        return
-    try:
+        # Only the main thread may: elsewhere signals are somebody else's.
+        with contextlib.suppress(ValueError):
+            for number in (signal.SIGTERM, signal.SIGINT):
+                # A shell lets what it starts in the background ignore Ctrl-C.
+                if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
+                    old[number] = signal.signal(number, interrupt)
         yield
     finally:
-        signal.signal(signal.SIGTERM, old)
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 def _invoke(arguments: argparse.Namespace) -> int:
-    given = [_pair(text) for text in arguments.input]
     with _prepared(arguments) as (connector, payload, connection):
         inputs = payload.get("inputs")
         inputs = {} if inputs is None else inputs
         if isinstance(inputs, dict):
-            inputs = {**inputs, **dict(given)}
+            inputs = {**inputs, **dict(arguments.input)}
             if connection is not None:
                 inputs.pop("connection", None)
         result = connector.invoke(
@@ -115,35 +138,24 @@ def _invoke(arguments: argparse.Namespace) -> int:
             connection,
             dry_run=arguments.dry_run,
             output=arguments.output,
-            progress=_progress if sys.stderr.isatty() else None,
+            progress=_progress if sys.stderr is not None and sys.stderr.isatty() else None,
         )
-        return _print_result(result)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    # As bytes they are UTF-8 whatever the locale says.
-    text = os.fsencode(text).decode(errors="surrogateescape")
-    key, mark, value = text.partition("=")
-    if not mark or not key:
-        raise _Usage("-i takes KEY=VALUE: there is no = in one of them, or no key before it")
-    if key == "connection" and value.lstrip().startswith("{"):
-        raise _Usage("-i connection=NAME takes the name of a configured connection, never a key")
-    return key, value
+        return _print_result(_advised(result, connection, arguments))
 
 
 def _test(arguments: argparse.Namespace) -> int:
     with _prepared(arguments) as (connector, _, connection):
         result = connector.test_connection(connection)
         for name, verdict in (result.data or {}).items():
-            print(f"{name}: {verdict['verdict']} ({verdict['message']})", file=sys.stderr)
-        return _print_result(result)
+            _tell(f"{name}: {verdict['verdict']} ({verdict['message']})")
+        return _print_result(_advised(result, connection, arguments))
 
 
 def _options(arguments: argparse.Namespace) -> int:
     with _prepared(arguments) as (connector, _, connection):
         result = connector.options(arguments.source, connection)
         if not result.ok:
-            return _print_result(result)
+            return _print_result(_advised(result, connection, arguments))
         _print_json(result.data)
         return 0
 
@@ -155,10 +167,11 @@ def _prepared(arguments: argparse.Namespace) -> Iterator[tuple[Connector, dict[s
     payload = _payload(arguments.payload)
     connector = Connector.load(connections=arguments.connections)
     connection = payload.get("connection")
-    if connection is None and not _names_connection(payload, arguments):
-        from connector.transport.providers import from_environment
-
-        connection = from_environment(os.environ)
+    if connection is None and not _names_connection(arguments):
+        inputs = payload.get("inputs")
+        connection = inputs.get("connection") if isinstance(inputs, dict) else None
+        if connection is None and not arguments.sandbox:
+            connection = _from_environment()
     with contextlib.ExitStack() as stack:
         if arguments.sandbox:
             sandbox = stack.enter_context(_sandbox(connector, 0))
@@ -170,10 +183,35 @@ def _prepared(arguments: argparse.Namespace) -> Iterator[tuple[Connector, dict[s
         yield connector, payload, connection
 
 
-def _names_connection(payload: dict[str, Any], arguments: argparse.Namespace) -> bool:
-    inputs = payload.get("inputs")
-    among = isinstance(inputs, dict) and inputs.get("connection") is not None
-    return among or any(text.startswith("connection=") for text in getattr(arguments, "input", ()))
+def _names_connection(arguments: argparse.Namespace) -> bool:
+    return "connection" in dict(getattr(arguments, "input", ()))
+
+
+def _from_environment() -> dict[str, Any] | None:
+    """Return the environment's connection; say which key it has where there are several."""
+    from connector.transport.providers import from_environment
+
+    found = from_environment(os.environ)
+    keys = [name for name, value in os.environ.items() if from_environment({name: value})]
+    if len(keys) > 1:
+        # The one without which the connection would be another.
+        (used,) = (
+            key
+            for key in keys
+            if from_environment({k: v for k, v in os.environ.items() if k != key}) != found
+        )
+        others = " and ".join(sorted({*keys} - {used}))
+        _tell(f"warning: the key of {used} is used; {others} is set too and is not used")
+    return found
+
+
+def _advised(result: Result, connection: Any, arguments: argparse.Namespace) -> Result:
+    """Where there was no connection at all, say where the command line looks for one."""
+    error = result.error
+    missing = connection is None and not _names_connection(arguments)
+    if missing and error is not None and error.code == "invalid_connection":
+        error.hint = parser.connection_hint()
+    return result
 
 
 def _payload(source: str | None) -> dict[str, Any]:
@@ -191,12 +229,10 @@ def _payload(source: str | None) -> dict[str, Any]:
         ) from None
     if not isinstance(payload, dict):
         raise ConnectorError("invalid_payload", "The payload is not a JSON object.")
-    unknown = sorted(set(payload) - {"connection", "inputs"})
+    unknown = [name[:60] for name in payload if name not in _PARTS]
     if unknown:
-        raise ConnectorError(
-            "invalid_payload",
-            f"The payload has {unknown[0][:60]!r}; it may have connection and inputs.",
-        )
+        rows = [problem(f"/{n}", f"is not known here{nearest(n, _PARTS)}") for n in unknown]
+        raise refused("invalid_payload", rows, hint="A payload may have connection and inputs.")
     return payload
 
 
@@ -204,13 +240,15 @@ def _sandbox(connector: Connector, port: int, show: Any = None) -> Any:
     try:
         from connector.sandbox import Sandbox
     except ImportError:
-        raise _Usage(f"the sandbox needs an extra: pip install '{DISTRIBUTION}[sandbox]'") from None
+        raise _Usage(
+            f"the sandbox needs the extra 'sandbox' of {DISTRIBUTION}: pip install aiohttp"
+        ) from None
     return Sandbox(connector.manifest.raw.get("models", {}), port, show)
 
 
 def _serve_sandbox(arguments: argparse.Namespace) -> int:
     def show(method: str, path: str, status: int) -> None:
-        print(f"{status} {method} {path}", file=sys.stderr, flush=True)
+        _tell(f"{status} {method} {path}")
 
     sandbox = _sandbox(Connector.load(), arguments.port, show)
     try:
@@ -242,11 +280,18 @@ def _check(arguments: argparse.Namespace) -> int:
     from connector.check import check
 
     path = arguments.manifest or resources.root() / "connector.yaml"
-    problems = check(path, arguments.handlers)
+    # The handlers of one's own lie in the working directory, which an installed script leaves out.
+    before = [*sys.path]
+    if arguments.handlers != HANDLERS:
+        sys.path.insert(0, "")
+    try:
+        problems = check(path, arguments.handlers)
+    finally:
+        sys.path[:] = before
     for text in problems:
-        print(text, file=sys.stderr)
+        _tell(text)
     if problems:
-        print(f"{len(problems)} problem{'s' * (len(problems) > 1)} found.", file=sys.stderr)
+        _tell(f"{len(problems)} problem{'s' * (len(problems) > 1)} found.")
         return 1
     print(f"{path.name}: all is well.")
     return 0
@@ -262,7 +307,7 @@ def _docs(arguments: argparse.Namespace) -> int:
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             print(f"{path} is current.")
             return 0
-        print(f"{path} is not current; run: connector docs", file=sys.stderr)
+        _tell(f"{path} is not current; run: connector docs")
         return 1
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
@@ -288,15 +333,15 @@ def _print_result(result: Result) -> int:
     """Print the envelope, and on standard error what a person should know of it."""
     _print_json(result.to_dict())
     for warning in result.meta["warnings"]:
-        print(f"warning: {warning}", file=sys.stderr)
+        _tell(f"warning: {warning}")
     error = result.error
     if error is None:
         return 0
-    print(f"error: {error.message} [{error.code}]", file=sys.stderr)
+    _tell(f"error: {error.message} [{error.code}]")
     for row in error.details or ():
-        print(f"  {row['path']}: {row['message']}", file=sys.stderr)
+        _tell(f"  {row['path']}: {row['message']}")
     if error.hint:
-        print(f"hint: {error.hint}", file=sys.stderr)
+        _tell(f"hint: {error.hint}")
     return 130 if error.code == "cancelled" else 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -28,6 +29,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         # Of a word that may be a misplaced key nothing is shown but the name of its option.
         names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
         what = f"there is no {' '.join(names)}" if names else "a word too many"
+        if not names and "--sandbox" in argv:
+            what += " (a kind of sandbox goes behind an =, as in --sandbox=KIND)"
         parser.error(f"{what}; see: connector {arguments.command} --help")
     return arguments
 
@@ -49,9 +52,35 @@ class _Parser(argparse.ArgumentParser):
         if self.takes_connection:
             self.epilog = (
                 f"Without a connection in the payload these variables serve: {environment_help()}. "
-                "A key is never taken from the command line."
+                f"A key is never taken from the command line. {_kinds()}"
             )
-        return super().format_help()
+        return _with_optional_kind(super().format_help())
+
+    def format_usage(self) -> str:
+        return _with_optional_kind(super().format_usage())
+
+
+def _with_optional_kind(text: str) -> str:
+    # argparse knows no form for a value that may be left out but never stands alone.
+    for shown in ("--sandbox KIND  ", "--sandbox KIND"):
+        text = text.replace(shown, "--sandbox[=KIND]")
+    return text
+
+
+def connection_hint() -> str:
+    """Return, for a person, where the command line looks for a connection."""
+    from connector.transport.providers import environment_help
+
+    return f"Set {environment_help()}; or give a connection in --payload, or try --sandbox."
+
+
+def _kinds() -> str:
+    """Return, for a person, the kinds of sandbox, which only its extra knows."""
+    try:
+        from connector.sandbox import KINDS
+    except ImportError:
+        return "--sandbox needs the extra sandbox: pip install aiohttp."
+    return f"The kinds of --sandbox: {', '.join(KINDS)}."
 
 
 def _build(words: Sequence[str]) -> argparse.ArgumentParser:
@@ -83,6 +112,7 @@ def _invoke(command: _Parser) -> None:
         "-i",
         "--input",
         action="append",
+        type=_pair,
         default=[],
         metavar="KEY=VALUE",
         help="set one input, on top of the payload's; may be repeated; JSON values are understood",
@@ -96,6 +126,19 @@ def _invoke(command: _Parser) -> None:
         type=Path,
         help="write a binary result to FILE; the second image goes to FILE-2, and so on",
     )
+
+
+def _pair(text: str) -> tuple[str, str]:
+    # As bytes they are UTF-8 whatever the locale says.
+    text = os.fsencode(text).decode(errors="surrogateescape")
+    key, mark, value = text.partition("=")
+    if not mark or not key:
+        raise argparse.ArgumentTypeError("KEY=VALUE needs an =, and a key before it")
+    if key == "connection" and value.lstrip().startswith("{"):
+        raise argparse.ArgumentTypeError(
+            "connection=NAME takes the name of a configured connection, never a key"
+        )
+    return key, value
 
 
 def _schema(command: _Parser) -> None:
@@ -151,7 +194,7 @@ def _connection(command: _Parser) -> None:
         "--sandbox",
         metavar="KIND",
         help="run against the offline provider: no key, no network. --sandbox alone is "
-        f"--sandbox={_SANDBOX_DEFAULT}; a wrong KIND lists all",
+        f"--sandbox={_SANDBOX_DEFAULT}; the kinds are below",
     )
 
 
