@@ -334,6 +334,9 @@ def test_without_the_extra_the_sandbox_says_which_to_install(
     told = capsys.readouterr().err
     assert "'sandbox'" in told
     assert "pip install aiohttp" in told  # the distribution itself is on no index
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["options", "--help"])
+    assert "pip install aiohttp" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_taken_port_is_a_wrong_command_line(
