@@ -190,6 +190,10 @@ def refused(
     """Return the error of a refused payload: its message names the first problem and the count."""
     first = problems[0]
     where = first.get("input") or first["path"]
+    _, part, inside = first["path"].partition("/inputs/")
+    inside = inside.partition("/")[2]
+    if part and inside and "input" in first:
+        where = f"{where} ({inside})"  # many engines show the message and no details
     message = f"{where}: {first['message']}"
     if len(problems) > 1:
         message += f" (and {len(problems) - 1} more, see details)"
