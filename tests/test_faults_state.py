@@ -3,11 +3,9 @@ environment."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import pickle
-import signal
 import socket
 import ssl
 import threading
@@ -366,29 +364,6 @@ def test_a_flag_is_waited_for_and_stays_set() -> None:
     assert flag.is_set()
     assert flag.wait(3600)
     assert flag.wait(3600)
-
-
-def test_interrupts_at_any_moment_leave_nothing_locked(connector: Connector) -> None:
-    """A timer raises in whatever line runs; the call after it must work as if nothing had been."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    old = signal.signal(signal.SIGALRM, interrupt)
-    try:
-        with FaultServer({"json": 1}) as server:
-            get(connector, fields(server.url))
-            for number in range(400):
-                with contextlib.suppress(KeyboardInterrupt):
-                    signal.setitimer(signal.ITIMER_REAL, 0.00002 * (1 + number % 60))
-                    connector.invoke("rawRequest", GET, fields(server.url))
-                    signal.setitimer(signal.ITIMER_REAL, 0)
-                with contextlib.suppress(KeyboardInterrupt):
-                    signal.setitimer(signal.ITIMER_REAL, 0)
-            assert get(connector, fields(server.url), maxRetries=3) == 1
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, old)
 
 
 def test_an_early_answer_is_read_over_tls_too(connector: Connector, tmp_path: Path) -> None:
