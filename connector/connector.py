@@ -5,6 +5,7 @@ No HTTP here; `invocation` makes the result.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -51,7 +52,7 @@ class Connector:
         self._clock = clock
         self._targets = Targets(spec, configured)
         self._forms: dict[str, Form] = {}
-        self._found: dict[str, Callable[..., Any]] = {}
+        self._found: dict[str, Callable[..., Any] | ConnectorError] = {}
         self._outputs: dict[str, Validator] = {}
 
     @classmethod
@@ -68,11 +69,15 @@ class Connector:
         `handlers` is the package below which the manifest may name functions. `connections` is
         the operator's file of named connections, or its content; where absent, the file that
         CONNECTOR_CONNECTIONS names. Raises ConnectorError `invalid_manifest`.
+
+        All that a call needs is imported here, the handlers too.
         """
         spec = manifest.load(resources.manifest()) if path is None else proof.load(Path(path))
         if connections is not None and not isinstance(connections, Mapping):
             connections = Path(connections)
-        return cls(spec, handlers, connections, clock)
+        made = cls(spec, handlers, connections, clock)
+        made._import_all()
+        return made
 
     # What an engine calls
 
@@ -101,8 +106,8 @@ class Connector:
             self._check_output(spec, data)
             return data
 
-        run = self._run(action, dry_run, output, progress)
         try:
+            run = self._run(action, dry_run, output, progress)
             result = run.result(lambda: self._prepare(action, inputs, connection), work)
         finally:
             inputs = connection = None  # what passes through shows no key in this frame
@@ -117,8 +122,10 @@ class Connector:
         connection: Mapping[str, Any] | str | None = None,
     ) -> Any:
         """Run an action and return its data; raise its ConnectorError where it failed."""
-        result = self.invoke(action, inputs, connection)
-        del inputs, connection  # a traceback with locals must not show the key
+        try:
+            result = self.invoke(action, inputs, connection)
+        finally:
+            del inputs, connection  # a traceback with locals must not show the key
         if result.error is not None:
             raise result.error
         return result.data
@@ -137,7 +144,10 @@ class Connector:
             # Its sentences tell the endpoint, which may hold the key.
             return client.provider.secret.scrub_json(self.handler(test)(client))
 
-        return self._run("test-connection").result(prepare, work)
+        try:
+            return self._run("test-connection").result(prepare, work)
+        finally:
+            connection = None
 
     def options(self, source: str, connection: Mapping[str, Any] | str | None) -> Result:
         """Return what fills a dropdown: the data is a list of `{"key", "label"}`."""
@@ -151,7 +161,10 @@ class Connector:
         def work(client: Client, _: Cleaned) -> Any:
             return self.handler(self.manifest.data_sources[source].handler)(client)
 
-        return self._run(source).result(prepare, work)
+        try:
+            return self._run(source).result(prepare, work)
+        finally:
+            connection = None
 
     def describe(self) -> dict[str, Any]:
         """Return the manifest as data: all that a form builder needs."""
@@ -193,9 +206,27 @@ class Connector:
 
     def handler(self, name: str) -> Callable[..., Any]:
         """Return the function that the manifest names, below the package of handlers only."""
-        if name not in self._found:
-            self._found[name] = self._find(name)
-        return self._found[name]
+        found = self._found.get(name)
+        if found is None:
+            try:
+                found = self._find(name)
+            except ConnectorError as error:
+                found = error.with_traceback(None)
+            self._found[name] = found
+        if isinstance(found, ConnectorError):
+            raise ConnectorError(found.code, found.message)
+        return found
+
+    def _import_all(self) -> None:
+        from connector import preload  # noqa: F401 - only who loads a connector waits for it
+
+        spec = self.manifest
+        names = [action.handler for action in spec.actions.values()]
+        names += [source.handler for source in spec.data_sources.values()]
+        names += [kind.test for kind in spec.connections.values() if kind.test is not None]
+        for name in names:
+            with contextlib.suppress(ConnectorError):  # told by the action that needs it
+                self.handler(name)
 
     def _find(self, name: str) -> Callable[..., Any]:
         module, _, function = name.rpartition(".")

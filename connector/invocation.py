@@ -5,6 +5,7 @@ The only place where errors become a result.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.errors import ConnectorError, refused
 from connector.inputs import Cleaned
+from connector.interruptions import find_external, is_external
 from connector.jsontext import UNPAIRED
 from connector.manifest import Manifest
 from connector.result import Result
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from connector.targets import Target
     from connector.transport.client import Client
     from connector.transport.providers import Provider
+
+_MOST_RESUMED = 5
+"""How often a handler may be ended from outside before it is not run once more."""
 
 
 class Invocation:
@@ -43,8 +48,10 @@ class Invocation:
         self._sink = Sink(Path(output)) if output is not None else None
         self._progress = progress
         self._clock = clock
-        self._call = Call(manifest.policies, clock)
+        self._call = Call(manifest.policies, clock, name)
+        self._prepared: tuple[Target, Cleaned] | None = None
         self._provider: Provider | None = None
+        self._resumed = 0
 
     @property
     def wrote(self) -> bool:
@@ -55,13 +62,63 @@ class Invocation:
         prepare: Callable[[], tuple[Target, Cleaned]],
         work: Callable[[Client, Cleaned], Any],
     ) -> Result:
+        """Return what became of the invocation.
+
+        An exception that an engine raises into it is raised again, once nothing is under way any
+        more; its attribute `connector_result` is then the result so far.
+        """
         start = self._clock.monotonic()
-        data, error = self._outcome(prepare, work)
-        duration = round((self._clock.monotonic() - start) * 1000)
-        return Result(data, error, self._meta(duration))
+        result = None
+        came: BaseException | None = None
+        while result is None:
+            try:
+                if came is not None:
+                    self._call.deadline.end(came)
+                data, error = self._outcome(prepare, work)
+                duration = round((self._clock.monotonic() - start) * 1000)
+                result = Result(data, error, self._meta(duration))
+            except BaseException as end:
+                if not is_external(end):
+                    raise
+                came = end  # once more, with what is finished: a second Ctrl-C loses nothing
+        engines: Any = self._call.deadline.ended_by
+        if engines is None or isinstance(engines, KeyboardInterrupt):
+            return result
+        with contextlib.suppress(AttributeError):  # not every exception takes attributes
+            engines.connector_result = result
+        del prepare, work
+        raise engines
 
     def _outcome(self, prepare: Any, work: Any) -> tuple[Any, ConnectorError | None]:
         try:
+            data = self._done(prepare, work)
+        except Planned:
+            planned = self._planned or []
+            return (planned[0] if len(planned) == 1 else planned), None
+        except ConnectorError as found:
+            if (end := find_external(found)) is not None:
+                raise end from None
+            error = found
+        except UnicodeEncodeError:  # wherever it was met: in a path, a query, the name of a part
+            error = ConnectorError("invalid_input", f"A text {UNPAIRED}.")
+        except Exception as defect:  # noqa: BLE001 - the envelope is all that a caller gets
+            if (end := find_external(defect)) is not None:
+                raise end from None
+            error = self._call.defect(defect)
+        else:
+            if self._call.deadline.ended_by is not None:
+                self._call.warn("The action was interrupted when its work was done.")
+            return data, None
+        finally:
+            if self._sink is not None:
+                self._sink.abort()
+        error = self._scrubbed(error)
+        return error.data, error
+
+    def _done(self, prepare: Any, work: Any) -> Any:
+        if self._call.deadline.ended_by is not None:
+            self._check_resumable()
+        if self._prepared is None:
             target, cleaned = prepare()
             self._provider = target.provider
             if cleaned.problems:
@@ -69,30 +126,20 @@ class Invocation:
             if self._sink is not None and self._planned is None:
                 self._sink.check()
             self._choose_model(cleaned)
-            return work(self._client(target), cleaned), None
-        except Planned:
-            planned = self._planned or []
-            return (planned[0] if len(planned) == 1 else planned), None
-        except ConnectorError as found:
-            error = found
-        except KeyboardInterrupt:
-            self._call.deadline.cancel()
-            error = ConnectorError("cancelled", "The action was interrupted.")
-        except UnicodeEncodeError:  # wherever it was met: in a path, a query, the name of a part
-            error = ConnectorError("invalid_input", f"A text {UNPAIRED}.")
-        except Exception as defect:  # noqa: BLE001 - the envelope is all that a caller gets
-            error = self._internal(defect)
-        except BaseException as end:  # noqa: BLE001 - raised again
-            # Somebody's own end, such as SystemExit from a signal handler: it passes, without the
-            # frames that hold the key.
-            self._call.deadline.cancel()
-            end.__context__ = end.__cause__ = None
-            raise end.with_traceback(None)  # noqa: B904 - that is the point
-        finally:
-            if self._sink is not None:
-                self._sink.abort()
-        error = self._scrubbed(error)
-        return error.data, error
+            self._prepared = target, cleaned
+        target, cleaned = self._prepared
+        return work(self._client(target), cleaned)
+
+    def _check_resumable(self) -> None:
+        """Raise ConnectorError where an ended invocation has nothing for its handler to return.
+
+        Else the handler runs once more, sends nothing, and returns what its batches have brought.
+        """
+        for batch in self._call.batches:
+            batch.outcomes()  # once nothing of it is under way
+        self._resumed += 1
+        if not self._call.batches or self.wrote or self._resumed > _MOST_RESUMED:
+            raise ConnectorError("cancelled", "The action was interrupted.")
 
     def _client(self, target: Target) -> Client:
         from connector.transport.client import Client  # a refused payload has no use for it
@@ -135,23 +182,6 @@ class Invocation:
             self._call.replaced_model = True
             self._call.warn(f"The default model {model} has retired; {found} was used instead.")
         return found
-
-    def _internal(self, defect: Exception) -> ConnectorError:
-        # Only the kind and the place: the text of an unforeseen exception may hold anything.
-        trace = defect.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        code = trace.tb_frame.f_code if trace else None
-        place = f"{Path(code.co_filename).name}:{trace.tb_lineno}" if code and trace else "?"
-        import logging
-
-        logging.getLogger("connector").error(
-            "internal error in %s: %s at %s", self._name, type(defect).__name__, place
-        )
-        return ConnectorError(
-            "internal_error",
-            f"{type(defect).__name__} at {place}.",
-        )
 
     def _scrubbed(self, error: ConnectorError) -> ConnectorError:
         """Return the error with the key masked, without its frames, true for all attempts."""

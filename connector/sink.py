@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from connector.errors import ConnectorError
+from connector.interruptions import is_external
 
 
 @contextlib.contextmanager
@@ -17,6 +18,8 @@ def _refusals(sent: str) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
+        if is_external(error):
+            raise
         reason = getattr(error, "strerror", None) or "not a usable name"
     else:
         return

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from typing import Any
 import pytest
 
 from connector import Connector, ConnectorError, Result
-from connector.doors import cli
+from connector.doors import cli, interrupts
 from connector.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).parent.parent
@@ -531,3 +533,21 @@ def test_check_finds_handlers_in_the_working_directory(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "'images." in told
     assert "'chat.create_chat_completion'" not in told
+
+
+def test_an_interrupt_within_an_import_waits_for_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An import that is broken off leaves a lock that other threads then wait for, for ever."""
+    text = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhole = True\n"
+    (tmp_path / "interrupted_module.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = []
+
+    def command() -> None:
+        seen.append(importlib.import_module("interrupted_module").whole)
+        threading.Event().wait(10)
+
+    with interrupts.terminable(), pytest.raises(KeyboardInterrupt):
+        command()
+    assert seen == [True]

@@ -138,10 +138,10 @@ def test_no_request_is_sent_that_was_not_asked_for(connector: Connector, sandbox
 
 
 def test_a_connection_is_opened_once_for_many_calls(connector: Connector, sandbox: Sandbox) -> None:
-    from connector.transport import connection
+    from connector.transport import connection, dialing
 
     opened = []
-    original = connection.dial
+    original = dialing.dial
 
     def dial(*arguments: Any) -> Any:
         opened.append(arguments)

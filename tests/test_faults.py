@@ -3,8 +3,6 @@ anywhere."""
 
 from __future__ import annotations
 
-import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from connector import Connector
 from tests.conftest import FakeClock
 from tests.support import canary, fault_cases
 from tests.support.fault_cases import Case
+from tests.support.workers import left_behind
 
 CASES = fault_cases.cases()
 
@@ -35,10 +34,6 @@ def test_a_fault_becomes_its_envelope(
 ) -> None:
     played = fault_cases.play(case, connector, fake_clock.sleeps, tmp_path)
     fault_cases.check(case, played)
+    assert left_behind() == []
     for where, content in canary.everything_of(played.result):
         canary.assert_absent(where, content)
-
-
-def test_the_cases_leave_no_worker_behind() -> None:
-    names = [thread.name for thread in threading.enumerate()]
-    assert [name for name in names if re.match(r"connector-[0-9]", name)] == []

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.transport import fanout
+from connector.transport import threads
 from connector.transport.call import Clock
 from connector.transport.deadline import Flag
 from tests.conftest import TODAY, FakeClock
@@ -383,7 +383,7 @@ def test_a_machine_without_threads_to_give_is_slow_not_broken(
         start(work, given)
 
     with FaultServer(echo) as server:
-        monkeypatch.setattr(fanout, "_thread", SimpleNamespace(start_new_thread=meagre))
+        monkeypatch.setattr(threads, "_thread", SimpleNamespace(start_new_thread=meagre))
         result = run(connector, server, list("abcde"))
         monkeypatch.undo()
     assert result.ok

@@ -21,8 +21,10 @@ def failure(outcomes: Sequence[Any], data: Any, client: Client, parts: str) -> C
     sent = {error.sent for error in errors}
     done = len(errors) < len(outcomes)
     code = cause.code if data is None else "partial_failure"
+    if cause.code == "internal_error" and not done:
+        code = cause.code
     error = ConnectorError(
-        "cancelled" if client.call.interrupted else code,
+        "cancelled" if client.call.deadline.ended_by is not None else code,
         f"{len(errors)} of {len(outcomes)} {parts} failed; the first: {cause}",
         sent="unknown" if done or "unknown" in sent else "rejected" if "rejected" in sent else "no",
         retryable=all(error.retryable for error in errors),

@@ -10,7 +10,7 @@ from typing import Any
 
 from urllib3.filepost import encode_multipart_formdata
 
-from connector import jsontext
+from connector import charsets, jsontext
 from connector.errors import problem, refused
 from connector.transport import retry
 from connector.transport.client import Client, encode
@@ -26,13 +26,6 @@ _OWN_HEADERS = frozenset(
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-# Python's own list also has codecs that are no charsets, some of which take a long text apart again
-# and again.
-_CHARSET = re.compile(
-    r"charset=[\"']?(utf-?(?:8|16(?:le|be)?)|us-ascii|ascii|iso-8859-\d{1,2}|latin-?1|"
-    r"windows-\d{3,4}|koi8-[ru]|shift[_-]jis|euc-(?:jp|kr)|gb(?:k|2312|18030)|big5)(?![\w-])",
-    re.IGNORECASE,
-)
 _ACCEPT = {"json": "application/json", "text": "text/plain, */*", "binary": "*/*"}
 
 _Problems = list[dict[str, str]]
@@ -226,11 +219,7 @@ def _read_json(answer: Answer, client: Client) -> Any:
 
 
 def _read_text(answer: Answer, client: Client) -> str:
-    match = _CHARSET.search(_kind(answer))
-    try:
-        text = client.readable(answer).decode(match[1] if match else "utf-8", errors="replace")
-    except LookupError:  # one of the families that Python does not have
-        text = answer.body.decode(errors="replace")
+    text = client.readable(answer).decode(charsets.of(_kind(answer)), errors="replace")
     return client.provider.secret.scrub(text)
 
 

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from connector import jsontext
+from connector import jsontext, manifest, resources
 from connector.connector import HANDLERS, Connector
-from connector.doors import parser
+from connector.doors import interrupts, parser
 from connector.errors import ConnectorError, problem, refused
 from connector.result import Result
 from connector.validation import nearest
@@ -35,13 +35,14 @@ def run() -> int:
     try:
         return main()
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left to interrupt
         gc.freeze()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, 1 (`ok: false`), 2 (usage), 130."""
     arguments = parser.parse(sys.argv[1:] if argv is None else argv)
-    with _terminable():
+    with interrupts.terminable():
         try:
             return _COMMANDS[arguments.command](arguments)
         except ConnectorError as error:
@@ -95,33 +96,9 @@ def _failed(error: ConnectorError, arguments: argparse.Namespace) -> Result:
     return Result(None, error, meta)
 
 
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let a polite kill end a command as Ctrl-C does: with an envelope.
-
-    Of an impatient person's signals the second and the third are passed over, so that what is
-    finished is still printed; with the fourth they mean it.
-    """
-    count = 0
-
-    def interrupt(*_: Any) -> None:
-        nonlocal count
-        count += 1
-        if count not in (2, 3):
-            raise KeyboardInterrupt
-
-    old: dict[signal.Signals, Any] = {}
-    try:
-        # Only the main thread may: elsewhere signals are somebody else's.
-        with contextlib.suppress(ValueError):
-            for number in (signal.SIGTERM, signal.SIGINT):
-                # A shell lets what it starts in the background ignore Ctrl-C.
-                if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
-                    old[number] = signal.signal(number, interrupt)
-        yield
-    finally:
-        for number, handler in old.items():
-            signal.signal(number, handler)
+def _connector(connections: Path | None = None) -> Connector:
+    """Return the bundled connector; `Connector.load` would import what most commands never need."""
+    return Connector(manifest.load(resources.manifest()), configured=connections)
 
 
 def _invoke(arguments: argparse.Namespace) -> int:
@@ -165,7 +142,7 @@ def _prepared(arguments: argparse.Namespace) -> Iterator[tuple[Connector, dict[s
     """Yield the connector, the payload, and the connection: the sandbox's, the payload's, or
     the environment's."""
     payload = _payload(arguments.payload)
-    connector = Connector.load(connections=arguments.connections)
+    connector = _connector(arguments.connections)
     connection = payload.get("connection")
     if connection is None and not _names_connection(arguments):
         inputs = payload.get("inputs")
@@ -250,7 +227,7 @@ def _serve_sandbox(arguments: argparse.Namespace) -> int:
     def show(method: str, path: str, status: int) -> None:
         _tell(f"{status} {method} {path}")
 
-    sandbox = _sandbox(Connector.load(), arguments.port, show)
+    sandbox = _sandbox(_connector(), arguments.port, show)
     try:
         sandbox.start()
     except OSError as error:
@@ -266,17 +243,16 @@ def _serve_sandbox(arguments: argparse.Namespace) -> int:
 
 
 def _describe(arguments: argparse.Namespace) -> int:
-    _print_json(Connector.load().describe())
+    _print_json(_connector().describe())
     return 0
 
 
 def _schema(arguments: argparse.Namespace) -> int:
-    _print_json(Connector.load().schema(arguments.name))
+    _print_json(_connector().schema(arguments.name))
     return 0
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from connector import resources
     from connector.check import check
 
     path = arguments.manifest or resources.root() / "connector.yaml"
@@ -300,7 +276,7 @@ def _check(arguments: argparse.Namespace) -> int:
 def _docs(arguments: argparse.Namespace) -> int:
     from connector.doors import page
 
-    connector = Connector.load()
+    connector = _connector()
     text = page.render(connector)
     path = Path("docs") / f"{connector.manifest.key}.md"
     if arguments.check:

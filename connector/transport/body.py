@@ -10,6 +10,7 @@ from typing import Any
 from urllib3.exceptions import HTTPError
 
 from connector.errors import ConnectorError
+from connector.interruptions import find_external
 from connector.secret import Secret
 
 CHUNK = 1 << 16
@@ -44,8 +45,9 @@ def beginning(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
     try:
         for piece in decoded(raw, headers, limit):
             pieces.append(piece)
-    except (ConnectorError, HTTPError, http.client.HTTPException, OSError, ValueError):
-        pass
+    except (ConnectorError, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+        if find_external(error) is not None:
+            raise
     return b"".join(pieces)
 
 

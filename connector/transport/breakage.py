@@ -8,16 +8,28 @@ from __future__ import annotations
 import http.client
 import re
 import ssl
-from collections.abc import Iterator
-from typing import Any
 
 from urllib3.exceptions import SSLError
 
 from connector.errors import ConnectorError
+from connector.interruptions import chain, find_external
 from connector.transport.connection import Exchange
 
 _ENDS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)
 """A handshake that merely ends; which of the first two it is differs between Python's releases."""
+
+_CERTAIN_SECONDS = 0.5
+"""So long before its deadline no attempt times out by itself."""
+
+
+def external(broken: Exception, exchange: Exchange) -> BaseException | None:
+    """Return what an engine raised into the attempt, None where it broke by itself."""
+    found = find_external(broken)
+    if found is not None or exchange.cut or exchange.deadline.remaining() < _CERTAIN_SECONDS:
+        return found
+    # Raised by the interpreter within a call into C, it looks like a timeout of the socket's own;
+    # but none is set that ends before the deadline does.
+    return next((e for e in chain(broken) if _is_timeout(e)), None)
 
 
 def error(broken: Exception, exchange: Exchange, answered: bool) -> ConnectorError:
@@ -57,30 +69,22 @@ def _refused_by_alert(broken: Exception) -> bool:
     may lack a certificate, has sent its first bytes; none of them was read."""
     return any(
         isinstance(e, ssl.SSLError) and "ALERT" in (getattr(e, "reason", None) or "")
-        for e in _chain(broken)
+        for e in chain(broken)
     )
 
 
 def _timed_out(broken: Exception) -> bool:
     """Whether our own limit ended it. The system's own (ETIMEDOUT, a peer that vanished) is a
     TimeoutError too, but one that carries its number."""
-    return any(isinstance(e, TimeoutError) and e.errno is None for e in _chain(broken))
+    return any(_is_timeout(e) for e in chain(broken))
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that it wraps: requests and urllib3 nest them as arguments."""
-    seen: list[BaseException] = []
-    pending: list[Any] = [error]
-    while pending:
-        item = pending.pop(0)
-        if isinstance(item, BaseException) and item not in seen:
-            seen.append(item)
-            yield item
-            pending += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]
+def _is_timeout(error: BaseException) -> bool:
+    return isinstance(error, TimeoutError) and error.errno is None
 
 
 def _has(error: Exception, *kinds: type[BaseException]) -> bool:
-    return any(isinstance(item, kinds) for item in _chain(error))
+    return any(isinstance(item, kinds) for item in chain(error))
 
 
 def _is_loss(error: Exception) -> bool:
@@ -94,20 +98,20 @@ def _is_loss(error: Exception) -> bool:
 
 def _what(error: Exception) -> str:
     """Name an exception's innermost cause by its type: its text may quote an address or a key."""
-    return type(list(_chain(error))[-1]).__name__
+    return type(list(chain(error))[-1]).__name__
 
 
 def _tunnel_status(error: Exception) -> str | None:
     """Return the status with which a proxy refused to connect: the standard library has it in
     its text only, beside words of the proxy's own."""
-    for item in _chain(error):
+    for item in chain(error):
         if match := re.match(r"Tunnel connection failed: ([0-9]{3})", str(item)):
             return match.group(1)
     return None
 
 
 def _tls_reason(error: Exception) -> str:
-    for item in _chain(error):
+    for item in chain(error):
         if isinstance(item, ssl.SSLCertVerificationError):
             return item.verify_message
         if isinstance(item, ssl.SSLError) and item.reason:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from connector.errors import ConnectorError
@@ -58,9 +59,10 @@ class Planned(Exception):
 class Call:
     """One invocation. Thread-safe: its attempts may run side by side."""
 
-    def __init__(self, policies: Policies, clock: Clock = REAL) -> None:
+    def __init__(self, policies: Policies, clock: Clock = REAL, name: str = "") -> None:
         self.policies = policies
         self.clock = clock
+        self.name = name
         self.deadline = Deadline(policies.deadline_ms / 1000, clock.monotonic)
         self.warnings: list[str] = []
         self.attempts = 0
@@ -69,7 +71,7 @@ class Call:
         self.request_id: str | None = None
         self.http_status: int | None = None
         self.headers: Mapping[str, str] | None = None
-        self.interrupted = False
+        self.batches: list[Any] = []
         self.shows_answer = False
         self.replaced_model = False
         self._resume_at = 0.0
@@ -100,12 +102,24 @@ class Call:
         with self._lock:
             self.sent = worse(self.sent, sent)
 
+    def defect(self, error: Exception) -> ConnectorError:
+        """Return the error of a failure that nobody foresaw, and log it."""
+        # Only the kind and the place: the text of an unforeseen exception may hold anything.
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        code = trace.tb_frame.f_code if trace else None
+        place = f"{Path(code.co_filename).name}:{trace.tb_lineno}" if code and trace else "?"
+        import logging  # most processes never need it
+
+        kind = type(error).__name__
+        log = logging.getLogger("connector")
+        log.error("internal error in %s: %s at %s", self.name, kind, place)
+        return ConnectorError("internal_error", f"{kind} at {place}.", sent=self.sent)
+
     def check(self) -> None:
         """Raise ConnectorError where the action was cancelled or its time is over."""
-        if self.deadline.cancelled.is_set():
-            raise ConnectorError("cancelled", "The action was interrupted.")
-        if self.deadline.remaining() <= 0:
-            raise ConnectorError("deadline_exceeded", "The action's time was over.")
+        self.deadline.check()
 
     def wait(self, seconds: float) -> None:
         """Sleep, at most until the action is cancelled or its time is over."""

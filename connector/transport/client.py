@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -9,8 +10,9 @@ from connector import facts, jsontext
 from connector.errors import ConnectorError
 from connector.secret import MASK
 from connector.sink import Sink
-from connector.transport import budget, fanout, retry
+from connector.transport import budget, retry
 from connector.transport.call import Call, Planned
+from connector.transport.fanout import Batch
 from connector.transport.providers import Provider
 from connector.transport.wire import Answer, Limits, Line, Request
 
@@ -51,6 +53,8 @@ class Client:
         self._line = line
         self._models = models
         self._progress = progress
+        self._caller = threading.get_ident()
+        self._batches = 0
         self._headers = {
             "User-Agent": agent,
             "Accept-Encoding": "gzip, deflate",
@@ -114,7 +118,11 @@ class Client:
         needs_all: bool = False,
     ) -> list[T | ConnectorError]:
         """Return `work(item)` or its error for each item, at most `concurrency` at once (the
-        manifest's policy where absent). With `needs_all` none is begun after a failure."""
+        manifest's policy where absent). With `needs_all` none is begun after a failure.
+
+        Where the invocation is ended from outside, its handler runs once more with what its
+        batches have brought: a batch that was begun before is not begun again.
+        """
         if self.planned is not None:
             for item in items:
                 try:
@@ -122,8 +130,15 @@ class Client:
                 except Planned:
                     continue
             raise Planned
-        limit = concurrency or self.policies.concurrency
-        return fanout.run(work, items, limit, self.call, self._progress, needs_all)
+        batch: Batch[T] = Batch(work, items, self.call, self._progress, needs_all)
+        if threading.get_ident() == self._caller:  # in a worker it is a part of another batch
+            self._batches += 1
+            if len(self.call.batches) >= self._batches:
+                known: Batch[T] = self.call.batches[self._batches - 1]
+                return known.outcomes()
+            self.call.batches.append(batch)
+        batch.start(concurrency or self.policies.concurrency)
+        return batch.outcomes()
 
     def send(self, request: Request, rule: retry.Rule, sink: Sink | None = None) -> Answer:
         """Return the answer of a success, after the retries that `rule` allows."""
@@ -144,7 +159,7 @@ class Client:
             self.call.settle(error.sent)
             raise
         except BaseException as end:
-            self.call.settle(getattr(end, "sent", "unknown"))
+            self.call.settle(getattr(end, "connector_sent", "unknown"))
             raise
         self.call.settle("unknown" if answer.status < 300 else "rejected")
         self.call.note(answer)

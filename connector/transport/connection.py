@@ -13,24 +13,16 @@ import queue
 import socket
 import ssl
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.wait import wait_for_read
 
-from connector.errors import ConnectorError
-from connector.transport import target
+from connector.transport import threads
 from connector.transport.answer import StrictResponse
 from connector.transport.deadline import Deadline
-
-_CONNECT_SECONDS = 15.0
-"""A host that does not answer at all is given up long before an action's own deadline."""
-
-
-_TURN_SECONDS = 0.2
-"""How long a wait that nothing can end goes on before it is asked whether it still should."""
+from connector.transport.dialing import dial
 
 
 class Exchange:
@@ -125,6 +117,14 @@ class _Checked:
             # As on a plain socket, where urllib3 goes on to read what the server said before.
             raise BrokenPipeError from None
 
+    def getresponse(self: Any) -> Any:
+        # By turns, not in one system call: what an engine raises into this thread through the
+        # interpreter is delivered only where Python code runs.
+        waiting = not getattr(self.sock, "pending", int)()
+        while waiting and not wait_for_read(self.sock, threads.TURN_SECONDS):
+            continue
+        return super().getresponse()  # type: ignore[misc] # of the urllib3 class beside this one
+
 
 class _Plain(_Checked, HTTPConnection):  # type: ignore[misc] # response_class: not in the stubs
     pass
@@ -184,98 +184,3 @@ class _SecurePool(_Guarded, HTTPSConnectionPool):
 
 
 POOLS = {"http": _PlainPool, "https": _SecurePool}
-
-
-def dial(
-    host: str, port: int, plain: bool, deadline: Deadline, guard: Callable[[Any], None]
-) -> socket.socket:
-    """Return a socket connected to the first address of `host` that answers.
-
-    `guard` is told each socket before it connects. Each address is checked first, so that a name
-    that changes its mind (rebinding) reaches nothing that `target` forbids. Raises ConnectorError
-    `connect_failed`, `blocked_target` or `deadline_exceeded`; nothing was sent.
-    """
-    failure = "no address"
-    addresses = _resolve(host, port, deadline)
-    for *_, address in addresses:
-        target.check_address(str(address[0]), plain=plain)
-    for family, kind, protocol, _, address in addresses:
-        left = _left(deadline)
-        sock = socket.socket(family, kind, protocol)
-        try:
-            guard(sock)
-            sock.settimeout(min(left, _CONNECT_SECONDS))
-            sock.connect(address)
-            _left(deadline)  # one that was hung up may look connected
-        except OSError as error:
-            sock.close()
-            failure = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            sock.settimeout(max(deadline.remaining(), 0.001))
-            return sock
-    _left(deadline)
-    raise ConnectorError(
-        "connect_failed",
-        f"No connection to {host}:{port} ({failure}).",
-        hint="Check the endpoint, DNS, firewall and private network.",
-    )
-
-
-def _left(deadline: Deadline) -> float:
-    left = deadline.remaining()
-    if deadline.cancelled.is_set():
-        raise ConnectorError("cancelled", "The action was interrupted.")
-    if left <= 0:
-        raise ConnectorError("deadline_exceeded", "The action's time was over while connecting.")
-    return left
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or type(error).__name__
-
-
-def _resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
-    host = host.strip("[]")
-    if target.literal(host) is not None or host == "localhost":
-        return _lookup(host, port)
-    # A resolver cannot be interrupted: it is asked on a thread that may be left behind.
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(_attempt_lookup(host, port)), daemon=True)
-    thread.start()
-    until = time.monotonic() + min(_left(deadline), _CONNECT_SECONDS)
-    while thread.is_alive() and (wait := until - time.monotonic()) > 0:
-        thread.join(min(wait, _TURN_SECONDS))
-        _left(deadline)
-    if not found:
-        _left(deadline)
-        raise _unknown_host(host, "no answer in time")
-    if isinstance(found[0], ConnectorError):
-        raise found[0]
-    addresses: list[Any] = found[0]
-    return addresses
-
-
-def _attempt_lookup(host: str, port: int) -> list[Any] | ConnectorError:
-    try:
-        return _lookup(host, port)
-    except ConnectorError as error:
-        return error
-
-
-def _lookup(host: str, port: int) -> list[Any]:
-    try:
-        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-    except (OSError, UnicodeError) as error:
-        reason = _reason(error) if isinstance(error, OSError) else "not a host name"
-    raise _unknown_host(host, reason)
-
-
-def _unknown_host(host: str, reason: str) -> ConnectorError:
-    return ConnectorError(
-        "connect_failed",
-        f"The host {host} could not be found ({reason}).",
-        hint="Check the endpoint (or the name of the resource) and DNS.",
-    )

@@ -9,14 +9,16 @@ from __future__ import annotations
 import _thread
 import contextlib
 import os
-import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
+from connector.errors import ConnectorError
+from connector.transport import threads
+
 Monotonic = Callable[[], float]
 
-_IDLE = 60.0
+_IDLE = 2.0
 """Seconds after which the watchdog's thread ends, where there is nothing to watch."""
 
 _LONGEST = 86_400.0
@@ -69,11 +71,21 @@ class Deadline:
         self._start = monotonic()
         self.at = self._start + seconds
         self.cancelled = Flag()
+        self.ended_by: BaseException | None = None
         self._open: set[Guarded] = set()
 
     def remaining(self) -> float:
         """Return the seconds left, 0 or less where there are none."""
         return self.at - self._monotonic()
+
+    def check(self, when: str = "") -> None:
+        """Raise ConnectorError `cancelled` or `deadline_exceeded` where it is over."""
+        if self.cancelled.is_set():
+            raise ConnectorError("cancelled", "The action was interrupted.")
+        if self.remaining() <= 0:
+            raise ConnectorError(
+                "deadline_exceeded", f"The action's time was over {when}".rstrip() + "."
+            )
 
     def limit(self, seconds: float) -> None:
         """Let the action take `seconds` in all, counted from its beginning."""
@@ -85,10 +97,20 @@ class Deadline:
         for attempt in list(self._open):
             attempt.hang_up()
 
+    def end(self, by: BaseException) -> None:
+        """Cancel because of `by`: an interrupt, or an exception of an engine's, which outranks it.
+
+        Its references are dropped, so that tracebacks show no key.
+        """
+        by.__traceback__ = by.__context__ = by.__cause__ = None
+        if self.ended_by is None or isinstance(self.ended_by, KeyboardInterrupt):
+            self.ended_by = by
+        self.cancel()
+
     def attach(self, attempt: Guarded) -> None:
         """Let the deadline end `attempt`, until it is detached."""
         self._open.add(attempt)
-        _watchdog.watch(attempt, time.monotonic() + self.remaining())
+        _watchdog.watch(attempt, time.monotonic() + self.remaining(), self.end)
         if self.cancelled.is_set():
             attempt.hang_up()
 
@@ -99,47 +121,55 @@ class Deadline:
 
 
 class _Watchdog:
-    """One thread a process that hangs up attempts whose time is over."""
+    """One thread a process that hangs up attempts whose time is over.
+
+    Without a lock, which an exception raised into a thread could leave held: what is shared is
+    changed in single steps of the interpreter's own.
+    """
 
     def __init__(self) -> None:
         self._times: dict[Guarded, float] = {}
-        self._lock = threading.Lock()
         self._wake = Flag()
         self._next = float("inf")
-        self._runs = False
+        self._alive: Callable[[], object] = lambda: None
 
-    def watch(self, attempt: Guarded, at: float) -> None:
-        with self._lock:
-            self._times[attempt] = at
-            if not self._runs:
-                # Not a `threading.Thread`, whose start is an event to wait for: see `Flag`.
-                _thread.start_new_thread(self._run, ())
-                self._runs = True
-            elif at < self._next:
-                self._wake.set()
+    def watch(self, attempt: Guarded, at: float, stray: threads.Stray) -> None:
+        self._times[attempt] = at
+        if self._alive() is None:
+            self._start(stray)
+        elif at < self._next:
+            self._wake.set()
 
     def forget(self, attempt: Guarded) -> bool:
         """Stop watching; False where the thread has taken `attempt` already, to hang it up."""
-        # Without the lock: one atomic step, and the thread copes with what it finds.
         return self._times.pop(attempt, None) is not None
+
+    def _start(self, stray: threads.Stray) -> None:
+        # Where there is no thread to be had, the timeouts of the sockets have to do.
+        with contextlib.suppress(RuntimeError):
+            self._alive = threads.start(self._run, self._ended, stray)
+
+    def _ended(self, _: object) -> None:
+        """Start another thread where one ended too early; a second one does no harm."""
+        if self._times:
+            self._start(lambda _: None)
 
     def _run(self) -> None:
         idle_since = time.monotonic()
         while True:
-            with self._lock:
-                now = time.monotonic()
-                over = [attempt for attempt, at in list(self._times.items()) if at <= now]
-                due = [attempt for attempt in over if self.forget(attempt)]
-                self._next = min(list(self._times.values()), default=now + _IDLE)
-                if self._times or due:
-                    idle_since = now
-                elif now - idle_since >= _IDLE:
-                    # With nothing to watch it ends after a while; watch() starts another.
-                    self._runs = False
-                    return
-                self._wake = wake = Flag()
-            for attempt in due:
-                attempt.hang_up()
+            # In this order: who comes after the look at the times sees that it must wake us.
+            self._wake = wake = Flag()
+            self._next = float("inf")
+            now = time.monotonic()
+            over = [attempt for attempt, at in list(self._times.items()) if at <= now]
+            for attempt in over:
+                if self.forget(attempt):
+                    attempt.hang_up()
+            if over or self._times:
+                idle_since = now
+            elif now - idle_since >= _IDLE:
+                return  # watch() starts another
+            self._next = min(list(self._times.values()), default=now + _IDLE)
             if not over:
                 wake.wait(self._next - now)
 
@@ -148,7 +178,7 @@ _watchdog = _Watchdog()
 
 
 def _after_fork() -> None:
-    # The child has the lock as it was but not the thread that would release it.
+    # The child has not the thread, and its attempts are those of the parent.
     global _watchdog
     _watchdog = _Watchdog()
 

@@ -6,6 +6,7 @@ included.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import logging
 import os
@@ -127,6 +128,12 @@ class Session:
         )
 
 
+def _note_sent(end: BaseException, exchange: connection.Exchange) -> None:
+    """Let whoever settles the attempt know how far it got when an interrupt ended it."""
+    with contextlib.suppress(AttributeError):  # not every exception takes attributes
+        end.connector_sent = "unknown" if exchange.sent else "no"  # type: ignore[attr-defined]
+
+
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     import certifi  # what requests trusts, and installed with it
 
@@ -176,6 +183,7 @@ class Sender:
         raw: Any = None
         started = time.perf_counter()
         status: int | str = "failed"
+        failure: BaseException | None
         try:
             left = max(deadline.remaining(), 0.001)
             raw = self._session.send(request, self._headers_of(request), left)
@@ -184,10 +192,13 @@ class Sender:
             self._check_whole(raw, answer, exchange)
             return answer
         except (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError) as e:
-            failure = breakage.error(e, exchange, answered=raw is not None)
+            failure = breakage.external(e, exchange)
+            if failure is None:
+                failure = breakage.error(e, exchange, answered=raw is not None)
+            else:
+                _note_sent(failure, exchange)
         except BaseException as end:
-            # Such as an interrupt: whoever settles the attempt wants to know how far it got.
-            end.sent = "unknown" if exchange.sent else "no"  # type: ignore[attr-defined] # a note
+            _note_sent(end, exchange)
             raise
         finally:
             exchange.close()

@@ -1,0 +1,80 @@
+"""Tells an exception that somebody raised into a running call from a failure of the call itself.
+
+Engines end a task by raising an exception of their own in the thread that runs it: from a signal
+handler (Celery, RQ, an alarm), or through the interpreter (Temporal, timeout decorators). Often it
+is an ordinary `Exception`. It must reach the engine and never be taken for an answer, a timeout of
+a socket or a defect.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+_RAISES = frozenset(("RAISE_VARARGS", "RERAISE"))
+_CHECKS = frozenset(("RESUME", "JUMP_BACKWARD"))
+"""Here the interpreter looks for exceptions from other threads, and nothing else can go wrong."""
+
+_STUB = 6
+"""Bytes of the code that stands for a frame of compiled code in a traceback."""
+
+_LIBRARIES = frozenset(("connector", "urllib3", "requests"))
+"""urllib3 raises an error of its own with the traceback of the one that it stands for."""
+
+
+def is_external(error: BaseException) -> bool:
+    """Whether `error` was raised into the running code, not by it.
+
+    Every exception that is no `Exception` counts, such as `SystemExit`.
+    """
+    if not isinstance(error, Exception):
+        return True
+    trace = error.__traceback__
+    home = type(error).__module__.partition(".")[0]
+    if trace is None or home in _LIBRARIES:
+        return False
+    while (below := trace.tb_next) is not None:
+        if _is_signal_handler(below, trace):
+            return True
+        trace = below
+    code = trace.tb_frame.f_code.co_code
+    if len(code) <= _STUB:
+        return False
+    import opcode  # most processes never need it
+
+    instruction = opcode.opname[code[trace.tb_lasti]]
+    if instruction in _CHECKS:
+        return True
+    # A call into C: its own failures are of the standard library's types.
+    return instruction not in _RAISES and home not in sys.stdlib_module_names
+
+
+def _is_signal_handler(trace: TracebackType, outer: TracebackType) -> bool:
+    """Whether a frame was called with its own caller's frame, as only signal handlers are."""
+    for value in trace.tb_frame.f_locals.values():
+        given = value if isinstance(value, tuple) else (value,)
+        if any(item is outer.tb_frame for item in given):
+            return True
+    return False
+
+
+def find_external(error: BaseException) -> BaseException | None:
+    """Return the external exception that `error` is or wraps, None where there is none.
+
+    Libraries turn whatever ends a read into an error of their own.
+    """
+    return next((item for item in chain(error) if is_external(item)), None)
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and all that it wraps: requests and urllib3 nest them as arguments."""
+    seen: list[BaseException] = []
+    pending: list[Any] = [error]
+    while pending:
+        item = pending.pop(0)
+        if isinstance(item, BaseException) and not any(item is other for other in seen):
+            seen.append(item)
+            yield item
+            pending += [*item.args, getattr(item, "reason", None), item.__cause__, item.__context__]

@@ -1,0 +1,94 @@
+"""After `Connector.load` no call imports: an import takes locks that a fork or an interrupt can
+leave held."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent
+
+# Prints the modules that are looked for once the connector is loaded, and what became of the calls.
+PROGRAM = """
+import sys
+from connector import Connector, manifest, resources
+from tests.support.fault_server import FaultServer, chat_completion
+
+connector = LOAD
+looked_for = []
+
+class Guard:
+    def find_spec(self, name, path=None, target=None):
+        looked_for.append(name)
+
+def to(server):
+    url = server.url.replace("127.0.0.1", "localhost")  # a name, which is looked up
+    return {"fields": {"apiKey": "sk-0123456789abcdef", "isOpenAIKey": True, "endpoint": url}}
+
+def raw(**more):
+    return ("rawRequest", {"method": "GET", "maxRetries": 1, "retryAllErrors": True, **more})
+
+def text(charset):
+    return {"body_base64": "6QA=", "headers": {"content-type": f"text/plain; charset={charset}"}}
+
+CHAT = "createChatCompletion"
+DATES = {"retry-after": "Wed, 25 Nov 2026 10:00:01 GMT", "date": "Wed, 25 Nov 2026 10:00:00 GMT"}
+hi = {"json": chat_completion("Hi")}
+image = {"json": {"data": [{"b64_json": "iVBORw0KGgo="}]}}
+one = {"json": 1}
+CASES = [
+    (CHAT, {}, [hi]),
+    (CHAT, {"numChoices": 2, "maxTokens": 7}, [{"status": 503}, hi]),
+    (CHAT, {}, [{"status": 429, "json": {}, "headers": DATES}, hi]),
+    (CHAT, {}, [{"reset": "after_request"}, hi]),
+    (CHAT, {}, [{"text": "<html>"}]),
+    (CHAT, {}, [{"json": {"choices": [{"message": 7}]}}]),
+    (CHAT, {}, [{"status": 401, "json": {"error": {"message": "no"}}}]),
+    (CHAT, {"temprature": 1, "topP": 3}, one),
+    ("createImage", {"prompt": "x", "numImages": 2}, [image]),
+    ("createCompletions", {"model": "gpt-4o", "messages": ["a", "b", "c"]}, hi),
+    ("summarizeText", {"model": "gpt-4o", "textToSummarize": "word " * 40000}, hi),
+    (*raw(responseType="text"), [text("iso-8859-2")]),
+    (*raw(responseType="text"), [text("no-such-thing")]),
+    (*raw(responseType="binary"), [{**one, "gzip": True}]),
+    (*raw(fileData={"a": "x"}, formData={"b": 1}), [one]),
+    (*raw(data={"a": 1}), [one]),
+    ("noAction", {}, one),
+]
+with FaultServer({"json": {"data": []}}) as server:  # which imports as it begins
+    sys.meta_path.insert(0, Guard())
+    connector.test_connection(to(server))
+    connector.options("selectModel", to(server))
+    connector.invoke(CHAT, {}, "noName")
+    connector.invoke(CHAT, {}, to(server), dry_run=True)
+codes = set()
+for action, inputs, answers in CASES:
+    with FaultServer(answers) as server:
+        result = connector.invoke(action, inputs, to(server))
+        codes.add(result.error.code if result.error else "ok")
+assert {"ok", "invalid_response", "authentication_failed", "unknown_action"} <= codes, codes
+print(*sorted(set(looked_for)))
+"""
+
+
+def looked_for(load: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.replace("LOAD", load)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_a_loaded_connector_imports_nothing_in_a_call() -> None:
+    assert looked_for("Connector.load()") == []
+
+
+def test_a_connector_of_the_command_line_imports_late() -> None:
+    """And so the guard above sees what is imported."""
+    late = looked_for("Connector(manifest.load(resources.manifest()))")
+    assert {"connector.transport.http", "requests", "backoff"} <= set(late)
