@@ -21,6 +21,7 @@ from connector.transport.deadline import Flag
 from tests.conftest import TODAY, FakeClock
 from tests.support import canary
 from tests.support.fault_server import FaultServer, Received, chat_completion
+from tests.support.workers import left_behind
 
 Row = dict[str, Any]
 
@@ -49,6 +50,7 @@ def prompt_of(received: Received) -> str:
 def run(connector: Connector, server: FaultServer, prompts: list[str], **inputs: Any) -> Any:
     inputs = {"model": "gpt-4o-mini", "messages": prompts, **inputs}
     result = connector.invoke("createCompletions", inputs, connection(server))
+    assert left_behind() == []
     for where, content in canary.everything_of(result):
         canary.assert_absent(where, content)
     return result
