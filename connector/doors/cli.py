@@ -134,6 +134,8 @@ def _options(arguments: argparse.Namespace) -> int:
         if not result.ok:
             return _print_result(_advised(result, connection, arguments))
         _print_json(result.data)
+        for warning in result.meta["warnings"]:
+            _tell(f"warning: {warning}")
         return 0
 
 

@@ -20,6 +20,9 @@ _OPENAI = "https://api.openai.com"
 _DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?\Z")
 _RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}\Z")
 
+LATEST_DATED = "2024-10-21"
+"""The last dated version that is generally available; no later one is expected."""
+
 # What may follow the base in an address that was pasted whole.
 _OPERATIONS = "chat/completions|completions|images/generations|models|responses|embeddings"
 _OPENAI_TAIL = re.compile(rf"(?P<base>.*?)(/v1(/({_OPERATIONS}))?)?/*\Z")

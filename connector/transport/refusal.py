@@ -160,3 +160,49 @@ def context_of(error: ConnectorError) -> tuple[int | None, int | None]:
 def _count(pattern: str, message: str) -> int | None:
     match = re.search(pattern, message)
     return int(match[1].replace(",", "")) if match else None
+
+
+_KEY = (
+    r"(?i)(not valid|invalid|incorrect|wrong|expired|missing|revoked|disabled).{0,40}{key}|"
+    r"{key}.{0,40}(not valid|invalid|incorrect|wrong|expired|missing|revoked|disabled|required)"
+).replace("{key}", r"\b(api|access|subscription|authentication)[ _-]?key")
+_NOT_THE_KEY = r"(?i)organi[sz]ation|\bip\b"
+
+
+def refuses_key(error: ConnectorError) -> bool:
+    """Whether an answer proves that the key is at fault: a 401, unless it blames the organization
+    or the caller's address, or another refusal that says so."""
+    if error.http_status not in (400, 401, 403):
+        return False
+    text = f"{error.provider_code} {error.message}"
+    if error.http_status == 401:
+        return not re.search(_NOT_THE_KEY, text)
+    return error.provider_code == "AuthenticationTypeDisabled" or bool(re.search(_KEY, text))
+
+
+_VERSION = (
+    r"(?i)\bapi[ _-]?version\b.{0,40}\b(not supported|unsupported|not valid|invalid|unknown)\b|"
+    r"\b(unsupported|invalid|unknown)[ _-]?api[ _-]?version"
+)
+
+
+def refuses_version(error: ConnectorError) -> bool:
+    """Whether an answer says that the api-version is at fault; a mere 404 does not."""
+    return error.http_status in (400, 404) and bool(
+        re.search(_VERSION, f"{error.provider_code} {error.message}")
+    )
+
+
+_NO_MODEL = (
+    r"(?i)\b(model|deployment)\b.{0,140}(not found|not exist|not available|not have access)|"
+    r"\b(no such|unknown|invalid) (model|deployment)\b"
+)
+
+
+def lacks_model(error: ConnectorError) -> bool:
+    """Whether an answer says that there is no such model or deployment: its path exists, then."""
+    return error.http_status == 404 and (
+        error.provider_code in ("DeploymentNotFound", "model_not_found")
+        or error.provider_param == "model"
+        or bool(re.search(_NO_MODEL, error.message))
+    )
