@@ -537,7 +537,7 @@ def test_paths(send: Send, path: str, status: int, code: str | None) -> None:
         (CHAT, chat(model="gpt-3.5-turbo-instruct"), 404, "model_not_found"),
         (CHAT, chat(model="gpt-unknown"), 404, "model_not_found"),
         (CHAT, chat(model="llama"), 404, "model_not_found"),
-        (CHAT, chat(model="chatgpt-next"), 200, None),
+        (CHAT, chat(model="chatgpt-next"), 404, "model_not_found"),
         (CHAT, chat(model="legacy-instruct"), 404, None),
         (CHAT, chat(model="gpt-image-2"), 404, None),
         (LEGACY, {"model": "gpt-4o", "prompt": "x"}, 404, None),
@@ -992,7 +992,8 @@ def test_stopping_ends_a_slow_answer(caplog: pytest.LogCaptureFixture) -> None:
         requests.get(sandbox.url + "/fault/slow/v1/models", headers=OPENAI, timeout=0.05)
     with Sandbox({}) as sandbox, socket.create_connection(("127.0.0.1", port_of(sandbox))) as line:
         line.sendall(
-            b"GET /fault/slow/v1/models HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer sk-a\r\n\r\n"
+            b"GET /fault/slow/v1/models HTTP/1.1\r\nHost: localhost\r\n"
+            b"Authorization: Bearer sk-a\r\n\r\n"
         )
         while not sandbox.requests:
             threading.Event().wait(0.001)

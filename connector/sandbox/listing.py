@@ -23,7 +23,10 @@ def models(surface: Surface, world: World) -> Answer:
 
 
 def model(surface: Surface, world: World, name: str) -> Answer:
-    """Describe one model."""
+    """Describe one model; on the dated surface a base model, retired or not."""
+    if surface == "azure-dated":
+        world.find_base(name)
+        return json_answer(_base_model(world, name))
     world.find(surface, name)
     return json_answer(_model(name))
 
@@ -33,16 +36,16 @@ def _model(name: str) -> dict[str, object]:
 
 
 def _base_model(world: World, name: str) -> dict[str, object]:
-    api = world.api(name)
+    api, retired = world.api(name), world.retired(name, "azure") is not None
     return {
         "id": name,
         "object": "model",
         "status": "succeeded",
         "created_at": CREATED,
-        "lifecycle_status": "generally-available",
+        "lifecycle_status": "deprecated" if retired else "generally-available",
         "capabilities": {
             "fine_tune": False,
-            "inference": True,
+            "inference": not retired,
             "completion": api == "completions",
             "chat_completion": api == "chat",
             "embeddings": api == "embeddings",

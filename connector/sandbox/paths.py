@@ -60,6 +60,7 @@ def _dated_table() -> list[tuple[str, Surface, str, str]]:
             for path, operation in _MODEL_OPERATIONS.items()
         ),
         ("/openai/models", "azure-dated", "GET", "models"),
+        ("/openai/models/([^/]+)", "azure-dated", "GET", "model"),
     ]
 
 

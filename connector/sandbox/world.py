@@ -1,6 +1,6 @@
 """The models of the sandbox's world: which exist, which have retired, which API serves each.
 
-The facts are the caller's; here are only the rules for names that the facts do not mention.
+The facts are the caller's; here are the rules for what they do not mention, and `models` has names.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from connector.sandbox import models
 from connector.sandbox.answers import Refusal, Surface, azure_error, invalid, openai_error
 
 # Tests and examples must not change as dates pass, so the world stands still on this day.
@@ -16,7 +17,6 @@ WORLD_DATE = "2026-11-01"
 Facts = Mapping[str, Mapping[str, Any]]
 
 _ABSENT = ("missing", "nonexistent", "unknown", "wrong")
-_FAMILIES = ("gpt-", "o1", "o3", "o4", "chatgpt-", "text-embedding-")
 _REASONING = ("o1", "o3", "o4", "gpt-5")
 _API_BY_WORD = (
     ("instruct", "completions"),
@@ -26,7 +26,6 @@ _API_BY_WORD = (
     ("image", "images"),
     ("dall-e", "images"),
 )
-_ALWAYS_LISTED = ("gpt-4o", "gpt-4o-mini", "o4-mini", "text-embedding-3-small")
 
 _AZURE_OPERATIONS = {
     "chat": "chatCompletion",
@@ -48,8 +47,19 @@ class World:
         self._facts = {name: dict(known) for name, known in facts.items()}
 
     def fact(self, model: str, name: str) -> Any:
-        """Return one fact about a model, None where it is not known."""
-        return self._facts.get(model, {}).get(name)
+        """Return one fact about a model, or the one that it is a variant of; None for no fact."""
+        known = self._facts.get(model) or self._facts.get(self._base(model), {})
+        return known.get(name)
+
+    def _base(self, model: str) -> str:
+        return models.base(model, WORLD_DATE)
+
+    def knows(self, model: str) -> bool:
+        """Whether there is, or was, such a model: deployments may have any name."""
+        if model in self._facts:
+            return True
+        base = self._base(model)
+        return not looks_absent(model) and (base in self._facts or base in models.KNOWN)
 
     def retired(self, model: str, provider: str) -> str | None:
         """Return the day on which a model retired, None while it is served."""
@@ -67,11 +77,14 @@ class World:
     def reasoning(self, model: str) -> bool:
         """Whether a model refuses sampling parameters and the older token limit."""
         stated = self.fact(model, "reasoning")
-        return model.startswith(_REASONING) if stated is None else bool(stated)
+        if stated is not None:
+            return bool(stated)
+        base = self._base(model)
+        return base.startswith(_REASONING) and "chat" not in base
 
     def listed(self, provider: str) -> list[str]:
         """Return the models that a provider lists, sorted."""
-        names = {*self._facts, *_ALWAYS_LISTED}
+        names = {*self._facts, *models.KNOWN}
         return sorted(name for name in names if self.retired(name, provider) is None)
 
     def find(self, surface: Surface, model: str) -> None:
@@ -83,10 +96,15 @@ class World:
         day = self.retired(model, "openai")
         if day is not None:
             raise _no_model(f"The model `{model[:128]}` has been retired since {day}.")
-        if model not in self._facts and (looks_absent(model) or not model.startswith(_FAMILIES)):
+        if not self.knows(model):
             raise _no_model(
                 f"The model `{model[:128]}` does not exist or you do not have access to it."
             )
+
+    def find_base(self, model: str) -> None:
+        """Refuse what is no base model: there a deployment's name does not count."""
+        if not self.knows(model):
+            raise azure_error(404, "The specified base model does not exist.", "ResourceNotFound")
 
     def serve(self, surface: Surface, model: str, api: str) -> None:
         """Refuse a model that another API serves."""
