@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from connector.sandbox import logprobs, tools
 from connector.sandbox import messages as conversation
 from connector.sandbox.answers import (
     Answer,
     azure_filtered,
     filter_results,
-    invalid,
     json_answer,
     prompt_filter_results,
     stream_answer,
@@ -21,7 +21,7 @@ from connector.sandbox.answers import (
 from connector.sandbox.call import Call
 from connector.sandbox.chat_rules import check
 from connector.sandbox.structured import json_text
-from connector.sandbox.text import CREATED, finish, numbered, quote, summary, tokens
+from connector.sandbox.text import CREATED, finish, numbered, quote, split, summary, tokens
 
 
 def answer(call: Call) -> Answer:
@@ -94,8 +94,11 @@ def _choice(call: Call, index: int, count: int) -> dict[str, Any]:
     limit = call.get("max_completion_tokens", call.get("max_tokens"))
     if call.filtered:
         message["content"], reason = "", "content_filter"
-    elif (tool := _tool(call)) is not None:
-        message["tool_calls"], reason = [_tool_call(call, tool, index)], "tool_calls"
+    elif called := tools.called(call):
+        message["tool_calls"] = [
+            tools.made(call, tool, index, at) for at, tool in enumerate(called)
+        ]
+        reason = "tool_calls"
     else:
         text = numbered(_reply(call), index, count)
         wanted = call.get("response_format", {"type": "text"})
@@ -103,43 +106,25 @@ def _choice(call: Call, index: int, count: int) -> dict[str, Any]:
             text = json_text(wanted.get("json_schema", {}).get("schema"), text)
         message["content"], reason = finish(text, limit, call.get("stop"))
     choice_: dict[str, Any] = {
-        "index": index, "message": message, "logprobs": None, "finish_reason": reason,
-    }  # fmt: skip
+        "index": index,
+        "message": message,
+        "logprobs": _logprobs(call, message["content"], 0),
+        "finish_reason": reason,
+    }
     if call.azure:
         choice_["content_filter_results"] = filter_results()
     return choice_
 
 
-def _tool(call: Call) -> Mapping[str, Any] | None:
-    """Return the function that the request makes the model call."""
-    wanted = call.get("tool_choice")
-    tools: list[Mapping[str, Any]] = [tool["function"] for tool in call.get("tools", ())]
-    if wanted == "required":
-        return tools[0]
-    if not isinstance(wanted, dict):
+def _logprobs(call: Call, text: str | None, start: int) -> dict[str, Any] | None:
+    if text is None or not call.get("logprobs"):
         return None
-    name = wanted["function"]["name"]
-    for tool in tools:
-        if tool["name"] == name:
-            return tool
-    message = f"Invalid value for 'tool_choice': the function '{name[:64]}' is not in 'tools'."
-    raise invalid("tool_choice", message, None)
-
-
-def _tool_call(call: Call, tool: Mapping[str, Any], index: int) -> dict[str, Any]:
-    asked = conversation.last_of(call.body["messages"], "user")
-    arguments = json_text(tool.get("parameters", {"type": "object"}), asked)
-    return {
-        "id": f"call_{call.digest[index % 32 : index % 32 + 24]}",
-        "type": "function",
-        "function": {"name": tool["name"], "arguments": arguments},
-    }
+    return logprobs.for_chat(split(text), call.get("top_logprobs", 0), start)
 
 
 def _written(choice_: Mapping[str, Any]) -> str:
     message = choice_["message"]
-    calls = message.get("tool_calls", ())
-    return message["content"] or "".join(tool["function"]["arguments"] for tool in calls)
+    return message["content"] or "".join(map(tools.written, message.get("tool_calls", ())))
 
 
 def _chunks(call: Call, choices: list[dict[str, Any]], used: int) -> list[object]:
@@ -148,9 +133,9 @@ def _chunks(call: Call, choices: list[dict[str, Any]], used: int) -> list[object
     if call.azure:
         chunks.append({**head, "choices": [], "prompt_filter_results": prompt_filter_results()})
     for choice_ in choices:
-        for delta in _deltas(choice_["message"]):
-            part = {"index": choice_["index"], "delta": delta, "logprobs": None}
-            chunks.append({**head, "choices": [{**part, "finish_reason": None}]})
+        for part in _parts(call, choice_["message"]):
+            part = {"index": choice_["index"], **part, "finish_reason": None}
+            chunks.append({**head, "choices": [part]})
         end = {"index": choice_["index"], "delta": {}, "logprobs": None}
         chunks.append({**head, "choices": [{**end, "finish_reason": choice_["finish_reason"]}]})
     if call.get("stream_options", {}).get("include_usage"):
@@ -158,10 +143,17 @@ def _chunks(call: Call, choices: list[dict[str, Any]], used: int) -> list[object
     return chunks
 
 
-def _deltas(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _parts(call: Call, message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what the chunks of a message carry: its role, then a token each, or all its calls."""
+    first: dict[str, Any] = {"role": "assistant", "content": ""}
     if "tool_calls" in message:
-        calls = [{"index": at, **tool} for at, tool in enumerate(message["tool_calls"])]
-        return [{"role": "assistant", "content": None, "tool_calls": calls}]
-    words = message["content"].split(" ")
-    pieces = [word if at == 0 else f" {word}" for at, word in enumerate(words)]
-    return [{"role": "assistant", "content": ""}, *({"content": piece} for piece in pieces)]
+        calls = [{"index": at, **made} for at, made in enumerate(message["tool_calls"])]
+        first |= {"content": None, "tool_calls": calls}
+    pieces = enumerate(split(message["content"] or ""))
+    return [
+        {"delta": first, "logprobs": None},
+        *(
+            {"delta": {"content": piece}, "logprobs": _logprobs(call, piece, at)}
+            for at, piece in pieces
+        ),
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from connector.sandbox import messages as conversation
+from connector.sandbox import tools
 from connector.sandbox.answers import Refusal, invalid
 from connector.sandbox.call import Call
 from connector.sandbox.checks import (
@@ -25,9 +26,6 @@ from connector.sandbox.checks import (
 
 # 128,000 tokens at four characters each.
 _CONTEXT = 128_000
-
-_function = fields({"name": string(1, 64)}, {"description": string(), "parameters": record})
-_named_tool = fields({"type": choice("function"), "function": fields({"name": string(1)})})
 
 PARAMETERS: Mapping[str, Check] = {
     "model": string(1),
@@ -50,12 +48,10 @@ PARAMETERS: Mapping[str, Check] = {
         {"type": choice("text", "json_object", "json_schema")},
         {"json_schema": fields({"name": string(1, 64)}, {"schema": record})},
     ),
-    "tools": array(fields({"type": choice("function"), "function": _function}), 1, 128),
-    "tool_choice": by_type(
-        "a string or an object", text=choice("none", "auto", "required"), mapping=_named_tool
-    ),
+    "tools": tools.TOOLS,
+    "tool_choice": tools.TOOL_CHOICE,
     "parallel_tool_calls": boolean,
-    "functions": array(_function, 1, 128),
+    "functions": array(tools.function, 1, 128),
     "function_call": by_type("a string or an object", text=choice("none", "auto"), mapping=record),
     "user": string(),
     "reasoning_effort": choice("none", "minimal", "low", "medium", "high", "xhigh"),

@@ -127,6 +127,17 @@ def fields(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
     return check
 
 
+def tagged(**checks: Check) -> Check:
+    """An object whose `type` names the one field that holds the rest of it."""
+
+    def check(param: str, value: Any) -> None:
+        fields({"type": choice(*checks)})(param, value)
+        name = value["type"]
+        fields({name: checks[name]})(param, value)
+
+    return check
+
+
 def choice(*allowed: str) -> Check:
     """One of a few words."""
 

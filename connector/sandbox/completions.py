@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from connector.sandbox import logprobs
 from connector.sandbox.answers import (
     Answer,
     azure_filtered,
@@ -29,7 +30,7 @@ from connector.sandbox.checks import (
     wrong_type,
 )
 from connector.sandbox.faults import FILTER_MARK
-from connector.sandbox.text import CREATED, finish, numbered, quote, summary, tokens
+from connector.sandbox.text import CREATED, finish, numbered, quote, split, summary, tokens
 
 _CONTEXT = 4097
 _DEFAULT_TOKENS = 16
@@ -141,6 +142,9 @@ def _choice(call: Call, prompt: str, at: int, count: int, stopped: bool) -> dict
     if call.get("echo"):
         text = prompt + text
     choice: dict[str, Any] = {"text": text, "index": at, "logprobs": None, "finish_reason": reason}
+    if "logprobs" in call.body:
+        echoed = bool(call.get("echo"))
+        choice["logprobs"] = logprobs.for_legacy(split(text), call.body["logprobs"], echoed)
     if call.azure:
         choice["content_filter_results"] = filter_results()
     return choice

@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.sandbox.answers import invalid, missing, unknown_parameter
-from connector.sandbox.checks import Check, array, by_type, choice, fields, record, string
+from connector.sandbox.checks import (
+    Check,
+    array,
+    by_type,
+    choice,
+    fields,
+    record,
+    string,
+    tagged,
+)
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -18,28 +27,33 @@ _KEYS = {
 }  # fmt: skip
 _COMMON_KEYS = {"role", "content", "name"}
 
-_PARTS: Mapping[str, tuple[str, Check]] = {
-    "text": ("text", string()),
-    "refusal": ("refusal", string()),
-    "image_url": ("image_url", fields({"url": string(1)})),
-    "input_audio": ("input_audio", fields({"data": string(1), "format": choice("wav", "mp3")})),
-    "file": ("file", record),
-}
+_text_part = tagged(text=string())
 _PARTS_BY_ROLE = {
-    "user": ("text", "image_url", "input_audio", "file"),
-    "assistant": ("text", "refusal"),
+    "user": tagged(
+        text=string(),
+        image_url=fields({"url": string(1)}),
+        input_audio=fields({"data": string(1), "format": choice("wav", "mp3")}),
+        file=record,
+    ),
+    "assistant": tagged(text=string(), refusal=string()),
 }
 
-_tool_calls = array(
-    fields(
-        {
-            "id": string(1),
-            "type": choice("function"),
-            "function": fields({"name": string(1), "arguments": string()}),
-        }
-    ),
-    low=1,
-)
+
+def _tool_call(param: str, value: Any) -> None:
+    fields({"id": string(1)})(param, value)
+    tagged(
+        function=fields({"name": string(1), "arguments": string()}),
+        custom=fields({"name": string(1), "input": string()}),
+    )(param, value)
+
+
+# What an assistant message may have, next to its content or in its place.
+_SPOKEN: Mapping[str, Check] = {
+    "tool_calls": array(_tool_call, low=1),
+    "function_call": fields({"name": string(1), "arguments": string()}),
+    "refusal": string(),
+    "audio": fields({"id": string(1)}),
+}
 
 
 def check(param: str, value: Any) -> None:
@@ -70,23 +84,19 @@ def _message(param: str, value: Any) -> None:
     for name in ("name", "tool_call_id"):
         if value.get(name) is not None:
             string(1)(f"{param}.{name}", value[name])
-    if value.get("tool_calls") is not None:
-        _tool_calls(f"{param}.tool_calls", value["tool_calls"])
+    for name, test in _SPOKEN.items():
+        if value.get(name) is not None:
+            test(f"{param}.{name}", value[name])
     _content(f"{param}.content", value, role)
 
 
 def _content(param: str, message: Mapping[str, Any], role: str) -> None:
     content = message.get("content")
-    if content is None and (message.get("tool_calls") or message.get("function_call")):
+    if content is None and any(message.get(name) for name in _SPOKEN):
         return
     if "content" not in message:
         raise missing(param)
-
-    def part(name: str, value: Any) -> None:
-        fields({"type": choice(*_PARTS_BY_ROLE.get(role, ("text",)))})(name, value)
-        inner, test = _PARTS[value["type"]]
-        fields({inner: test})(name, value)
-
+    part = _PARTS_BY_ROLE.get(role, _text_part)
     by_type("a string or an array of parts", text=string(), items=array(part, 1))(param, content)
 
 

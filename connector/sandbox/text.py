@@ -19,6 +19,11 @@ def tokens(text: str) -> int:
     return -(-len(text) // 4)
 
 
+def split(text: str) -> list[str]:
+    """Return the tokens of a text."""
+    return [text[at : at + 4] for at in range(0, len(text), 4)]
+
+
 def digest(*parts: str | bytes) -> str:
     """Hash the parts to 64 hexadecimal digits."""
     state = hashlib.sha256()
