@@ -222,7 +222,7 @@ def _sandbox(connector: Connector, port: int, show: Any = None) -> Any:
         raise _Usage(
             f"the sandbox needs the extra 'sandbox' of {DISTRIBUTION}: pip install aiohttp"
         ) from None
-    return Sandbox(connector.manifest.raw.get("models", {}), port, show)
+    return Sandbox(connector.manifest.raw.get("models", {}), port, show, keep=0)
 
 
 def _serve_sandbox(arguments: argparse.Namespace) -> int:

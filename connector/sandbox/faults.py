@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,6 +36,7 @@ FAULTS: Mapping[str, str] = {
 Produce = Callable[[bool], Answer]
 Fault = Callable[[Surface, Produce], Awaitable[Answer]]
 
+_COUNTED = 10_000
 _SLOW_MS = 30_000
 _SLOWEST_MS = 3_600_000
 _NAME = re.compile(r"([a-z-]+?(?:-\d{1,9})?)(?::(\d{1,9}))?", re.ASCII)
@@ -181,16 +181,20 @@ def _in_text(text: str) -> Named | None:
 
 
 class Counts:
-    """How often each limited fault has struck."""
+    """How often each limited fault has struck; of those named last, so that memory is bounded."""
 
     def __init__(self) -> None:
-        self._struck: Counter[Named] = Counter()
+        self._struck: dict[Named, int] = {}
 
     def pick(self, fault: Named | None) -> Fault:
         """Return what to do about a request that names this fault."""
-        if fault is None:
-            return none
-        self._struck[fault] += fault.count is not None
-        if fault.count is not None and self._struck[fault] > fault.count:
+        if fault is None or (fault.count is not None and self._over(fault, fault.count)):
             return none
         return _lookup(fault.name) or none
+
+    def _over(self, fault: Named, count: int) -> bool:
+        struck = self._struck.pop(fault, 0) + 1
+        self._struck[fault] = struck  # now the last
+        if len(self._struck) > _COUNTED:
+            del self._struck[next(iter(self._struck))]
+        return struck > count

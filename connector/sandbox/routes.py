@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from connector.sandbox import chat, completions, embeddings, faults, images, listing, paths
 from connector.sandbox.answers import Answer, Refusal, Surface, missing, openai_error
@@ -15,6 +15,7 @@ from connector.sandbox.bodies import read_json
 from connector.sandbox.call import Call
 from connector.sandbox.checks import string
 from connector.sandbox.keys import admit
+from connector.sandbox.received import Received
 from connector.sandbox.world import World
 
 _HANDLERS: Mapping[str, Callable[[Call], Answer]] = {
@@ -24,16 +25,6 @@ _HANDLERS: Mapping[str, Callable[[Call], Answer]] = {
     "embeddings": embeddings.answer,
 }
 _PICTURE = re.compile(r"/images/([0-9a-f]{8,64})\.png", re.ASCII)
-
-
-class Received(NamedTuple):
-    """A request as it arrived; header names are lower case, the path is still encoded."""
-
-    method: str
-    path: str
-    query: dict[str, str]
-    headers: dict[str, str]
-    body: bytes
 
 
 class Router:

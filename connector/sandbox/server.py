@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from connector.sandbox import hosts
 from connector.sandbox.answers import KINDS, Answer, Surface, surface_error
 from connector.sandbox.keys import AZURE_KEY, OPENAI_KEY
-from connector.sandbox.routes import Received, Router
+from connector.sandbox.paths import surface_of
+from connector.sandbox.received import Memory, Received
+from connector.sandbox.routes import Router
 from connector.sandbox.text import digest
 from connector.sandbox.world import Facts, World
 
 BODY_LIMIT = 64 * 1024 * 1024
-_KEPT_REQUESTS = 10_000
 # Requests that are still being answered when the sandbox stops get this long (seconds).
 _GRACE = 0.05
 
@@ -40,6 +41,7 @@ class Sandbox:
         facts: the `models` of the manifest, by model id; every fact is optional.
         port: 0 lets the system choose a free one.
         on_request: called in the server's thread with method, path and status of each answer.
+        keep: how many of the latest requests `requests` remembers, of 64 MiB in all at most.
     """
 
     def __init__(
@@ -47,12 +49,12 @@ class Sandbox:
         facts: Facts,
         port: int = 0,
         on_request: Callable[[str, str, int], None] | None = None,
+        keep: int = 10_000,
     ) -> None:
         self._world = World(facts)
         self._port = port
         self._on_request = on_request
-        self._requests: deque[Received] = deque(maxlen=_KEPT_REQUESTS)
-        self._lock = threading.Lock()
+        self._memory = Memory(keep)
         # Held while starting or stopping: serve_forever and a stop elsewhere both stop.
         self._lifecycle = threading.RLock()
         self._router = Router(self._world)
@@ -84,15 +86,16 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Received]:
-        """The last 10,000 requests, oldest first, as they were when asked."""
-        with self._lock:
-            return list(self._requests)
+        """The latest requests, oldest first, as they were when asked.
+
+        Those whose Host was refused are not among them.
+        """
+        return self._memory.all()
 
     def reset(self) -> None:
         """Forget the requests so far and how often each fault has struck."""
-        with self._lock:
-            self._requests.clear()
-            self._router = Router(self._world)
+        self._memory.clear()
+        self._router = Router(self._world)
 
     kinds = KINDS
 
@@ -187,19 +190,21 @@ class Sandbox:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.rel_url.raw_path
-        body = await _body(request)
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        received = Received(request.method, path, dict(request.query), headers, body or b"")
-        with self._lock:
-            self._requests.append(received)
-            router = self._router
-        if body is None:
-            surface, answer = _too_large(path)
-        else:
-            surface, answer = await router.answer(received, self.url)
+        surface = surface_of(path)
+        refused = hosts.refuse(surface, request.headers.getall("Host", []))
+        surface, answer = (surface, refused) if refused else await self._answer(request, path)
         if self._on_request is not None:
             self._on_request(request.method, path, answer.status)
         return await self._send(request, surface, answer)
+
+    async def _answer(self, request: web.Request, path: str) -> tuple[Surface, Answer]:
+        body = await _body(request)
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        received = Received(request.method, path, dict(request.query), headers, body or b"")
+        self._memory.add(received)
+        if body is None:
+            return _too_large(path)
+        return await self._router.answer(received, self.url)
 
     async def _send(
         self, request: web.Request, surface: Surface, answer: Answer

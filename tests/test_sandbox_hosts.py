@@ -1,0 +1,169 @@
+"""Whom the sandbox answers, and what it keeps of whom it answered."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from connector import Connector
+from connector.doors import cli
+from connector.sandbox import Received, Sandbox, faults, received
+
+from .support.sandbox_client import CHAT, ask, chat
+
+
+def exchange(sandbox: Sandbox, request: bytes) -> bytes:
+    port = int(sandbox.url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "localhost",
+        "localhost:8790",
+        "LOCALHOST",
+        "localhost.",
+        "sandbox.localhost:1",
+        "a.b.localhost",
+        "127.0.0.1",
+        "127.0.0.1:65535",
+        "127.8.9.10",
+        "[::1]",
+        "[::1]:8790",
+    ],
+)
+def test_hosts_of_this_machine(sandbox: Sandbox, host: str) -> None:
+    assert ask(sandbox, "/v1/models", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8790",
+        "localhost.evil.example",
+        "evil-localhost",
+        "notlocalhost",
+        "127.0.0.1.evil.example",
+        "127.0.0.1@evil.example",
+        "evil.example/127.0.0.1",
+        "127.0.0.1, evil.example",
+        "0.0.0.0",
+        "10.0.0.1",
+        "169.254.169.254",
+        "[::]",
+        "[2001:db8::1]:80",
+        "[::1].evil.example",
+        "::1",
+        "2130706433",
+        "127.1",
+        "",
+        "xn--80ak6aa92e.com",
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/models", "/openai/v1/models", "/images/00000000.png"])
+def test_hosts_that_lead_here_from_elsewhere(sandbox: Sandbox, host: str, path: str) -> None:
+    response = ask(sandbox, path, headers={"Host": host})
+    assert response.status_code == 421
+    assert "localhost" in response.json()["error"]["message"]
+    assert sandbox.requests == []
+
+
+def test_requests_with_no_host_or_two(sandbox: Sandbox) -> None:
+    head = b"GET /v1/models HTTP/1.%d\r\nConnection: close\r\nAuthorization: Bearer sk-a\r\n"
+    assert exchange(sandbox, head % 0 + b"\r\n").startswith(b"HTTP/1.0 200")
+    two = head % 1 + b"Host: localhost\r\nHost: evil.example\r\n\r\n"
+    assert exchange(sandbox, two).split(b" ")[1] in (b"400", b"421")
+
+
+def test_what_is_refused_is_still_told() -> None:
+    lines: list[tuple[str, str, int]] = []
+    with Sandbox({}, on_request=lambda *line: lines.append(line)) as sandbox:
+        ask(sandbox, "/v1/models", headers={"Host": "evil.example"})
+    assert lines == [("GET", "/v1/models", 421)]
+
+
+def test_a_connector_reaches_it_by_every_name(connector: Connector, sandbox: Sandbox) -> None:
+    endpoint = sandbox.url.replace("127.0.0.1", "localhost")
+    fields = {**sandbox.connection("openai")["fields"], "endpoint": endpoint}
+    assert connector.test_connection({"fields": fields}).ok
+
+
+# Memory
+
+
+def test_only_the_latest_requests_are_kept() -> None:
+    with Sandbox({}, keep=2) as sandbox:
+        for name in "abc":
+            ask(sandbox, CHAT, {"model": f"gpt-{name}"})
+        assert [b"gpt-b" in r.body or b"gpt-c" in r.body for r in sandbox.requests] == [True, True]
+        sandbox.reset()
+        assert sandbox.requests == []
+
+
+def test_none_are_kept_where_nobody_looks() -> None:
+    with Sandbox({}, keep=0) as sandbox:
+        assert ask(sandbox, CHAT, chat()).status_code == 200
+        assert sandbox.requests == []
+
+
+def test_the_command_line_keeps_none(connector: Connector) -> None:
+    with cli._sandbox(connector, 0) as sandbox:
+        assert ask(sandbox, CHAT, chat()).status_code == 200
+        assert sandbox.requests == []
+
+
+def one(size: int, name: str = "") -> Received:
+    return Received("POST", f"/{name}", {}, {}, b"x" * size)
+
+
+def test_memory_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(received, "MOST_BYTES", 1000)
+    memory = received.Memory(10_000)
+    for name in "abcde":
+        memory.add(one(300, name))
+    assert [request.path for request in memory.all()] == ["/c", "/d", "/e"]
+    memory.add(one(5000, "large"))
+    assert [request.path for request in memory.all()] == ["/large"]
+    memory.add(one(1))
+    assert [request.path for request in memory.all()] == ["/"]
+    memory.clear()
+    for name in "fgh":
+        memory.add(one(300, name))
+    assert [request.path for request in memory.all()] == ["/f", "/g", "/h"]
+
+
+def test_headers_and_paths_take_room_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(received, "MOST_BYTES", 1000)
+    memory = received.Memory(10_000)
+    memory.add(one(0, "x" * 300))
+    memory.add(Received("GET", "/", {}, {"a": "x" * 600}, b""))
+    assert [request.path for request in memory.all()] == ["/"]
+
+
+def test_the_bytes_are_64_mib() -> None:
+    assert received.MOST_BYTES == 64 * 1024 * 1024
+    memory = received.Memory(10_000)
+    for _ in range(5):
+        memory.add(one(20 * 1024 * 1024))
+    assert len(memory.all()) == 3
+
+
+def test_faults_without_a_count_are_not_remembered_and_others_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(faults, "_COUNTED", 2)
+    counts = faults.Counts()
+    assert counts.pick(faults.Named("error", None, "a")) is not faults.none
+    assert counts._struck == {}
+    first = faults.Named("error", 1, "first")
+    assert counts.pick(first) is not faults.none
+    assert counts.pick(first) is faults.none
+    for source in "ab":
+        counts.pick(faults.Named("error", 1, source))
+    assert len(counts._struck) == 2
+    assert counts.pick(first) is not faults.none
