@@ -1,0 +1,45 @@
+"""The bundled manifest with a change: what the connector does with other models and policies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from connector import Connector, yamltext
+from connector.transport.call import Clock
+
+ROOT: Final = Path(__file__).parent.parent.parent
+
+
+def changed(folder: Path, change: Callable[[dict[str, Any]], object], clock: Clock) -> Connector:
+    """Return a connector of the bundled manifest after `change`, which edits it in place."""
+    raw = yamltext.loads((ROOT / "connector.yaml").read_text(encoding="utf-8"))
+    change(raw)
+    path = folder / "connector.json"
+    path.write_text(json.dumps(raw), encoding="utf-8")
+    schemas = folder / "schemas"
+    if not schemas.exists():
+        schemas.symlink_to(ROOT / "schemas", target_is_directory=True)
+    return Connector.load(path, clock=clock)
+
+
+def with_policies(folder: Path, policies: Mapping[str, Any] | None, clock: Clock) -> Connector:
+    """Return the bundled connector with these policies over its own; without any for None."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["policies"] = {} if policies is None else {**raw["policies"], **policies}
+
+    return changed(folder, change, clock)
+
+
+def with_default_model(folder: Path, action: str, model: str, clock: Clock) -> Connector:
+    """Return the bundled connector with another default model of an action."""
+
+    def change(raw: dict[str, Any]) -> None:
+        (spec,) = [item for item in raw["actions"] if item["key"] == action]
+        (entry,) = [item for item in spec["inputs"] if item["key"] == "model"]
+        entry["default"] = model
+
+    return changed(folder, change, clock)
