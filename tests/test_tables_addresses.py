@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from connector import Connector
+from connector import Connector, Result
 from connector.transport import target
+from tests.support.fault_server import ca_file
 from tests.support.front import connection, inputs_of
 from tests.support.name_only_network import NameOnlyNetwork
 
@@ -129,93 +130,96 @@ def embedded(form: str, address: str) -> str:
     return form.format(h=f"{high:x}", l=f"{low:x}", H=f"{high ^ 0xFFFF:x}", L=f"{low ^ 0xFFFF:x}")
 
 
-@pytest.fixture
-def network(monkeypatch: pytest.MonkeyPatch) -> NameOnlyNetwork:
-    return NameOnlyNetwork(monkeypatch)
+BLOCKED = ("blocked_target", "no")
+DIALLED = ("connect_failed", "no")
 
 
-def raw(connector: Connector, endpoint: str, **fields: Any) -> tuple[str, str]:
-    """Return code and `sent` of a raw request, which asks for all retries that there are."""
-    inputs = inputs_of("rawRequest", maxRetries=2, retryAllErrors=True)
-    result = connector.invoke("rawRequest", inputs, connection(endpoint, **fields))
-    error = result.error
-    assert error is not None
-    assert error.code == "connect_failed" or result.meta["attempts"] <= 1, "it was tried again"
-    return error.code, error.sent
+class Front:
+    """Calls through the front in a network where names lead to addresses and nothing answers."""
+
+    def __init__(self, connector: Connector, network: NameOnlyNetwork, authority: str) -> None:
+        self.network = network
+        self._connector = connector
+        self._authority = authority
+
+    def invoke(self, action: str, endpoint: str, **fields: Any) -> Result:
+        """Invoke an action; a raw request asks for all retries that there are."""
+        retries = {"maxRetries": 2, "retryAllErrors": True} if action == "rawRequest" else {}
+        # One authority in place of the hundreds of public ones, which take long to load.
+        given = connection(endpoint, caFile=self._authority, **fields)
+        return self._connector.invoke(action, inputs_of(action, **retries), given)
+
+    def raw(self, endpoint: str, **fields: Any) -> tuple[str, str]:
+        """Return code and `sent` of a raw request."""
+        result = self.invoke("rawRequest", endpoint, **fields)
+        error = result.error
+        assert error is not None
+        assert error.code == "connect_failed" or result.meta["attempts"] <= 1, "it was repeated"
+        return error.code, error.sent
+
+    def refuses(self, scheme: str, address: str) -> None:
+        """Fail unless the address is refused, in the endpoint and behind a name."""
+        self.network.names = {NAME: [address]}
+        assert self.raw(url(scheme, address)) == BLOCKED
+        assert self.network.asked == []
+        assert self.raw(f"{scheme}://{NAME}") == BLOCKED
+        self.network.names = {NAME: ["10.0.0.1", address]}
+        result = self.invoke("createChatCompletion", f"{scheme}://{NAME}", isOpenAIKey=False)
+        assert result.error is not None
+        assert (result.error.code, result.error.sent) == BLOCKED
+        assert self.network.dialled == []
+
+    def dials(self, scheme: str, address: str) -> None:
+        """Fail unless the address is connected to, in the endpoint and behind a name."""
+        self.network.names = {NAME: [address]}
+        assert self.raw(url(scheme, address)) == DIALLED
+        assert self.raw(f"{scheme}://{NAME}") == DIALLED
+        assert set(self.network.dialled) == {address}
 
 
 def url(scheme: str, address: str) -> str:
     return f"{scheme}://[{address}]" if ":" in address else f"{scheme}://{address}"
 
 
-BLOCKED = ("blocked_target", "no")
-DIALLED = ("connect_failed", "no")
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(ca_file(tmp_path_factory.mktemp("authority")))
 
 
-def assert_refused(
-    connector: Connector, network: NameOnlyNetwork, scheme: str, address: str
-) -> None:
-    """The address is refused, written into the endpoint and behind a name, by every action."""
-    network.names = {NAME: [address]}
-    assert raw(connector, url(scheme, address)) == BLOCKED
-    assert network.asked == []
-    assert raw(connector, f"{scheme}://{NAME}") == BLOCKED
-    network.names = {NAME: ["10.0.0.1", address]}
-    result = connector.invoke(
-        "createChatCompletion",
-        inputs_of("createChatCompletion"),
-        connection(f"{scheme}://{NAME}", isOpenAIKey=False),
-    )
-    assert result.error is not None
-    assert (result.error.code, result.error.sent) == BLOCKED
-    assert network.dialled == []
-
-
-def assert_dialled(
-    connector: Connector, network: NameOnlyNetwork, scheme: str, address: str
-) -> None:
-    """The address is connected to, written into the endpoint and behind a name."""
-    network.names = {NAME: [address]}
-    assert raw(connector, url(scheme, address)) == DIALLED
-    assert raw(connector, f"{scheme}://{NAME}") == DIALLED
-    assert set(network.dialled) == {address}
+@pytest.fixture
+def front(connector: Connector, monkeypatch: pytest.MonkeyPatch, authority: str) -> Front:
+    return Front(connector, NameOnlyNetwork(monkeypatch), authority)
 
 
 @pytest.mark.parametrize("address", ends(FORBIDDEN))
-def test_a_forbidden_network_is_refused_over_https(
-    connector: Connector, network: NameOnlyNetwork, address: str
-) -> None:
-    assert_refused(connector, network, "https", address)
+def test_a_forbidden_network_is_refused_over_https(front: Front, address: str) -> None:
+    front.refuses("https", address)
 
 
 @pytest.mark.parametrize("address", neighbours(FORBIDDEN))
-def test_the_neighbours_of_a_forbidden_network_are_not(
-    connector: Connector, network: NameOnlyNetwork, address: str
-) -> None:
-    assert_dialled(connector, network, "https", address)
+def test_the_neighbours_of_a_forbidden_network_are_not(front: Front, address: str) -> None:
+    front.dials("https", address)
 
 
 @pytest.mark.parametrize("address", FORBIDDEN_IPV4)
 @pytest.mark.parametrize("form", EMBEDDED)
 def test_an_ipv6_address_that_stands_for_a_forbidden_one_is_refused_over_https(
-    connector: Connector, network: NameOnlyNetwork, form: str, address: str
+    front: Front, form: str, address: str
 ) -> None:
-    assert_refused(connector, network, "https", embedded(EMBEDDED[form], address))
+    front.refuses("https", embedded(EMBEDDED[form], address))
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "169.253.169.254", "10.0.0.1", "127.0.0.1"])
 @pytest.mark.parametrize("form", EMBEDDED)
 def test_an_ipv6_address_that_stands_for_another_is_not(
-    connector: Connector, network: NameOnlyNetwork, form: str, address: str
+    front: Front, form: str, address: str
 ) -> None:
-    assert_dialled(connector, network, "https", embedded(EMBEDDED[form], address))
+    front.dials("https", embedded(EMBEDDED[form], address))
 
 
 @pytest.mark.parametrize("address", ALMOST_EMBEDDED)
-def test_an_ipv6_address_that_stands_for_none_is_not(
-    connector: Connector, network: NameOnlyNetwork, address: str
-) -> None:
-    assert_dialled(connector, network, "https", address)
+def test_an_ipv6_address_that_stands_for_none_is_not(front: Front, address: str) -> None:
+    front.dials("https", address)
 
 
 @pytest.mark.parametrize(
@@ -228,35 +232,29 @@ def test_an_ipv6_address_that_stands_for_none_is_not(
     [fe80::1%25eth0] [fe80::1%eth0] [FE80::1%2] [fec0::1%1] 2822734096 0xa83f8110 168.4161808
     168.63.33040 3221225664 0xc00000c0 192.0.192 192.192 1684301000 0x646464C8""".split(),
 )
-def test_a_forbidden_address_is_refused_in_any_notation_over_https(
-    connector: Connector, network: NameOnlyNetwork, host: str
-) -> None:
+def test_a_forbidden_address_is_refused_in_any_notation_over_https(front: Front, host: str) -> None:
     for azure in (False, True):
-        assert raw(connector, f"https://{host}", isOpenAIKey=not azure) == BLOCKED
-        assert raw(connector, host, isOpenAIKey=not azure) == BLOCKED
-    assert network.asked == network.dialled == []
+        assert front.raw(f"https://{host}", isOpenAIKey=not azure) == BLOCKED
+        assert front.raw(host, isOpenAIKey=not azure) == BLOCKED
+    assert front.network.asked == front.network.dialled == []
 
 
 @pytest.mark.parametrize("address", ["fe80::1%2", "fe80::1%eth0", "fec0::1%1", "ff02::1%2"])
-def test_a_name_that_leads_to_a_zone_is_refused(
-    connector: Connector, network: NameOnlyNetwork, address: str
-) -> None:
-    network.names = {NAME: [address]}
-    assert raw(connector, f"https://{NAME}") == BLOCKED
-    assert network.dialled == []
+def test_a_name_that_leads_to_a_zone_is_refused(front: Front, address: str) -> None:
+    front.network.names = {NAME: [address]}
+    assert front.raw(f"https://{NAME}") == BLOCKED
+    assert front.network.dialled == []
 
 
 FORBIDDEN_NAMES = ["metadata", "metadata.google.internal", "metadata.goog", "instance-data"]
 
 
 @pytest.mark.parametrize("name", FORBIDDEN_NAMES)
-def test_the_name_of_a_metadata_service_is_refused_over_https(
-    connector: Connector, network: NameOnlyNetwork, name: str
-) -> None:
+def test_the_name_of_a_metadata_service_is_refused_over_https(front: Front, name: str) -> None:
     for host in (name, name.upper(), name.title(), f"{name}.", f"{name}:8443", f"{name}.:443"):
-        assert raw(connector, f"https://{host}") == BLOCKED
-        assert raw(connector, f"https://{host}/v1", isOpenAIKey=False) == BLOCKED
-    assert network.asked == network.dialled == []
+        assert front.raw(f"https://{host}") == BLOCKED
+        assert front.raw(f"https://{host}/v1", isOpenAIKey=False) == BLOCKED
+    assert front.network.asked == front.network.dialled == []
 
 
 @pytest.mark.parametrize(
@@ -265,53 +263,45 @@ def test_the_name_of_a_metadata_service_is_refused_over_https(
     metadata-proxy metadata.goog.example instance-data.example instance-dat instance-data-1
     metadata.google metadat xmetadata.goog a.metadata.goog""".split(),
 )
-def test_a_name_like_a_metadata_services_is_not(
-    connector: Connector, network: NameOnlyNetwork, name: str
-) -> None:
-    network.names = {name: ["10.0.0.1"]}
-    assert raw(connector, f"https://{name}") == DIALLED
-    assert set(network.dialled) == {"10.0.0.1"}
+def test_a_name_like_a_metadata_services_is_not(front: Front, name: str) -> None:
+    front.network.names = {name: ["10.0.0.1"]}
+    assert front.raw(f"https://{name}") == DIALLED
+    assert set(front.network.dialled) == {"10.0.0.1"}
 
 
 # Plain http: loopback and private hosts only
 
 
 @pytest.mark.parametrize("address", ends(PRIVATE))
-def test_a_private_network_is_reached_over_plain_http(
-    connector: Connector, network: NameOnlyNetwork, address: str
-) -> None:
-    assert_dialled(connector, network, "http", address)
+def test_a_private_network_is_reached_over_plain_http(front: Front, address: str) -> None:
+    front.dials("http", address)
 
 
 @pytest.mark.parametrize("address", neighbours(PRIVATE))
-def test_the_neighbours_of_a_private_network_are_not(
-    connector: Connector, network: NameOnlyNetwork, address: str
-) -> None:
-    assert_refused(connector, network, "http", address)
-    assert_dialled(connector, network, "https", address)
+def test_the_neighbours_of_a_private_network_are_not(front: Front, address: str) -> None:
+    front.refuses("http", address)
+    front.dials("https", address)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "192.168.0.1", "172.16.0.1"])
 @pytest.mark.parametrize("form", EMBEDDED)
 def test_only_a_mapped_address_is_private_because_of_the_one_it_stands_for(
-    connector: Connector, network: NameOnlyNetwork, form: str, address: str
+    front: Front, form: str, address: str
 ) -> None:
     found = embedded(EMBEDDED[form], address)
-    check = assert_dialled if form == "IPv4-mapped" else assert_refused
-    check(connector, network, "http", found)
+    check = front.dials if form == "IPv4-mapped" else front.refuses
+    check("http", found)
 
 
 LOCAL_NAMES = [".localhost", ".local", ".internal", ".lan", ".home.arpa", ".test"]
 
 
 @pytest.mark.parametrize("suffix", ["", *LOCAL_NAMES])
-def test_a_local_name_may_be_reached_over_plain_http(
-    connector: Connector, network: NameOnlyNetwork, suffix: str
-) -> None:
+def test_a_local_name_may_be_reached_over_plain_http(front: Front, suffix: str) -> None:
     for host in (f"box{suffix}", f"a.b{suffix}" if suffix else "a-b", f"BOX{suffix.upper()}."):
-        network.names = {host.lower().rstrip("."): ["10.0.0.1"]}
-        assert raw(connector, f"http://{host}") == DIALLED
-    assert set(network.dialled) == {"10.0.0.1"}
+        front.network.names = {host.lower().rstrip("."): ["10.0.0.1"]}
+        assert front.raw(f"http://{host}") == DIALLED
+    assert set(front.network.dialled) == {"10.0.0.1"}
 
 
 @pytest.mark.parametrize(
@@ -320,40 +310,36 @@ def test_a_local_name_may_be_reached_over_plain_http(
     box.home.arpa.example box.test.example box.xlocal box.xlan box.home box.arpa box.xtest
     box.latest box.localhosts xhome.arpa box.example api.example.com""".split(),
 )
-def test_another_name_may_not(connector: Connector, network: NameOnlyNetwork, name: str) -> None:
-    assert raw(connector, f"http://{name}") == ("invalid_connection", "no")
-    assert network.asked == network.dialled == []
-    network.names = {name: ["10.0.0.1"]}
-    assert raw(connector, f"https://{name}") == DIALLED
+def test_another_name_may_not(front: Front, name: str) -> None:
+    assert front.raw(f"http://{name}") == ("invalid_connection", "no")
+    assert front.network.asked == front.network.dialled == []
+    front.network.names = {name: ["10.0.0.1"]}
+    assert front.raw(f"https://{name}") == DIALLED
 
 
 # A proxy sees the request before anybody else
 
 
 @pytest.mark.parametrize("host", [*ends(FORBIDDEN), *FORBIDDEN_NAMES, "2852039166", "0xA9FEA9FE"])
-def test_a_proxy_at_a_forbidden_address_is_refused(
-    connector: Connector, network: NameOnlyNetwork, host: str
-) -> None:
+def test_a_proxy_at_a_forbidden_address_is_refused(front: Front, host: str) -> None:
     for scheme in ("http", "https"):
         proxy = url(scheme, host) + ":3128"
-        inputs = inputs_of("rawRequest")
-        given = connection("https://api.example.com", proxy=proxy)
-        error = connector.invoke("rawRequest", inputs, given).error
+        error = front.invoke("rawRequest", "https://api.example.com", proxy=proxy).error
         assert error is not None
         assert (error.code, error.sent) == BLOCKED
         assert [row["path"] for row in error.details or ()] == ["/connection/fields/proxy"]
-    assert network.asked == network.dialled == []
+    assert front.network.asked == front.network.dialled == []
 
 
 @pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1", "168.63.129.16"])
 def test_a_proxy_whose_name_leads_to_a_forbidden_address_is_refused(
-    connector: Connector, network: NameOnlyNetwork, address: str
+    front: Front, address: str
 ) -> None:
-    network.names = {"proxy.example": [address]}
+    front.network.names = {"proxy.example": [address]}
     for scheme in ("http", "https"):
         proxy = f"{scheme}://proxy.example:3128"
-        assert raw(connector, "https://api.example.com", proxy=proxy) == BLOCKED
-    assert network.dialled == []
+        assert front.raw("https://api.example.com", proxy=proxy) == BLOCKED
+    assert front.network.dialled == []
 
 
 def test_every_row_has_its_case() -> None:
