@@ -23,8 +23,8 @@ _NUMBER = re.compile(
 
 
 class Cleaned(NamedTuple):
-    """The values to act on, the keys that took their default, and the problems (then no value
-    may be used)."""
+    """The values to act on, the keys whose value is their default (whether it was left out or
+    sent: forms send the defaults that they show), and the problems (then no value may be used)."""
 
     values: dict[str, Any]
     defaulted: frozenset[str]
@@ -66,6 +66,8 @@ class Form:
                 continue
             try:
                 values[key] = _converted(value, plan)
+                if _same(values[key], plan.item.default):
+                    defaulted.append(key)
             except ValueError as error:
                 row = problem(f"{self.path}/{key}", f"is not valid JSON: {error}", plan.item.label)
                 problems.append(row)
@@ -96,6 +98,13 @@ class Form:
             )
             for found in self._validator.problems(values)
         ]
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether a cleaned value equals the default as JSON, where `true` is not 1."""
+    if isinstance(value, bool) or isinstance(default, bool):
+        return value is default
+    return isinstance(value, str | int | float | list | dict) and bool(value == default)
 
 
 def _fresh(default: Any) -> Any:

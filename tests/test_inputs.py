@@ -140,6 +140,29 @@ def test_a_blank_is_the_default_unless_the_schema_wants_it(
     assert cleaned.defaulted == ({"x"} if takes_default else set())
 
 
+@pytest.mark.parametrize(
+    ("schema", "default", "value", "is_default"),
+    [
+        ({"type": "string"}, "a", "a", True),
+        ({"type": "string"}, "a", "A", False),
+        ({"type": "string"}, "a", " a", False),
+        (NUMBER, 1, "1.0", True),
+        (NUMBER, 1, True, False),
+        (BOOLEAN, True, "TRUE", True),
+        (BOOLEAN, True, 1, False),
+        (BOOLEAN, False, 0, False),
+        (ARRAY, [{"a": 1}], '[{"a": 1}]', True),
+        (ARRAY, [{"a": 1}], [{"a": 2}], False),
+        (OBJECT, {"a": 1, "b": 2}, {"b": 2, "a": 1}, True),
+    ],
+)
+def test_a_value_equal_to_the_default_counts_as_defaulted(
+    schema: Any, default: Any, value: Any, is_default: bool
+) -> None:
+    cleaned = made(schema, default=default).clean({"x": value})
+    assert cleaned.defaulted == ({"x"} if is_default else set())
+
+
 @pytest.mark.parametrize("given_", [{}, {"x": None}, {"x": ""}])
 def test_a_required_input_without_default_is_missed(given_: dict[str, Any]) -> None:
     cleaned = made({"type": "string", "minLength": 1}, required=True).clean(given_)
@@ -259,7 +282,9 @@ def test_zero_and_false_are_kept(form: Form, value: Any) -> None:
         if fragment.get("type") in ("number", "integer", "boolean"):
             cleaned = form.clean({key: value})
             assert cleaned.values[key] == value
-            assert key not in cleaned.defaulted
+            default = fragment.get("default")
+            equal = default == value and isinstance(default, bool) == isinstance(value, bool)
+            assert (key in cleaned.defaulted) == equal
 
 
 typed = st.one_of(
