@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector.errors import ConnectorError, refused
+from connector.errors import ConnectorError, problem, refused
 from connector.inputs import Cleaned
 from connector.interruptions import find_external, is_external
 from connector.jsontext import UNPAIRED
@@ -121,11 +121,10 @@ class Invocation:
         if self._prepared is None:
             target, cleaned = prepare()
             self._provider = target.provider
-            if cleaned.problems:
-                raise refused("invalid_input", cleaned.problems)
+            if problems := cleaned.problems + self._choose_model(cleaned):
+                raise refused("invalid_input", problems)
             if self._sink is not None and self._planned is None:
                 self._sink.check()
-            self._choose_model(cleaned)
             self._prepared = target, cleaned
         target, cleaned = self._prepared
         return work(self._client(target), cleaned)
@@ -155,14 +154,24 @@ class Invocation:
             self._progress,
         )
 
-    def _choose_model(self, cleaned: Cleaned) -> None:
-        """Replace a model that nobody named, where the connection knows better."""
+    def _choose_model(self, cleaned: Cleaned) -> list[dict[str, str]]:
+        """Replace a defaulted model where the connection knows better, and return the problems of
+        a model that no request to this provider can name: a fan-out would find out once a part."""
         spec = self._manifest.actions.get(self._name)
         target = self._provider
+        problems = []
+        known = {row["path"] for row in cleaned.problems}
         for item in spec.inputs if spec and target else ():
-            if target and item.data_source and item.key in cleaned.defaulted:
-                model = cleaned.values[item.key]
-                cleaned.values[item.key] = self._model(model, target)
+            path = f"/inputs/{item.key}"
+            if not (target and item.data_source) or path in known:
+                continue
+            model = cleaned.values.get(item.key)
+            if isinstance(model, str):
+                if item.key in cleaned.defaulted:
+                    model = cleaned.values[item.key] = self._model(model, target)
+                if fault := target.model_fault(model):
+                    problems.append(problem(path, fault, item.label))
+        return problems
 
     def _model(self, model: str, target: Provider) -> str:
         models = self._manifest.models

@@ -109,6 +109,15 @@ def dumps(value: Any) -> bytes:
         raise ValueError("a value is not JSON") from None
 
 
+def is_encodable(text: str) -> bool:
+    """Whether UTF-8 can carry a text: an unpaired surrogate is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def copy(value: Any) -> Any:
     """Return a deep copy of what is JSON."""
     return json.loads(dumps(value))

@@ -160,7 +160,7 @@ def test_fewer_images_than_asked_for_are_told(connector: Connector) -> None:
     with FaultServer({"json": {"data": [{"b64_json": "iVBORw0KGgo="}]}}) as server:
         inputs = {"prompt": "x", "numImages": 3}
         result = connector.invoke("createImage", inputs, connection(server.url))
-    assert result.meta["warnings"] == ["3 images were asked for, 1 were made."]
+    assert result.meta["warnings"] == ["The provider was asked for 3 images and sent 1."]
 
 
 def test_a_summary_that_lost_a_part_pays_for_no_more(connector: Connector) -> None:

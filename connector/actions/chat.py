@@ -53,7 +53,7 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
         body[parameter] = value
     body = extra.merge(body, inputs.get("extraParameters"), _OWNED)
     answer = TokenLimit(client).post(PATH, body, inputs.get("maxTokens"))
-    choices(answer, client)
+    choices(answer, client, inputs.get("numChoices", 1))
     return answer
 
 
@@ -85,12 +85,12 @@ class TokenLimit:
         return answer
 
 
-def choices(answer: Mapping[str, Any], client: Client) -> list[dict[str, Any]]:
+def choices(answer: Mapping[str, Any], client: Client, count: int = 1) -> list[dict[str, Any]]:
     """Return the choices of a chat answer in the order of their index, once they are ones.
 
-    Raises ConnectorError `invalid_response`.
+    As `indexed`. Raises ConnectorError `invalid_response`.
     """
-    found = indexed(answer, client)
+    found = indexed(answer, client, count)
     for choice in found:
         message = choice.get("message")
         if not isinstance(message, dict):
@@ -100,8 +100,9 @@ def choices(answer: Mapping[str, Any], client: Client) -> list[dict[str, Any]]:
     return found
 
 
-def indexed(answer: Mapping[str, Any], client: Client) -> list[dict[str, Any]]:
-    """Return an answer's choices in the order of their index.
+def indexed(answer: Mapping[str, Any], client: Client, count: int = 1) -> list[dict[str, Any]]:
+    """Return an answer's choices in the order of their index; `count` were asked for, and another
+    number is worth a warning: each is billed.
 
     Raises ConnectorError `invalid_response` where there are none, or they are not objects.
     """
@@ -110,6 +111,9 @@ def indexed(answer: Mapping[str, Any], client: Client) -> list[dict[str, Any]]:
         raise client.invalid("The answer has no choices.")
     if not all(isinstance(choice, dict) for choice in found):
         raise client.invalid("A choice of the answer is not an object.")
+    if len(found) != count:
+        asked = "1 choice" if count == 1 else f"{count} choices"
+        client.warn(f"The provider was asked for {asked} and sent {len(found)}.")
     return sorted(found, key=_index)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from connector.actions import partial
 from connector.actions.writing import Answer, Writer
 from connector.errors import ConnectorError, problem, refused
-from connector.jsontext import UNPAIRED
+from connector.jsontext import UNPAIRED, is_encodable
 from connector.transport.client import Client
 
 
@@ -46,12 +46,11 @@ def create_completions(inputs: Mapping[str, Any], client: Client) -> dict[str, A
 
 def _check(prompts: Sequence[str]) -> None:
     """Refuse a text that cannot be sent before any other is: it would fail alone, and late."""
-    problems = []
-    for index, prompt in enumerate(prompts):
-        try:
-            prompt.encode()
-        except UnicodeEncodeError:
-            problems.append(problem(f"/inputs/messages/{index}", UNPAIRED, "Messages"))
+    problems = [
+        problem(f"/inputs/messages/{index}", UNPAIRED, "Messages")
+        for index, prompt in enumerate(prompts)
+        if not is_encodable(prompt)
+    ]
     if problems:
         raise refused("invalid_input", problems)
 

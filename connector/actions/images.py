@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,8 @@ _MAGIC = {
     b"\xff\xd8\xff": "image/jpeg",
     b"RIFF": "image/webp",
 }
+
+_DATA_URL = re.compile(r"(?i)data:([\w!#$&^.+-]{1,99}/[\w!#$&^.+-]{1,99})[;,]", re.ASCII)
 
 
 def create_image(inputs: Mapping[str, Any], client: Client) -> list[dict[str, Any]]:
@@ -69,8 +72,9 @@ def _generate(body: dict[str, Any], count: int, client: Client) -> list[dict[str
     images = answer.get("data")
     if not isinstance(images, list) or not images:
         raise client.invalid("The answer has no images.")
-    if len(images) < count:
-        client.warn(f"{count} images were asked for, {len(images)} were made.")
+    if len(images) != count:
+        asked = "1 image" if count == 1 else f"{count} images"
+        client.warn(f"The provider was asked for {asked} and sent {len(images)}.")
     return [_image(image, answer, client) for image in images]
 
 
@@ -84,19 +88,28 @@ def _image(image: Any, answer: Mapping[str, Any], client: Client) -> dict[str, A
     }
     if not ("url" in item or "b64_json" in item):
         raise client.invalid("An image of the answer has neither url nor b64_json.")
-    return {**item, "contentType": _content_type(item.get("b64_json"), answer, client)}
+    data = item.get("b64_json", "")
+    if not _is_base64(data):
+        raise client.invalid("An image of the answer is not base64.")
+    kind = _magic(data) or _named_by(item.get("url", "")) or _stated(answer)
+    return {**item, "contentType": kind}
 
 
-def _content_type(data: str | None, answer: Mapping[str, Any], client: Client) -> str:
-    """Return what the image's first bytes say, else what the answer says, else PNG, which both
-    services document as their default."""
-    if data:
-        if not _is_base64(data):
-            raise client.invalid("An image of the answer is not base64.")
-        start = binascii.a2b_base64(data[:16])
-        for magic, kind in _MAGIC.items():
-            if start.startswith(magic):
-                return kind
+def _magic(data: str) -> str | None:
+    """Return the type that the first bytes of a base64 text tell."""
+    start = binascii.a2b_base64(data[:16])
+    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), None)
+
+
+def _named_by(url: str) -> str | None:
+    """Return the type that a `data:` URL names."""
+    match = _DATA_URL.match(url)
+    return match[1].lower() if match else None
+
+
+def _stated(answer: Mapping[str, Any]) -> str:
+    """Return the type that the answer states, else PNG, which both services document as their
+    default."""
     stated = answer.get("output_format")
     return f"image/{stated}" if stated in ("png", "jpeg", "webp") else "image/png"
 

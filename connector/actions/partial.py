@@ -8,11 +8,15 @@ from typing import Any
 from connector.errors import ConnectorError
 from connector.transport.client import Client
 
+_NOTHING_SENT = ("invalid_input", "invalid_connection", "blocked_target")
+"""What refuses a request before it leaves, and refuses all the others for the same reason."""
+
 
 def failure(outcomes: Sequence[Any], data: Any, client: Client, parts: str) -> ConnectorError:
     """Return the error that keeps `data`; `parts` names what failed, such as "prompts".
 
-    With `data` of None nothing was finished, and the code is that of the first failure.
+    With `data` of None nothing was finished, and the code is that of the first failure. Where
+    nothing was even sent, because inputs or connection were refused, that refusal is the error.
     It may be retried where each of the failures may; `sent` says `unknown` as soon as one part
     is done, because repeating the whole would pay for that part twice.
     """
@@ -20,6 +24,8 @@ def failure(outcomes: Sequence[Any], data: Any, client: Client, parts: str) -> C
     cause = next((error for error in errors if error.code != "cancelled"), errors[0])
     sent = {error.sent for error in errors}
     done = len(errors) < len(outcomes)
+    if not done and cause.code in _NOTHING_SENT and client.call.sent == "no":
+        return cause
     code = cause.code if data is None else "partial_failure"
     if cause.code == "internal_error" and not done:
         code = cause.code

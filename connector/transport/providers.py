@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from connector.errors import ConnectorError, problem, refused
+from connector.jsontext import UNPAIRED, is_encodable
 from connector.secret import Secret
 from connector.transport import refusal, target
 from connector.transport.target import Endpoint
@@ -78,8 +79,17 @@ class Provider(NamedTuple):
                 f"?api-version={version}" if version else ""
             )
         if model is not None:
-            path = f"/deployments/{_deployment(model)}{path}"
+            if fault := self.model_fault(model):
+                raise refused("invalid_input", [problem("/inputs/model", fault, "Model")])
+            path = f"/deployments/{quote(model, safe='')}{path}"
         return f"{self.base}{self.surface}{path}?api-version={self.dated}"
+
+    def model_fault(self, model: str) -> str | None:
+        """Return why no request can name this model, None where one can. On the dated surface it
+        is a part of the path, elsewhere of the body, which holds any text."""
+        if self.dated is not None and target.segment_fault(model):
+            return "is not the name of a deployment"
+        return None if is_encodable(model) else UNPAIRED
 
     def _needs_preview(self, path: str) -> bool:
         return self.deploys and path in _PREVIEW_ON_V1
@@ -226,6 +236,9 @@ def _azure(fields: Mapping[str, Any], key: Secret) -> Provider:
     if version and not _DATED.match(version) and version not in ("v1", "preview", "latest"):
         raise _refused("endpoint", "Endpoint", "has an api-version that is no version")
     dated = version if version and _DATED.match(version) else None
+    deployment = unquote(match["deployment"] or "") if match else ""
+    if deployment and target.segment_fault(deployment):
+        raise _refused("endpoint", "Endpoint", "names a deployment that cannot be one")
     return Provider(
         name="azure",
         endpoint=endpoint,
@@ -236,7 +249,7 @@ def _azure(fields: Mapping[str, Any], key: Secret) -> Provider:
         deploys=True,
         dated=dated,
         version=None if dated else version,
-        deployment=unquote(match["deployment"] or "") or None if match else None,
+        deployment=deployment or None,
         deployment_api="images" if endpoint.path.endswith("/images/generations") else "chat",
     )
 
@@ -277,13 +290,6 @@ def _refused(
     field: str, label: str, message: str, code: str = "invalid_connection"
 ) -> ConnectorError:
     return refused(code, [problem(f"/connection/fields/{field}", message, label)])
-
-
-def _deployment(name: str) -> str:
-    if name in (".", "..") or any(mark in name for mark in "/\\%?#"):
-        row = problem("/inputs/model", "is not the name of a deployment", "Model / Deployment Name")
-        raise refused("invalid_input", [row])
-    return quote(name, safe="")
 
 
 _HINTS_NOT_FOUND = {

@@ -217,6 +217,24 @@ def path_fault(url: str) -> str | None:
     return _decoded_fault(path)
 
 
+_PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\Z")
+_SEPARATORS = frozenset("/\\?#%;\u2044\u2215\u29f8")
+"""What ends a segment, begins its parameters or an escape, and what old code pages turn into it."""
+
+
+def segment_fault(name: str) -> str | None:
+    """Return why `name` could be more, or less, than one segment of a path once a server has
+    decoded and normalized it; None where it could not."""
+    if _PLAIN_SEGMENT.match(name):
+        return None
+    folded = unicodedata.normalize("NFKC", name)
+    if not _SEPARATORS.isdisjoint(folded):
+        return "has a character that ends a segment of a path"
+    if not folded.isprintable() or not name.isprintable():
+        return "has a character that is not printable"
+    return None if folded.strip(". ") else "is nothing but dots"
+
+
 def _decoded_fault(path: str) -> str | None:
     # A server may decode more than once, and a proxy before it may normalise: every layer counts.
     for _ in range(10):
