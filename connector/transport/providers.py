@@ -16,6 +16,7 @@ from connector.jsontext import UNPAIRED, is_encodable
 from connector.secret import Secret
 from connector.transport import refusal, target
 from connector.transport.target import Endpoint
+from connector.transport.wording import Meaning
 
 _OPENAI = "https://api.openai.com"
 _DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?\Z")
@@ -128,34 +129,33 @@ class Provider(NamedTuple):
         """
         found = refusal.read(body)
         message = self.secret.scrub_message(found.message or excerpt or f"HTTP {status}")[:2000]
-        code = refusal.classify(status, found, message)
-        if code == "unexpected_redirect":
+        meaning = refusal.classify(status, found, message)
+        if meaning.code == "unexpected_redirect":
             message = f"The server answered {status} with a redirect, which is never followed."
         should = headers.get("x-should-retry", "").strip().lower()
         retryable = {"true": True, "false": False}.get(should, True if status == 409 else None)
         error = ConnectorError(
-            code,
+            meaning.code,
             message,
             sent="rejected",
             retryable=retryable,
             http_status=status,
             provider_code=self._scrubbed(found.code or found.kind),
             provider_param=self._scrubbed(found.param),
-            hint=self._hint(code, found),
+            hint=self._hint(meaning),
         )
+        error.about = meaning.about
         error.final = should == "false"
         return error
 
     def _scrubbed(self, text: str | None) -> str | None:
         return None if text is None else self.secret.scrub_message(text)[:200]
 
-    def _hint(self, code: str, found: refusal.Refusal) -> str | None:
+    def _hint(self, meaning: Meaning) -> str | None:
+        code, about = meaning
         if code == "not_found":
-            deployment = found.code in ("DeploymentNotFound", "model_not_found") or (
-                found.param == "model"
-            )
-            return _HINTS_NOT_FOUND[self.name, deployment]
-        return _HINTS.get((self.name, code)) or _HINTS.get(("", code))
+            return _HINTS_NOT_FOUND[self.name, about == "model"]
+        return _HINTS.get(("", about)) or _HINTS.get((self.name, code)) or _HINTS.get(("", code))
 
 
 def provider(fields: Mapping[str, Any]) -> Provider:
@@ -300,7 +300,7 @@ _HINTS_NOT_FOUND = {
     ("azure", False): "Check Endpoint and API Version: the resource has no such path in this "
     "version (blank selects the v1 API).",
 }
-_HINTS = {
+_HINTS: Mapping[tuple[str, str | None], str] = {
     ("openai", "authentication_failed"): "Check API Key (it begins with sk-) and Organization; "
     "for a key of an Azure resource set Is OpenAI Key to false.",
     ("azure", "authentication_failed"): "Check that API Key belongs to the resource of Endpoint; "
@@ -310,6 +310,7 @@ _HINTS = {
     ("", "quota_exhausted"): "Add credit or raise the spend limit; waiting does not help.",
     ("", "rate_limited"): "Retry later, lower Concurrency, or ask the provider for a higher limit.",
     ("", "content_filtered"): "Change the text; on Azure the deployment's content filter decides.",
+    ("", "length"): "Send a shorter text, or use a model with a larger context.",
     ("", "bad_request"): "Read the message; providerParam names the parameter at fault.",
     ("", "unexpected_redirect"): "Set Endpoint to the address that answers itself.",
 }

@@ -1,6 +1,6 @@
-"""What a provider's refusal says: the parts of its error, and the code that they amount to.
+"""What a provider's refusal says: the parts of its error, and what they amount to.
 
-The codes and sentences are the services' own, kept as tables.
+A message may quote the caller's text: a sentence counts only where a message begins with it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
+from connector import jsontext
 from connector.errors import ConnectorError
+from connector.transport import wording
+from connector.transport.wording import Meaning
 
 
 class Refusal(NamedTuple):
@@ -21,7 +24,10 @@ class Refusal(NamedTuple):
 
 
 def read(body: Any) -> Refusal:
-    """Return the parts of `{"error": {…}}`, of a gateway's flat object, or of FastAPI's."""
+    """Return the parts of `{"error": {…}}`, alone or in a list, of a gateway's flat object, or of
+    FastAPI's."""
+    if isinstance(body, list) and body:
+        body = body[0]
     if not isinstance(body, dict):
         return Refusal()
     error = body.get("error", body)
@@ -29,18 +35,43 @@ def read(body: Any) -> Refusal:
         return Refusal(error)
     if not isinstance(error, dict):
         return Refusal()
-    inner = error.get("innererror") or error.get("inner_error")
-    inner_code = inner.get("code") if isinstance(inner, dict) else None
+    metadata = error.get("metadata")
+    if isinstance(metadata, dict) and (found := _passed_on(metadata)):
+        return found
     message = error.get("message") or error.get("detail")
-    code = error.get("code")
-    if inner_code == "ResponsibleAIPolicyViolation":
-        code = "content_filter"
+    if isinstance(message, dict):
+        message = message.get("error") or message.get("message")
     return Refusal(
         message if isinstance(message, str) else None,
         _text(error.get("type")),
-        _text(code),
+        "content_filter" if _is_filtered(error) else _text(error.get("code")),
         _text(error.get("param")),
     )
+
+
+def _passed_on(metadata: dict[str, Any]) -> Refusal | None:
+    """Return the error of the provider behind a router, which quotes it as JSON."""
+    raw = metadata.get("raw")
+    try:
+        body = jsontext.loads(raw) if isinstance(raw, str) else None
+    except ValueError:
+        return None
+    if isinstance(body, dict) and isinstance(body.get("error"), dict):
+        found = read({"error": {**body["error"], "metadata": None}})
+        return found if found.message else None
+    return None
+
+
+def _is_filtered(error: dict[str, Any]) -> bool:
+    """Whether an error says, where Azure or a router keeps it, that a filter refused the text."""
+    fields = error.get("provider_specific_fields")
+    for place in (error, fields if isinstance(fields, dict) else {}):
+        for key in ("innererror", "inner_error"):
+            inner = place.get(key)
+            if isinstance(inner, dict) and inner.get("code") == "ResponsibleAIPolicyViolation":
+                return True
+    metadata = error.get("metadata")
+    return isinstance(metadata, dict) and "flagged_input" in metadata
 
 
 def _text(value: Any) -> str | None:
@@ -49,58 +80,57 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-_QUOTA = (
-    "insufficient_quota credit_balance_exhausted organization_spend_limit_exceeded "
-    "project_spend_limit_exceeded organization_usage_limit_exceeded billing_hard_limit_reached"
-).split()
-_BY_CODE = {
-    **dict.fromkeys(_QUOTA, "quota_exhausted"),
-    **dict.fromkeys(
-        ("content_filter", "content_policy_violation", "moderation_blocked"), "content_filtered"
-    ),
-    "DeploymentNotFound": "not_found",
-    "model_not_found": "not_found",
-}
-_BY_STATUS = {
-    401: "authentication_failed",
-    402: "quota_exhausted",
-    403: "permission_denied",
-    404: "not_found",
-    407: "permission_denied",
-    408: "timeout",
-    410: "not_found",
-    429: "rate_limited",
-    451: "permission_denied",
-}
-# Compiled where they are used: most processes meet no refusal.
-_TOO_LARGE = r"(?is)request too large.*?limit:? ([0-9,]+).*?requested:? ([0-9,]+)"
-_OTHER_API = (
-    r"(?i)(is|not) a chat model|did you mean to use v1/|"
-    r"(completion|chatcompletion) operation does not work with the specified model"
-)
-
-
-def classify(status: int, found: Refusal, message: str) -> str:
-    """Return the error code of an answer with a status of 300 or more."""
+def classify(status: int, found: Refusal, message: str) -> Meaning:
+    """Return what an answer with a status of 300 or more means; `message` is that of the error,
+    shortened and free of secrets."""
     if status < 400:
-        return "unexpected_redirect"
+        return Meaning("unexpected_redirect")
+    if status in (401, 407):
+        return Meaning(wording.BY_STATUS[status])
+    sentence, classes = _unwrapped(message)
+    for name in (found.code, found.kind, *classes):
+        if name and name.lower() in wording.BY_NAME:
+            return wording.BY_NAME[name.lower()]
     if status >= 500:
-        return "server_error"
-    for name in (found.code, found.kind):
-        if name in _BY_CODE and status != 401:
-            return _BY_CODE[name]
-    if status == 429 and _never_fits(message):
-        return "bad_request"
-    return _BY_STATUS.get(status, "bad_request")
+        return Meaning("server_error")
+    if status == 413 or (status == 429 and _never_fits(sentence)):
+        return wording.LENGTH
+    for statuses, meaning, patterns in wording.SENTENCES:
+        if status in statuses and re.match(f"(?i){'|'.join(patterns)}", sentence):
+            return meaning
+    if status == 404 and found.param == "model":
+        return wording.MODEL
+    return Meaning(wording.BY_STATUS.get(status, "bad_request"))
+
+
+def _unwrapped(message: str) -> tuple[str, list[str]]:
+    """Return the message that gateways pass on, and the names of the exceptions before it."""
+    classes = []
+    for _ in range(wording.MOST_WRAPPERS):
+        match = re.match(wording.WRAPPER, message)
+        if not match:
+            break
+        if match[1]:
+            classes.append(match[1])
+        message = message[match.end() :]
+    return message, classes
+
+
+_LIMIT = r"(?i)limit:? ([0-9][0-9,]{0,14})"
+_REQUESTED = r"(?i)requested:? ([0-9][0-9,]{0,14})"
 
 
 def _never_fits(message: str) -> bool:
     """Whether a 429 says that this request alone is more than the limit."""
-    match = re.search(_TOO_LARGE, message)
-    if not match:
-        return False
-    limit, requested = (int(text.replace(",", "") or "0") for text in match.groups())
-    return requested > limit
+    _, _, rest = message.lower().partition("request too large")
+    limit, requested = _count(_LIMIT, rest), _count(_REQUESTED, rest)
+    return limit is not None and requested is not None and requested > limit
+
+
+_OTHER_API = (
+    r"(?i)(is|not) a chat model|did you mean to use v1/|"
+    r"(completion|chatcompletion) operation does not work with the specified model"
+)
 
 
 def wants_other_api(error: ConnectorError) -> bool:
@@ -137,12 +167,14 @@ def names(error: ConnectorError, parameter: str) -> bool:
 
 def too_long(error: ConnectorError) -> bool:
     """Whether the provider refused a text because it does not fit the model's context."""
-    return error.provider_code == "context_length_exceeded" or (
-        error.http_status in (400, 413) and "maximum context length" in error.message
-    )
+    return error.about == "length"
 
 
-_CONTEXT = r"(?i)maximum context length is ([0-9][0-9,]{0,11})"
+_CONTEXT = (
+    r"(?i)(?:maximum (?:context|prompt|input|model) length (?:is|of)"
+    r"|context (?:length|size)(?: of| is)?|configured limit of|tokens allowed|tokens >"
+    r"|for model with) \(?([0-9][0-9,]{0,11})"
+)
 _PROMPT = (
     r"(?i)(?<![0-9,])([0-9][0-9,]{0,11}) (?:tokens )?"
     r"(?:in (?:your|the) (?:prompt|messages|input)|input tokens)"
