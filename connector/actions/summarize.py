@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
+import os
 import re
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.actions.writing import Answer, Writer, tokens
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, problem, refused
+from connector.jsontext import UNPAIRED, is_encodable
 from connector.transport.client import Client
 from connector.transport.refusal import too_long
 
 _OVERHEAD_TOKENS = 400
 """Room for the instructions around the text."""
 
-_MAX_ROUNDS = 8
-"""How often partial summaries are summarized again before the model is held to be unable."""
+_SMALLEST_TOKENS = 64
+"""A part of so few tokens is not split when it is refused: its length cannot be the reason."""
 
 _BREAKS = [re.compile(mark) for mark in (r"\n\s*\n", r"\n", r"[.!?\u3002\uff01\uff1f]\s*", r"\s")]
 
@@ -25,18 +27,34 @@ def summarize_text(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
     """Return the summary, the model, the choices of the last call, and the usage of all.
 
     A text that does not fit the model's context is split, its parts are summarized side by side,
-    and their summaries are merged by the same means.
+    and their summaries are merged by the same means. Raises ConnectorError `invalid_response`
+    where they do not get shorter. An error's data, the same in shape, are the summaries that were
+    finished before it, None where none was.
     """
-    summary = _Summary(client, inputs)
-    answer = summary.of(inputs["textToSummarize"])
+    problems = [
+        problem(f"/inputs/{key}", UNPAIRED, label)
+        for key, label in (("textToSummarize", "Text to Summarize"), ("language", "Language"))
+        if not is_encodable(inputs.get(key) or "")
+    ]
+    if problems:
+        raise refused("invalid_input", problems)
+    answer = _Summary(client, inputs).of(inputs["textToSummarize"])
     if not answer.text:
         client.warn(f"The model gave no summary (finish_reason {answer.finish_reason}).")
+    return _data(answer.text.strip(), [answer], client)
+
+
+def _data(summary: str, answers: Sequence[Answer], client: Client) -> dict[str, Any]:
     return {
-        "summary": answer.text.strip(),
-        "model": answer.model,
-        "choices": [answer.choice],
+        "summary": summary,
+        "model": answers[-1].model,
+        "choices": [answer.choice for answer in answers],
         "usage": client.call.usage or {},
     }
+
+
+def _joined(answers: Sequence[Answer]) -> str:
+    return "\n\n".join(answer.text for answer in answers)
 
 
 class _Summary:
@@ -44,7 +62,6 @@ class _Summary:
         self._client = client
         self._writer = Writer(client, inputs["model"], inputs.get("maxTokens"))
         self._language = inputs.get("language")
-        self._refusal: ConnectorError | None = None  # of the latest call, for its length
         self._max_tokens = inputs.get("maxTokens")
         self._room = self._fitting()
 
@@ -54,44 +71,105 @@ class _Summary:
         answer_tokens = self._max_tokens or min(
             self._client.policies.legacy_max_tokens, context // 4
         )
-        return max(context - answer_tokens - _OVERHEAD_TOKENS, context // 4)
+        return max(context - answer_tokens - _OVERHEAD_TOKENS, context // 4, _SMALLEST_TOKENS)
 
-    def of(self, text: str, rounds: int = 0) -> Answer:
-        if tokens(text) <= self._room:
-            try:
-                answer = self._write(text)
-            except ConnectorError as error:
-                # The estimate was too low for this text, or nothing is known of the model.
-                if not too_long(error) or len(text) < 2:
-                    raise
-                self._refusal = error.with_traceback(None)
-            else:
-                self._refusal = None
-                return answer
-            self._room = min(self._room, tokens(text) // 2, self._fitting())
-        if rounds >= _MAX_ROUNDS:
-            if self._refusal is not None:
-                raise self._refusal
-            raise self._client.invalid("The model's summaries are as long as their texts.")
-        return self._merged(split(text, self._room), rounds)
+    def of(self, text: str) -> Answer:
+        """Return the summary of a text, in as many rounds as it takes."""
+        answer = self._whole(text)
+        made: list[Answer] = []  # the summaries of the latest round
+        while answer is None:
+            made = self._round(text, made)
+            text = _joined(made)
+            if not text.strip():
+                return made[-1]
+            answer = self._merged(text, made)
+        return answer
 
-    def _merged(self, parts: list[str], rounds: int) -> Answer:
-        # Parts of parts are rare and already run side by side with others: one at a time.
-        limit = None if rounds == 0 else 1
+    def _whole(self, text: str) -> Answer | None:
+        """Return the summary that one call makes, None where the text does not fit one."""
+        size = tokens(text)
+        if size > self._room:
+            return None
+        try:
+            return self._write(text)
+        except ConnectorError as error:
+            # The estimate was too low for this text, or nothing is known of the model.
+            if not too_long(error) or size <= _SMALLEST_TOKENS:
+                raise
+            self._writer.learn(error)
+        told = self._fitting()
+        room = told if told <= size * 3 // 4 else size // 2
+        # A message may be misread: its number alone never makes hundreds of parts of one.
+        self._room = min(self._room, max(room, size // 8))
+        return None
+
+    def _merged(self, text: str, made: list[Answer]) -> Answer | None:
+        """Return the summary of what a round made, None where that does not fit one call."""
+        if tokens(text) > self._room:
+            return None
+        # By a worker as the parts before it: an interrupt then keeps what is finished.
+        (outcome,) = self._client.each(lambda item: [self._whole(item)], [text], 1, needs_all=True)
+        if isinstance(outcome, ConnectorError):
+            outcome.data = _data(text, made, self._client)
+            raise outcome
+        return outcome[0]
+
+    def _round(self, text: str, before: list[Answer]) -> list[Answer]:
+        """Return the summaries of a text's parts; `before` are those that the text consists of,
+        none where it is the caller's own.
+
+        Raises ConnectorError `invalid_response` where a further round would be needed for a text
+        that is not half as long: with that, all rounds together cost twice the parts of the text.
+        """
+        parts = split(text, self._room)
+        progress = _Progress(self._client, tokens(text))
+        kept: list[list[Answer]] = [[] for _ in parts]
         outcomes = self._client.each(
-            lambda part: self.of(part, rounds + 1), parts, limit, needs_all=True
+            lambda index: self._part(parts[index], kept[index], progress),
+            range(len(parts)),
+            needs_all=True,
         )
-        answers = []
-        for outcome in outcomes:
-            if isinstance(outcome, ConnectorError):
-                raise outcome
-            answers.append(outcome)
-        return self.of("\n\n".join(answer.text for answer in answers), rounds + 1)
+        made = [answer for answers in kept for answer in answers]
+        for answer in made:
+            if not answer.text.strip():
+                reason = answer.finish_reason
+                self._client.warn(f"A part of the text got no summary (finish_reason {reason}).")
+        error = self._error(outcomes)
+        if error is None:
+            return made
+        # A part of earlier summaries stands for the one that it did not get.
+        texts = [
+            part if before and isinstance(outcome, ConnectorError) else _joined(answers)
+            for part, outcome, answers in zip(parts, outcomes, kept, strict=True)
+        ]
+        if before or made:
+            summary = "\n\n".join(text for text in texts if text)
+            error.data = _data(summary, [*before, *made], self._client)
+        raise error
+
+    def _error(self, outcomes: Sequence[Any]) -> ConnectorError | None:
+        """Return what ended a round: an interrupt, else the first failure of its own."""
+        errors = [outcome for outcome in outcomes if isinstance(outcome, ConnectorError)]
+        interrupted = self._client.call.interrupted
+        causes = [error for error in errors if (error.code == "cancelled") == interrupted]
+        return next(iter(causes or errors), None)
+
+    def _part(self, text: str, kept: list[Answer], progress: _Progress) -> list[Answer]:
+        """Add a part's summary to `kept`, or those of its own parts where it does not fit."""
+        answer = self._whole(text)
+        if answer is None:
+            for part in split(text, self._room):
+                self._part(part, kept, progress)
+            return kept
+        kept.append(answer)
+        error = progress.add(tokens(text), tokens(answer.text), self._room)
+        if error is not None:
+            raise error
+        return kept
 
     def _write(self, text: str) -> Answer:
-        # The mark follows from the text: a text cannot contain it by design, and so cannot end
-        # the part that is data.
-        mark = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:12]
+        # A text cannot end the part that is data: nobody knows the mark before the call.
+        mark = os.urandom(16).hex()
         language = f"in {self._language}" if self._language else "in the language of the text"
         instructions = (
             f"You summarize texts. The text to summarize stands between the lines <text {mark}> "
@@ -104,6 +182,30 @@ class _Summary:
             {"role": "user", "content": marked},
         ]
         return self._writer.write(messages, f"{instructions}\n\n{marked}\n\nSummary:")
+
+
+class _Progress:
+    """Whether a round is worth its money, told as early as it shows. Thread-safe."""
+
+    def __init__(self, client: Client, size: int) -> None:
+        self._client = client
+        self._size = size
+        self._made = 0
+        self._lock = threading.Lock()
+
+    def add(self, size: int, summary: int, room: int) -> ConnectorError | None:
+        """Count a part and its summary, in tokens; return the error where no further round could
+        be worth it: the summaries neither fit into one call nor are they half of their text."""
+        with self._lock:
+            self._made += summary
+            made = self._made
+        # That a short rest gets longer proves nothing.
+        repeats = size >= room // 2 and summary >= size
+        if not repeats and made <= max(room, self._size // 2):
+            return None
+        error = self._client.invalid("The model's summaries are not shorter than their texts.")
+        error.hint = "Choose another model, or lower Max Tokens, which limits each summary."
+        return error
 
 
 def split(text: str, room: int) -> list[str]:

@@ -63,6 +63,11 @@ class Writer:
         """The tokens that prompt and answer may have together, as far as is known by now."""
         return self._context_with(self._legacy)
 
+    def learn(self, error: ConnectorError) -> None:
+        """Take the context that a refusal for a text's length tells, if it tells one."""
+        context, _ = context_of(error)
+        self._context = context or self._context
+
     def _context_with(self, legacy: bool) -> int:
         default = _LEGACY_CONTEXT if legacy else self._client.policies.default_context_tokens
         return self._context or default

@@ -46,7 +46,7 @@ BY_NAME = {
         (
             LENGTH,
             "context_length_exceeded contextwindowexceedederror exceed_context_size_error "
-            "model_max_prompt_tokens_exceeded tokens_limit_reached request_too_large",
+            "model_max_prompt_tokens_exceeded",
         ),
     )
     for name in names.split()
