@@ -189,6 +189,21 @@ def test_a_connection_that_dies_under_a_request_is_repeated_with_a_warning(
 
 
 @pytest.mark.parametrize(
+    ("head", "attempts"), [("\0\0\x06\x04\0\0\0\0\0", 2), ("HTTP/1.1 200 OK\r\nbad\r\n\r\n", 1)]
+)
+def test_what_is_no_http_may_be_the_rest_of_an_earlier_answer(
+    connector: Connector, head: str, attempts: int
+) -> None:
+    """So it is repeated once, where the connection was used before, and not on one of its own."""
+    with FaultServer([{"json": 1}, {"raw": head}]) as server:
+        assert get(connector, fields(server.url)) == 1
+        result = connector.invoke("rawRequest", {**GET, "maxRetries": 3}, fields(server.url))
+    assert result.error is not None
+    assert (result.error.code, result.error.retryable) == ("protocol_error", False)
+    assert result.meta["attempts"] == attempts
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         {"status": 400, "repeat": {"text": "x", "times": 300_000}},

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from connector.transport.answer import StrictResponse
+from connector.transport.answer import Malformed, StrictResponse
 
 NAMES = st.text(string.ascii_letters + string.digits + "-_.!#$%&'*+^`|~", min_size=1)
 VALUES = st.text(
@@ -31,7 +31,7 @@ class Wire:
         self._data = data
 
     def makefile(self, mode: str) -> Any:
-        return io.BytesIO(self._data)
+        return io.BufferedReader(io.BytesIO(self._data))
 
 
 def read(data: bytes, kind: type[http.client.HTTPResponse] = StrictResponse, **more: Any) -> Any:
@@ -101,7 +101,7 @@ def test_whatever_comes_ends_as_one_kind_of_exception(rest: bytes, start: bytes)
     ],
 )
 def test_a_doubtful_head_is_refused(line: str) -> None:
-    with pytest.raises(http.client.HTTPException):
+    with pytest.raises(Malformed):
         read(f"HTTP/1.1 200 OK\r\n{line}\r\n\r\n".encode("latin-1"))
 
 
@@ -142,7 +142,7 @@ def test_a_folded_line_is_one_value() -> None:
 def test_interim_answers_are_passed_over_but_not_without_end() -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
     assert read(interim + head([("a", "b")])).headers.items() == [("a", "b")]
-    with pytest.raises(http.client.HTTPException, match="interim"):
+    with pytest.raises(Malformed, match="interim"):
         read(interim * 10 + head([]))
 
 
@@ -150,5 +150,5 @@ def test_interim_answers_are_passed_over_but_not_without_end() -> None:
     "status", ["HTTP/2 200 OK", "HTTP/1.1 2000 OK", "HTTP/1.1 20 OK", "ICY 200 OK", "200 OK", ""]
 )
 def test_a_status_line_that_is_none_is_refused(status: str) -> None:
-    with pytest.raises(http.client.BadStatusLine):
+    with pytest.raises(Malformed):
         read(head([], status))

@@ -15,6 +15,7 @@ _MAX_LINES = 100
 _MAX_LINE = 1 << 16
 
 # None of these tries a long line again and again: the white space around is stripped afterwards.
+_BEGINNING = b"HTTP/"
 _STATUS = re.compile(rb"HTTP/1\.([0-9]) +([0-9]{3})(?: ([^\r\n\0]*))?\r?\n\Z")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)\r?\n\Z")
 _FOLDED = re.compile(rb"[ \t]([^\r\n\0]*)\r?\n\Z")
@@ -22,6 +23,19 @@ _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(;[^\n]*)?\r?\n\Z")
 _LENGTH = re.compile(r"[0-9]{1,18}\Z")
 
 Pairs = list[tuple[str, str]]
+
+
+class Malformed(http.client.HTTPException):
+    """A head that its server wrote wrong, and will write just as wrong again: no attempt follows.
+
+    Whatever breaks off, and a body that was damaged under way, is another exception: the next
+    answer may be whole. The text is ours, and quotes nothing of the head.
+    """
+
+
+class NotHttp(Malformed):
+    """What begins like no answer at all. On a connection that was used before, it may be the rest
+    of an answer to an earlier request."""
 
 
 class StrictResponse(http.client.HTTPResponse):
@@ -37,7 +51,7 @@ class StrictResponse(http.client.HTTPResponse):
             if not 100 <= status < 200 or status == 101:
                 break
         else:
-            raise http.client.HTTPException("too many interim answers")
+            raise Malformed("too many interim answers")
         self.code = self.status = status
         self.reason = reason
         self.version = 11 if minor else 10
@@ -49,15 +63,18 @@ class StrictResponse(http.client.HTTPResponse):
     def _line(self) -> bytes:
         line: bytes = self.fp.readline(_MAX_LINE + 1)
         if len(line) > _MAX_LINE:
-            raise http.client.LineTooLong("head")
+            raise Malformed("a line that is too long")
         if not line.endswith(b"\n"):
             raise http.client.RemoteDisconnected("the head of the answer breaks off")
         return line
 
     def _status_line(self) -> tuple[int, int, str]:
+        # Not `_line` at once: what is no HTTP may never end its line, or have none.
+        if not _BEGINNING.startswith(self.fp.peek(1)[: len(_BEGINNING)]):
+            raise NotHttp("not HTTP")
         match = _STATUS.match(self._line())
         if not match:
-            raise http.client.BadStatusLine("status line")
+            raise Malformed("a bad status line")
         return int(match[1]), int(match[2]), (match[3] or b"").decode("latin-1").strip()
 
     def _header_lines(self) -> Pairs:
@@ -73,18 +90,18 @@ class StrictResponse(http.client.HTTPResponse):
                 more = match[1].decode("latin-1").strip(" \t")
                 pairs[-1] = name, f"{value} {more}".strip(" \t")
             else:
-                raise http.client.HTTPException("header line")
-        raise http.client.HTTPException("too many headers")
+                raise Malformed("a bad header line")
+        raise Malformed("too many header lines")
 
     def _frame(self, pairs: Pairs) -> None:
         """Decide where the body ends, and whether the connection ends with it."""
         codings = [value.lower() for value in _named("transfer-encoding", pairs)]
         if codings and codings != ["chunked"]:
-            raise http.client.UnknownTransferEncoding("transfer-encoding")
+            raise Malformed("an unknown transfer coding")
         lines = _named("content-length", pairs)
         lengths = {length.strip() for line in lines for length in line.split(",")}
         if len(lengths) > 1 or not all(_LENGTH.match(length) for length in lengths):
-            raise http.client.HTTPException("content-length")
+            raise Malformed("a bad length")
         self.chunked = bool(codings)
         self.chunk_left = None
         self.length = int(lengths.pop()) if lengths and not codings else None

@@ -12,6 +12,7 @@ from urllib3.exceptions import HTTPError
 from connector.errors import ConnectorError
 from connector.interruptions import find_external
 from connector.secret import Secret
+from connector.transport.answer import Malformed
 
 CHUNK = 1 << 16
 _BOMB_BYTES = 16 << 20
@@ -57,7 +58,7 @@ def decoded(raw: Any, headers: Mapping[str, str], limit: int) -> Iterator[bytes]
     codings = [c.strip().lower() for c in headers.get("content-encoding", "").split(",")]
     codings = [c for c in codings if c not in ("", "identity")]
     if len(codings) > 1 or (codings and codings[0] not in ("gzip", "x-gzip", "deflate")):
-        raise http.client.UnknownTransferEncoding("content-encoding")
+        raise Malformed("an unknown content coding")
     if codings:
         pieces = _inflated(pieces, codings[0])
     size = 0

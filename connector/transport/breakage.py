@@ -13,6 +13,7 @@ from urllib3.exceptions import SSLError
 
 from connector.errors import ConnectorError
 from connector.interruptions import chain, find_external
+from connector.transport.answer import Malformed, NotHttp
 from connector.transport.connection import Exchange
 
 _ENDS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)
@@ -48,7 +49,13 @@ def error(broken: Exception, exchange: Exchange, answered: bool) -> ConnectorErr
         code, words = "connection_lost", "broke before the answer was complete"
     else:
         code, words = "protocol_error", "did not carry well-formed HTTP"
-    return ConnectorError(code, f"The connection {words} ({_what(broken)}).", sent=sent)
+    message = f"The connection {words} ({_what(broken)})."
+    return ConnectorError(code, message, sent=sent, retryable=_may_pass(broken, exchange))
+
+
+def _may_pass(broken: Exception, exchange: Exchange) -> bool:
+    """Whether the next answer may be a good one."""
+    return not _has(broken, Malformed) or (not exchange.fresh and _has(broken, NotHttp))
 
 
 def _unsent(broken: Exception) -> ConnectorError:
@@ -98,7 +105,8 @@ def _is_loss(error: Exception) -> bool:
 
 def _what(error: Exception) -> str:
     """Name an exception's innermost cause by its type: its text may quote an address or a key."""
-    return type(list(chain(error))[-1]).__name__
+    cause = list(chain(error))[-1]
+    return str(cause) if isinstance(cause, Malformed) else type(cause).__name__
 
 
 def _tunnel_status(error: Exception) -> str | None:

@@ -26,17 +26,18 @@ from connector.transport.dialing import dial
 
 
 class Exchange:
-    """One attempt as its connection sees it: the time it has, whether anything left, and whether
-    its socket was shut down from outside (`cut`).
+    """One attempt as its connection sees it: the time it has, whether anything left, whether its
+    connection is its own (`fresh`), and whether its socket was shut down from outside (`cut`).
 
     It keeps the socket itself: the connection forgets its own when the answer will end with it.
     """
 
-    __slots__ = ("_guarded", "_sock", "cut", "deadline", "sent")
+    __slots__ = ("_guarded", "_sock", "cut", "deadline", "fresh", "sent")
 
     def __init__(self, deadline: Deadline) -> None:
         self.deadline = deadline
         self.sent = False
+        self.fresh = False
         self.cut = False
         self._sock: Any = None
         self._guarded = False
@@ -103,6 +104,7 @@ class _Checked:
         try:
             super().connect()  # type: ignore[misc] # of the urllib3 class beside this one
         finally:
+            current.exchange.fresh = True
             current.exchange.sent = False  # a proxy may have seen CONNECT, nobody the request
 
     def send(self: Any, data: Any) -> None:

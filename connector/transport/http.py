@@ -24,6 +24,7 @@ from urllib3.util import Timeout
 from connector.errors import ConnectorError
 from connector.secret import Secret
 from connector.transport import body, breakage, connection
+from connector.transport.answer import Malformed
 from connector.transport.deadline import Deadline
 from connector.transport.wire import Answer, Limits, Request
 
@@ -223,7 +224,7 @@ class Sender:
         headers = self._headers(list(raw.headers.items()))
         status = raw.status
         if not 200 <= status <= 599:
-            raise http.client.BadStatusLine("status")
+            raise Malformed("a status beyond all")
         if status >= 300:
             content = body.beginning(raw, headers, limits.error)
         elif write is not None:

@@ -40,7 +40,7 @@ def raw(
 
     def covers(error: ConnectorError) -> bool:
         if error.code in _TRANSPORT:
-            return True
+            return error.retryable
         status = error.http_status or 0
         if error.final:
             return False
