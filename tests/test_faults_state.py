@@ -387,7 +387,9 @@ def test_an_early_answer_is_read_over_tls_too(connector: Connector, tmp_path: Pa
         to = fields(url, caFile=str(ca_file(tmp_path)))
         result = connector.invoke("rawRequest", inputs, to)
     assert result.error is not None
-    assert (result.error.code, result.error.sent) == ("bad_request", "rejected")
+    # The reset may overtake the answer, as without TLS.
+    found = (result.error.code, result.error.sent)
+    assert found in [("bad_request", "rejected"), ("connection_lost", "unknown")]
 
 
 def test_a_deadline_ends_what_is_attached_and_nothing_else() -> None:
