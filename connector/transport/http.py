@@ -96,7 +96,7 @@ class Session:
         pid = os.getpid()
         adapter = self._adapters.get(pid)
         if adapter is None:
-            for parent in [key for key in self._adapters if key != pid]:
+            for parent in [key for key in list(self._adapters) if key != pid]:
                 self._adapters.pop(parent, None)  # its sockets are the parent's: never used here
             adapter = _Adapter(_tls_context(self._ca_file) if self._needs_tls else None)
             adapter = self._adapters.setdefault(pid, adapter)
