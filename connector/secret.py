@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import quote
+
+from connector import escapes
+
+T = TypeVar("T")
 
 MASK = "***"
 
@@ -18,14 +22,12 @@ garble it."""
 _SHORTEST_WORD = 4
 """Of these the whole word is masked, in messages only."""
 
-_ESCAPE = re.compile(
-    r"\\+u00(?P<json>[0-9a-f]{2})|%(?:25)*(?P<url>[0-9a-f]{2})|"
-    r"&#x0*(?P<html>[0-9a-f]{2});|&#0*(?P<number>[0-9]{2,3});|&(?P<name>amp|lt|gt|quot);|\\+",
-    re.IGNORECASE,
-)
-_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"'}
-_LAYERS = 4
-"""How often an answer may have escaped what it quotes: JSON in JSON, in an address, in a page."""
+_TICKS = 4096
+"""Values of a list or an object between two looks at the clock."""
+
+
+def _no_tick() -> None:
+    pass
 
 
 class Secret:
@@ -33,9 +35,12 @@ class Secret:
 
     It refuses to be pickled. `reveal()` is called only where the value is put on the wire.
     `also` are texts that its scrubber masks with it, such as a proxy's password.
+
+    Scrubbing takes time and memory in proportion to the text. Where a method takes `tick`, it is
+    called now and again while the work goes on, and may raise to end it.
     """
 
-    __slots__ = ("__forms", "__value", "longest")
+    __slots__ = ("__forms", "__value", "_shortest", "longest")
 
     def __init__(self, value: str, *also: str) -> None:
         self.__value = value
@@ -44,32 +49,59 @@ class Secret:
         self.__forms = [(form, form.encode()) for form in sorted(forms, key=len, reverse=True)]
         self.longest = max((len(needle) for _, needle in self.__forms), default=0)
         """The length in bytes of the longest form that `scrub_bytes` looks for; 0 for none."""
+        self._shortest = min((len(form) for form, _ in self.__forms), default=0)
 
     def reveal(self) -> str:
         """Return the value itself."""
         return self.__value
 
-    def scrub(self, text: str) -> str:
-        """Return `text` with every occurrence of the value masked, in any usual form.
+    def scrub(self, text: str, tick: Callable[[], object] = _no_tick) -> str:
+        """Return `text` with every occurrence of the value masked, in any usual form; `text` itself
+        where there is none.
 
         A text that hides the value behind escapes is returned without them.
         """
-        text = self._masked(text)
-        plain = text
-        for _ in range(_LAYERS if self.longest else 0):
-            before, plain = plain, _ESCAPE.sub(_unescaped, plain)
-            if plain == before:
+        if len(text) < self._shortest or not self.longest:
+            return text
+        result = shown = self._masked(text)
+        for _ in range(escapes.LAYERS):
+            before, shown = shown, escapes.unescaped(shown, tick)
+            if shown == before:
                 break
-            if (masked := self._masked(plain)) is not plain:
-                return masked
-        return text
+            masked = self._masked(shown)
+            if masked is not shown:
+                result = shown = masked
+        return result
 
     def scrub_message(self, text: str) -> str:
         """Return a sentence with the value masked, a short one too where it stands as a word."""
         if _SHORTEST_WORD <= len(self.__value) < _SHORTEST:
-            word = rf"(?<![\w-]){re.escape(self.__value)}(?![\w-])"
-            return re.sub(word, MASK, text)
+            text = re.sub(rf"(?<![\w-]){re.escape(self.__value)}(?![\w-])", MASK, text)
         return self.scrub(text)
+
+    def scrub_beginning(self, text: str) -> str:
+        """Return a sentence that was cut off, with the value masked, and without an end in which
+        the value may begin: what is left of it could not be told from other text later."""
+        result = shown = self._ended(self.scrub_message(escapes.closed(text)))
+        for _ in range(escapes.LAYERS):
+            before, shown = shown, escapes.closed(escapes.unescaped(shown, _no_tick))
+            if shown == before:
+                break
+            ended = self._ended(shown)
+            if ended is not shown:
+                result = shown = ended
+        return result
+
+    def _ended(self, text: str) -> str:
+        """Return `text` without the longest end that one of the forms begins with."""
+        forms = [form for form, _ in self.__forms]
+        if len(self.__value) >= _SHORTEST_WORD:
+            forms.append(self.__value)
+        end = text[-max(map(len, forms), default=0) :]
+        for start in range(len(end)):
+            if any(form.startswith(end[start:]) for form in forms):
+                return text[: start - len(end)]
+        return text
 
     def _masked(self, text: str) -> str:
         for form, _ in self.__forms:
@@ -77,12 +109,17 @@ class Secret:
                 text = text.replace(form, MASK)
         return text
 
-    def may_be_in(self, data: bytes) -> bool:
-        """Whether the text that `data` encodes could show the value: a cheap look, so that most
-        answers are spared the search of each of their texts."""
-        return bool(self.longest) and any(
-            needle in data for needle in (*(needle for _, needle in self.__forms), *_MARKS)
-        )
+    def is_in(self, data: bytes, tick: Callable[[], object] = _no_tick) -> bool:
+        """Whether the JSON text that `data` encodes shows the value: one look at the whole, which
+        spares most answers the search of each of their texts."""
+        if not self.longest:
+            return False
+        if any(needle in data for _, needle in self.__forms):
+            return True
+        if not any(mark in data for mark in _MARKS):
+            return False
+        text = data.decode("latin-1")
+        return self.scrub(text, tick) is not text
 
     def scrub_bytes(self, data: bytes) -> bytes:
         """Return `data` with the value masked where it stands in one of its usual forms; `data`
@@ -92,7 +129,7 @@ class Secret:
                 data = data.replace(needle, MASK.encode())
         return data
 
-    def scrub_json(self, value: Any) -> Any:
+    def scrub_json(self, value: Any, tick: Callable[[], object] = _no_tick) -> Any:
         """Return JSON data with every occurrence masked in its texts, keys included; lists and
         objects are changed in place, however deep they nest."""
         whole = [value]
@@ -100,11 +137,13 @@ class Secret:
         while pending:
             node = pending.pop()
             if isinstance(node, dict):
-                for key in [key for key in node if self.scrub(key) != key]:
+                for key in [k for k in _ticking(node, tick) if self.scrub(k, tick) is not k]:
                     node[self.scrub(key)] = node.pop(key)
-            for key, item in list(node.items() if isinstance(node, dict) else enumerate(node)):
+            # No list of pairs: it would take more memory than what it lists.
+            pairs = node.items() if isinstance(node, dict) else enumerate(node)
+            for key, item in _ticking(pairs, tick):
                 if isinstance(item, str):
-                    node[key] = self.scrub(item)
+                    node[key] = self.scrub(item, tick)
                 elif isinstance(item, dict | list):
                     pending.append(item)
         return whole[0]
@@ -127,29 +166,34 @@ class Secret:
         raise TypeError("a secret is never pickled")
 
 
-_MARKS = (b"\\u", b"\\/", b"%", b"&")
+_MARKS = (b"\\u", b"\\x", b"\\/", b"\\\\", b"%", b"&")
 """What an escape begins with, as JSON may spell it."""
 
 
-def _unescaped(match: re.Match[str]) -> str:
-    kind, text = match.lastgroup, match[match.lastgroup or 0]
-    if kind is None:  # a backslash that escapes nothing but itself
-        return ""
-    if kind == "name":
-        return _NAMED[text.lower()]
-    return chr(int(text, 10 if kind == "number" else 16))
+def _ticking(items: Iterable[T], tick: Callable[[], object]) -> Iterator[T]:
+    for count, item in enumerate(items):
+        if not count % _TICKS:
+            tick()
+        yield item
 
 
 def _forms(text: str) -> Iterator[str]:
     """Yield the ways in which an answer may quote `text`."""
+    raw = text.encode()
     in_json = json.dumps(text)[1:-1]
     in_url = quote(text, safe="")
     yield from (text, text.lower(), text.upper())  # a host's name, a header's
     yield from (in_json, in_json.replace("/", "\\/"), in_url, quote(text))
     yield re.sub("%..", lambda match: match[0].lower(), in_url)
+    yield text.replace("~", "~0").replace("/", "~1")  # in a JSON pointer
+    yield text.encode().decode("latin-1")
+    # A text that looks like escapes itself is shown without them too.
+    for _ in range(escapes.LAYERS):
+        text = escapes.unescaped(text, _no_tick)
+        if len(text) >= _SHORTEST:
+            yield text
     # base64 of a text that contains this one, wherever it begins: the characters that also
     # depend on its neighbours are left out.
-    raw = text.encode()
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + raw).decode()
         known = (before + len(raw)) * 8 // 6

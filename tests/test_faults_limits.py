@@ -73,6 +73,13 @@ def test_a_decompression_bomb_does_not_reach_the_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_answer_full_of_escapes_is_searched_with_bounded_memory() -> None:
+    body = {"before": '{"choices": "', "text": "ab%41", "times": 2 * MIB, "after": '"}'}
+    code, grown = growth({"repeat": body}, "createChatCompletion")
+    assert code == "invalid_response"
+    assert grown < 6 * 10 * MIB
+
+
 def test_a_large_file_is_streamed(tmp_path: Path) -> None:
     body = {"repeat": {"text": "0123456789abcdef", "times": 4 * MIB}}
     code, grown = growth(body, "rawRequest", str(tmp_path / "out"))

@@ -220,7 +220,7 @@ def _read_json(answer: Answer, client: Client) -> Any:
 
 def _read_text(answer: Answer, client: Client) -> str:
     text = client.readable(answer).decode(charsets.of(_kind(answer)), errors="replace")
-    return client.provider.secret.scrub(text)
+    return client.provider.secret.scrub(text, client.tick)
 
 
 def _read_binary(answer: Answer, client: Client) -> dict[str, Any]:

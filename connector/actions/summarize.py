@@ -150,7 +150,7 @@ class _Summary:
     def _error(self, outcomes: Sequence[Any]) -> ConnectorError | None:
         """Return what ended a round: an interrupt, else the first failure of its own."""
         errors = [outcome for outcome in outcomes if isinstance(outcome, ConnectorError)]
-        interrupted = self._client.call.interrupted
+        interrupted = self._client.call.deadline.ended_by is not None
         causes = [error for error in errors if (error.code == "cancelled") == interrupted]
         return next(iter(causes or errors), None)
 

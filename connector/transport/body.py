@@ -40,8 +40,9 @@ def whole(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
     return b"".join(decoded(raw, headers, limit))
 
 
-def beginning(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
-    """Return the beginning of an error's body; one that breaks off is still an error's body."""
+def beginning(raw: Any, headers: Mapping[str, str], limit: int) -> tuple[bytes, bool]:
+    """Return the beginning of an error's body, and whether it is not the whole: one that breaks
+    off is still an error's body."""
     pieces: list[bytes] = []
     try:
         for piece in decoded(raw, headers, limit):
@@ -49,7 +50,8 @@ def beginning(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
     except (ConnectorError, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
         if find_external(error) is not None:
             raise
-    return b"".join(pieces)
+        return b"".join(pieces), True
+    return b"".join(pieces), False
 
 
 def decoded(raw: Any, headers: Mapping[str, str], limit: int) -> Iterator[bytes]:

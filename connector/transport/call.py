@@ -117,9 +117,10 @@ class Call:
         log.error("internal error in %s: %s at %s", self.name, kind, place)
         return ConnectorError("internal_error", f"{kind} at {place}.", sent=self.sent)
 
-    def check(self) -> None:
-        """Raise ConnectorError where the action was cancelled or its time is over."""
-        self.deadline.check()
+    def check(self, sent: str = "no") -> None:
+        """Raise ConnectorError where the action was cancelled or its time is over; `sent` is
+        what has become of the request."""
+        self.deadline.check(sent=sent)
 
     def wait(self, seconds: float) -> None:
         """Sleep, at most until the action is cancelled or its time is over."""
@@ -145,15 +146,23 @@ class Call:
                 self.usage = add(self.usage or {}, usage)
 
 
-def add(total: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Return two usage objects added up, nested counts included."""
+_MOST_COUNTS = 64
+"""Counts of one object, and objects within it: a provider has a dozen."""
+
+
+def add(total: Mapping[str, Any], more: Mapping[str, Any], nested: int = 2) -> dict[str, Any]:
+    """Return two usage objects added up, counts of `nested` levels included.
+
+    New names beyond _MOST_COUNTS are left out: thousands of answers may be added up.
+    """
     result = dict(total)
     for key, value in more.items():
-        if isinstance(value, dict):
-            old = result.get(key)
-            result[key] = add(old if isinstance(old, dict) else {}, value)
+        old = result.get(key)
+        if old is None and len(result) >= _MOST_COUNTS:
+            continue
+        if isinstance(value, dict) and nested:
+            result[key] = add(old if isinstance(old, dict) else {}, value, nested - 1)
         elif _is_count(value):
-            old = result.get(key)
             result[key] = value + (old if _is_count(old) else 0)
     return result
 

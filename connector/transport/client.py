@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from connector import facts, jsontext
 from connector.errors import ConnectorError
+from connector.interruptions import is_external
 from connector.secret import MASK
 from connector.sink import Sink
 from connector.transport import budget, retry
@@ -131,14 +132,25 @@ class Client:
                     continue
             raise Planned
         batch: Batch[T] = Batch(work, items, self.call, self._progress, needs_all)
+        known = False
         if threading.get_ident() == self._caller:  # in a worker it is a part of another batch
             self._batches += 1
-            if len(self.call.batches) >= self._batches:
-                known: Batch[T] = self.call.batches[self._batches - 1]
-                return known.outcomes()
-            self.call.batches.append(batch)
-        batch.start(concurrency or self.policies.concurrency)
-        return batch.outcomes()
+            known = len(self.call.batches) >= self._batches
+            if known:
+                batch = self.call.batches[self._batches - 1]
+            else:
+                self.call.batches.append(batch)
+        limit = concurrency or self.policies.concurrency
+        while True:
+            try:
+                if not known:
+                    known = True
+                    batch.start(limit)
+                return batch.outcomes()
+            except BaseException as end:
+                if not is_external(end):
+                    raise
+                self.call.deadline.end(end)
 
     def send(self, request: Request, rule: retry.Rule, sink: Sink | None = None) -> Answer:
         """Return the answer of a success, after the retries that `rule` allows."""
@@ -169,7 +181,7 @@ class Client:
 
     def _failure(self, answer: Answer) -> ConnectorError:
         error = self.provider.failure(
-            answer.status, answer.headers, _parsed(answer.body), self.excerpt(answer.body)
+            answer.status, answer.headers, _parsed(answer.body), self.excerpt(answer)
         )
         error.request_id = answer.request_id
         error.retry_after_ms = retry.requested_delay_ms(
@@ -177,10 +189,16 @@ class Client:
         )
         return error
 
-    def excerpt(self, body: bytes) -> str:
+    def excerpt(self, answer: Answer) -> str:
         """Return the beginning of a body as one line of text."""
-        text = body[: _EXCERPT * 8].decode(errors="replace").replace("\0", "")
-        return self.provider.secret.scrub_message(" ".join(text.split()))[:_EXCERPT]
+        secret, size = self.provider.secret, _EXCERPT * 8
+        text = answer.body[:size].decode(errors="replace").replace("\0", "")
+        line = " ".join(text.split())
+        # Masked before it is cut, here and where the body itself was: of half a key nothing more
+        # would be known.
+        if answer.cut or len(answer.body) > size:
+            return secret.scrub_beginning(line)[:_EXCERPT]
+        return secret.scrub_message(line)[:_EXCERPT]
 
     def _object(self, answer: Answer) -> dict[str, Any]:
         try:
@@ -201,8 +219,13 @@ class Client:
         secret, text = self.provider.secret, self.readable(answer)
         if text.count(b"[") + text.count(b"{") > _MOST_NODES or text.count(b",") > 8 * _MOST_NODES:
             raise self._too_large("has too many values")
+        hides = secret.is_in(text, self.tick)
         value = jsontext.loads(text)
-        return secret.scrub_json(value) if secret.may_be_in(answer.body) else value
+        return secret.scrub_json(value, self.tick) if hides else value
+
+    def tick(self) -> None:
+        """Raise ConnectorError where the action's time is over, while an answer is worked on."""
+        self.call.check("unknown")
 
     def readable(self, answer: Answer) -> bytes:
         """Return a body that is to become a text. Raises ConnectorError `response_too_large`
@@ -225,7 +248,7 @@ class Client:
 
     def invalid(self, message: str, answer: Answer | None = None) -> ConnectorError:
         """Return the error of an answer that is not what the action needs."""
-        excerpt = f" It begins: {self.excerpt(answer.body)}" if answer and answer.body else ""
+        excerpt = f" It begins: {self.excerpt(answer)}" if answer and answer.body else ""
         return ConnectorError(
             "invalid_response",
             message + excerpt,

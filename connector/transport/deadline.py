@@ -78,14 +78,16 @@ class Deadline:
         """Return the seconds left, 0 or less where there are none."""
         return self.at - self._monotonic()
 
-    def check(self, when: str = "") -> None:
-        """Raise ConnectorError `cancelled` or `deadline_exceeded` where it is over."""
+    def check(self, when: str = "", sent: str = "no") -> None:
+        """Raise ConnectorError `cancelled` or `deadline_exceeded` where it is over.
+
+        `when` ends the sentence, as in "while connecting".
+        """
         if self.cancelled.is_set():
-            raise ConnectorError("cancelled", "The action was interrupted.")
+            raise ConnectorError("cancelled", "The action was interrupted.", sent=sent)
         if self.remaining() <= 0:
-            raise ConnectorError(
-                "deadline_exceeded", f"The action's time was over {when}".rstrip() + "."
-            )
+            message = f"The action's time was over {when}".rstrip()
+            raise ConnectorError("deadline_exceeded", f"{message}.", sent=sent)
 
     def limit(self, seconds: float) -> None:
         """Let the action take `seconds` in all, counted from its beginning."""

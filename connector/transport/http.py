@@ -207,7 +207,8 @@ class Sender:
             if raw is not None:
                 raw.close()
             if log.isEnabledFor(logging.DEBUG):
-                url = self._secret.scrub(request.url.partition("?")[0])  # a caller may repeat it
+                # A caller may repeat the key, which may hold a question mark itself.
+                url = self._secret.scrub(request.url).partition("?")[0]
                 took = (time.perf_counter() - started) * 1000
                 log.debug("%s %s -> %s in %.0f ms", request.method, url, status, took)
         # Raised outside the handler: the library's exception holds the request, and so the key.
@@ -225,8 +226,9 @@ class Sender:
         status = raw.status
         if not 200 <= status <= 599:
             raise Malformed("a status beyond all")
+        cut = False
         if status >= 300:
-            content = body.beginning(raw, headers, limits.error)
+            content, cut = body.beginning(raw, headers, limits.error)
         elif write is not None:
             pieces = body.decoded(raw, headers, limits.body)
             for piece in body.scrubbed(pieces, self._secret):
@@ -235,7 +237,7 @@ class Sender:
         else:
             content = body.whole(raw, headers, limits.body)
         request_id = headers.get("x-request-id") or headers.get("apim-request-id")
-        return Answer(status, headers, content, request_id)
+        return Answer(status, headers, content, request_id, cut)
 
     def _headers(self, pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
         text = "\n".join(f"{name}\n{value}" for name, value in pairs)

@@ -27,12 +27,14 @@ class Request(NamedTuple):
 
 class Answer(NamedTuple):
     """A whole answer. Header names are in lower case; the body is decoded of its compression, and
-    may quote the key: who passes it on masks it. The headers are masked already."""
+    may quote the key: who passes it on masks it. The headers are masked already. `cut`: the body
+    is only the beginning of one, as that of an error may be."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     request_id: str | None
+    cut: bool = False
 
 
 class Limits(NamedTuple):

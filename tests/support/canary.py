@@ -118,3 +118,12 @@ def all_logs() -> Iterator[io.StringIO]:
         root.removeHandler(handler)
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def assert_no_part(where: str, content: str) -> None:
+    """Fail when six consecutive characters of the key are in `content`, in any form."""
+    for layer in _layers(content):
+        for spelling in _spellings(KEY):
+            for start in range(len(spelling) - 5):
+                part = spelling[start : start + 6]
+                assert part not in layer, f"{part} of the key is in {where}: {content[:2000]!r}"

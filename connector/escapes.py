@@ -1,0 +1,93 @@
+"""The escapes behind which an answer may quote a text, undone: JSON's, an address's, a page's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+
+LAYERS = 8
+"""How often escapes are undone: JSON in JSON, in an address, in a page, each of which takes one
+layer, and one or two more for the backslashes that are left."""
+
+_WINDOW = 1 << 16
+"""Characters that are looked at together: the regular expression keeps a list of what it found."""
+
+_LONGEST = 24
+"""Characters of the longest escape. The repetitions are bounded for it: no encoder writes more."""
+
+_NAMED = dict(
+    zip(
+        "amp lt gt quot apos sol bsol plus equals lowbar underbar period colon semi comma num "
+        "percnt commat dollar excl quest ast lpar rpar lsqb rsqb lbrack rbrack lcub rcub lbrace "
+        "rbrace verbar vert grave hat".split(),
+        "&<>\"'/\\+=__.:;,#%@$!?*()[][]{}{}||`^",
+        strict=True,
+    )
+)
+
+_HEX = "[0-9A-Fa-f]"
+_ESCAPE = re.compile(
+    rf"%(?P<url>{_HEX}{{2}})|(?:[\\%][Uu]00|\\[Xx])(?P<json>{_HEX}{{2}})|"
+    rf"&(?:#[Xx]0{{0,8}}(?P<html>{_HEX}{{2}})|#0{{0,8}}(?P<number>[0-9]{{2,3}})|"
+    # A backslash before what may yet become an escape waits for it.
+    r"(?P<name>[A-Za-z]{2,8}));|\\(?P<itself>[^%&UuXx])"
+)
+_OPEN = re.compile(
+    rf"(?:[\\%](?:[Uu]0{{0,2}}{_HEX}?)?|\\[Xx]{_HEX}?|%{_HEX}?|&#?[0-9A-Za-z]{{0,12}})\Z"
+)
+
+
+def unescaped(text: str, tick: Callable[[], object]) -> str:
+    """Return `text` without one layer of escapes; `text` itself where it has none.
+
+    It takes time in proportion to its length and, beside the result, memory for one window.
+    `tick` is called for each window, and may raise.
+    """
+    if "\\" not in text and "%" not in text and "&" not in text:
+        return text
+    pieces = []
+    held = ""
+    for start in range(0, len(text), _WINDOW):
+        tick()
+        held += text[start : start + _WINDOW]
+        end = _last_escape(held)
+        pieces.append(_ESCAPE.sub(_found, held[:end]))
+        held = held[end:]
+    pieces.append(_ESCAPE.sub(_found, held))
+    plain = "".join(pieces)
+    if plain != text:
+        return plain
+    # Those that waited in vain.
+    return text.replace("\\", "")
+
+
+def closed(text: str) -> str:
+    """Return the beginning of a text without an escape that its end cuts off."""
+    return _OPEN.sub("", text)
+
+
+def _last_escape(text: str) -> int:
+    """Return where an escape begins that may go on after the end of `text`, or its length."""
+    last = max(text.rfind(mark, -_LONGEST) for mark in "\\%&")
+    if last < 0:
+        return len(text)
+    pairs = last - len(text[:last].rstrip("\\"))
+    return last - pairs % 2  # two backslashes are one escape
+
+
+def _found(match: re.Match[str]) -> str:
+    return _plain(match[0])
+
+
+@lru_cache(maxsize=4096)  # there are only so many, and a match of its own for each costs more
+def _plain(escape: str) -> str:
+    match = _ESCAPE.match(escape)
+    assert match is not None
+    kind = match.lastgroup
+    assert kind is not None
+    if kind == "itself":
+        return match[kind]
+    if kind == "name":
+        return _NAMED.get(match[kind].lower(), escape)
+    return chr(int(match[kind], 10 if kind == "number" else 16))
