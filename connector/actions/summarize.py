@@ -129,6 +129,9 @@ class _Summary:
             range(len(parts)),
             needs_all=True,
         )
+        for index, outcome in enumerate(outcomes):
+            if not isinstance(outcome, ConnectorError):
+                kept[index] = outcome  # also where an earlier run of the handler has made it
         made = [answer for answers in kept for answer in answers]
         for answer in made:
             if not answer.text.strip():

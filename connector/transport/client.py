@@ -121,8 +121,8 @@ class Client:
         """Return `work(item)` or its error for each item, at most `concurrency` at once (the
         manifest's policy where absent). With `needs_all` none is begun after a failure.
 
-        Where the invocation is ended from outside, its handler runs once more with what its
-        batches have brought: a batch that was begun before is not begun again.
+        What is not finished when the invocation is ended from outside is `cancelled`. Its handler
+        may then run once more, to put together what is: no batch is begun a second time.
         """
         if self.planned is not None:
             for item in items:
