@@ -98,6 +98,9 @@ class Connector:
         the data is the request (an array where there would be several). With `output` a binary
         result goes to that file. `progress` is told (finished, all) of an action that makes many
         calls.
+
+        An exception that an engine raises into the call ends it and passes; its attribute
+        `connector_result` is the result so far.
         """
 
         def work(client: Client, cleaned: Cleaned) -> Any:

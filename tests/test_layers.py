@@ -143,6 +143,7 @@ def test_the_exported_names_are_locked() -> None:
         "hint",
         "details",
         "data",
+        "about",
         "final",
     }
 
