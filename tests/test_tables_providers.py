@@ -239,6 +239,22 @@ def test_a_raw_path_of_azure_gets_what_it_lacks(
     assert plan(connector, HOST, "rawRequest", {"url": path})["url"] == HOST + path
 
 
+@pytest.mark.parametrize(
+    "path",
+    """/v1/%zz /v1/% /v1/%4 /v1/models?a=%zz /v1/models?a=% /v1/models?%4 /v1/models?a=b%4g
+    /v1/models?a=%20%""".split(),
+)
+def test_a_percent_sign_begins_an_escape(connector: Connector, path: str) -> None:
+    result = connector.invoke(
+        "rawRequest", inputs_of("rawRequest", url=path), connection(HOST), dry_run=True
+    )
+    assert result.error is not None
+    assert result.error.code == "blocked_target"
+    assert plan(connector, HOST, "rawRequest", {"url": "/v1/%20?a=%20%41"})["url"] == (
+        f"{HOST}/v1/%20?a=%20%41"
+    )
+
+
 def test_a_version_among_the_query_parameters_is_the_callers(connector: Connector) -> None:
     fields: dict[str, Any] = {"isOpenAIKey": False, "apiVersion": "2024-10-21"}
     for name in ("api-version", "API-VERSION"):

@@ -556,6 +556,24 @@ def test_a_raw_request_is_not_repeated_after_another_answer(
     assert len(seen.requests) == 1
 
 
+def test_an_action_whose_time_is_over_is_not_repeated() -> None:
+    """Even where the clock goes back meanwhile, so that some time seems to be left."""
+    clock = FakeClock()
+
+    def answer(_: Received, __: int) -> Any:
+        clock.sleeps.append(601)
+        return {"reset": "after_request"}
+
+    def random() -> float:
+        clock.sleeps.clear()
+        return 0
+
+    connector = Connector.load(clock=clock.clock()._replace(random=random))
+    seen = call(connector, CHAT, answer)
+    connector.close()
+    assert seen.outcome == ("deadline_exceeded", "unknown", 1)
+
+
 @pytest.mark.parametrize("status", [300, 302, 399, 400, 401, 402, 404, 409, 429, 451, 499, 500])
 def test_a_raw_request_may_ask_for_any_error_to_be_repeated(
     connector: Connector, status: int

@@ -14,10 +14,6 @@ from connector.transport.call import Call, worse
 T = TypeVar("T")
 
 _TRANSPORT = frozenset(("connect_failed", "connection_lost", "protocol_error"))
-_NEVER = frozenset(
-    "invalid_payload invalid_input invalid_connection invalid_manifest blocked_target tls_error "
-    "response_too_large deadline_exceeded cancelled internal_error invalid_response".split()
-)
 
 
 class Rule(NamedTuple):
@@ -30,7 +26,8 @@ class Rule(NamedTuple):
 
 def named(backoff: Backoff) -> Rule:
     """Return the rule of the named actions: whatever may pass by itself."""
-    return Rule(backoff, lambda error: error.retryable and error.code not in _NEVER)
+    # An engine may run an action again whose time is over; the action itself has none left.
+    return Rule(backoff, lambda error: error.retryable and error.code != "deadline_exceeded")
 
 
 def raw(
@@ -44,7 +41,7 @@ def raw(
         status = error.http_status or 0
         if error.final:
             return False
-        return status >= 500 or (all_errors and 300 <= status < 500 and error.code not in _NEVER)
+        return status >= 500 or (all_errors and 300 <= status < 500)
 
     return Rule(
         backoff._replace(max_retries=max_retries), covers, None if exponential else delay_ms
