@@ -2,17 +2,21 @@
 # One script for a newcomer and for CI: makes an environment of its own, installs what the task
 # needs, runs it. Needs Python 3.11 or later and nothing else.
 #
-#   sh dev.sh try      Create Chat Completion on the offline provider
-#   sh dev.sh tests    the tests, with coverage
-#   sh dev.sh checks   lint, format, types, layers, manifest, page, package; then the tests
-#   sh dev.sh bench    the benchmarks, beside bare requests and the openai SDK (some minutes)
+#   sh dev.sh try            Create Chat Completion on the offline provider
+#   sh dev.sh tests          the tests, with coverage; with arguments for pytest, without it
+#   sh dev.sh tests --fast   the core tests, in seconds
+#   sh dev.sh lint           lint, format, types, layers, manifest, page
+#   sh dev.sh checks         lint; the core tests with the oldest dependencies, then on each newer
+#                            Python of this machine; the tests
+#   sh dev.sh mutate MODULE  changes `secret` or `actions/raw`, lists what no test notices
+#   sh dev.sh bench          the benchmarks, beside bare requests and the openai SDK (some minutes)
 set -eu
 cd "$(dirname "$0")"
 venv=${VENV:-.venv}
 
 say() { printf '%s\n' "$*" >&2; }
 
-python() {
+find_python() {
   for name in python3 python3.11 python3.12 python3.13 python3.14; do
     if "$name" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       printf '%s' "$name"
@@ -23,46 +27,53 @@ python() {
   exit 1
 }
 
-# Debian leaves pip out of a bare Python: then pip's own wheel is fetched, and installs itself.
-bootstrap() {
-  "$1" -m venv "$venv" >/dev/null 2>&1 && return
-  rm -rf "$venv"
-  "$1" -m venv --without-pip "$venv"
-  "$venv/bin/python" - "$venv" <<'PY'
-import hashlib, json, pathlib, subprocess, sys
-from urllib.parse import urljoin
-from urllib.request import urlopen
-index = "https://pypi.org/pypi/pip/json"
-with urlopen(index) as answer:
-    files = json.load(answer)["urls"]
-wheel = next(f for f in files if f["packagetype"] == "bdist_wheel")
-with urlopen(urljoin(index, wheel["url"])) as answer:
-    data = answer.read()
-if hashlib.sha256(data).hexdigest() != wheel["digests"]["sha256"]:
-    sys.exit("The download of pip is damaged.")
-path = pathlib.Path(sys.argv[1], wheel["filename"])
-path.write_bytes(data)
-subprocess.run([sys.executable, f"{path}/pip", "install", "-q", str(path)], check=True)
-path.unlink()
-PY
+has_ensurepip() { "$1" -c 'import ensurepip' 2>/dev/null; }
+
+# Debian keeps ensurepip, which puts pip into an environment, in a package of its own.
+need_ensurepip() {
+  has_ensurepip "$1" && return
+  package=$1-venv
+  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
+    say "$1 lacks ensurepip: installing $package with apt-get ..."
+    { apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package"; } >&2 ||
+      say "apt-get failed."
+    has_ensurepip "$1" && return
+  fi
+  say "$1 lacks ensurepip. On Debian and Ubuntu this line installs it:"
+  say "    sudo apt-get install $package"
+  exit 1
 }
 
+# Make the environment $1 with the Python $2, unless it is there.
+make() {
+  [ -x "$1/bin/pip" ] && return
+  need_ensurepip "$2"
+  say "Making the environment $1 ..."
+  "$2" -m venv --clear "$1"
+}
+
+# Install the connector with its offline provider into the environment $1; the rest goes to pip.
+put() {
+  made=$1
+  shift
+  export PIP_DISABLE_PIP_VERSION_CHECK=1
+  "$made/bin/pip" install -q 'pip>=25.1' # the first that knows dependency groups
+  "$made/bin/pip" install -q -e '.[sandbox]' "$@"
+}
+
+# Prepare the environment for the tools of a dependency group, or for no tools.
 install() {
   stamp="$venv/installed-$1"
   if [ ! -f "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
-    [ -x "$venv/bin/pip" ] || { say "Making the environment $venv ..."; bootstrap "$(python)"; }
-    say "Installing the connector and its extra '$1' into $venv ..."
-    "$venv/bin/pip" install -q --disable-pip-version-check -e ".[$1]"
+    name=$(find_python)
+    make "$venv" "$name"
+    say "Installing into $venv ..."
+    if [ "$1" = try ]; then put "$venv"; else put "$venv" --group "$1"; fi
     touch "$stamp"
   fi
 }
 
-tests() {
-  rm -f .coverage .coverage.*
-  "$venv/bin/python" -m pytest --cov --cov-report=term "$@"
-}
-
-checks() {
+lint() {
   bin="$venv/bin"
   "$bin/ruff" check .
   "$bin/ruff" format --check .
@@ -70,6 +81,56 @@ checks() {
   "$bin/lint-imports"
   "$bin/connector" check
   "$bin/connector" docs --check
+}
+
+core() {
+  made=$1
+  shift
+  "$made/bin/python" -m pytest -q -n auto --dist worksteal -m "not slow and not hypothesis" "$@"
+}
+
+tests() {
+  case "${1-}" in
+    --fast) shift; core "$venv" "$@" ;;
+    "")
+      rm -f .coverage .coverage.*
+      "$venv/bin/python" -m pytest -n auto --dist worksteal --cov --cov-report=term ;;
+    *) "$venv/bin/python" -m pytest "$@" ;;
+  esac
+}
+
+# The lowest version of each dependency that pyproject.toml declares, as constraints for pip.
+lowest() {
+  "$venv/bin/python" - <<'PY'
+import re, tomllib
+with open("pyproject.toml", "rb") as file:
+    project = tomllib.load(file)["project"]
+for declared in [*project["dependencies"], *project["optional-dependencies"]["sandbox"]]:
+    print(re.sub(r">=([^,]+).*", r"==\1", declared))
+PY
+}
+
+oldest() {
+  say "== the core tests with the oldest dependencies"
+  make "$venv-oldest" "$venv/bin/python"
+  lowest >"$venv-oldest/constraints.txt"
+  put "$venv-oldest" --group test -c "$venv-oldest/constraints.txt"
+  core "$venv-oldest"
+}
+
+newer() {
+  this=$("$venv/bin/python" -c 'import sys; print(sys.version_info.minor)')
+  for minor in 12 13 14 15; do
+    [ "$minor" -gt "$this" ] || continue
+    for name in "python3.$minor" "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.$minor".*/bin/python; do
+      has_ensurepip "$name" || continue # not there, or of no use
+      say "== the core tests on $name"
+      make "$venv-3.$minor" "$name"
+      put "$venv-3.$minor" --group test
+      core "$venv-3.$minor"
+      break
+    done
+  done
 }
 
 # Fresh environments without bytecode settings: the connector as a user installs it, from a wheel,
@@ -95,9 +156,11 @@ bench() {
 task=${1:-help}
 [ $# -eq 0 ] || shift
 case "$task" in
-  try) install sandbox; exec "$venv/bin/connector" invoke createChatCompletion --sandbox "$@" ;;
-  tests) install dev; tests "$@" ;;
-  checks) install dev; checks; tests "$@" ;;
-  bench) install dev; bench "$@" ;;
-  *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  try) install try; exec "$venv/bin/connector" invoke createChatCompletion --sandbox "$@" ;;
+  tests) install test; tests "$@" ;;
+  lint) install dev; lint ;;
+  checks) install dev; lint; oldest; newer; tests ;;
+  mutate) install mutate; exec "$venv/bin/python" tests/mutate.py "$@" ;;
+  bench) install try; bench "$@" ;;
+  *) sed -n '5,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -20,6 +20,8 @@ from connector import Connector, ConnectorError, Result
 from connector.doors import cli, interrupts
 from connector.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parent.parent
 KEY = "sk-canary-0123456789abcdef"
 

@@ -15,6 +15,8 @@ import pytest
 
 from connector.sandbox import Sandbox
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parent.parent
 
 

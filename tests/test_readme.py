@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parent.parent
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
@@ -29,9 +31,9 @@ def test_the_two_commands_are_those_that_ci_runs() -> None:
     assert first_block("Try it") == "sh dev.sh try"
     assert "sh dev.sh try" in gate
     assert first_block("Run the tests") == "sh dev.sh tests"
-    script = (REPOSITORY / "dev.sh").read_text()
-    assert 'checks) install dev; checks; tests "$@"' in script
     assert "sh dev.sh checks" in gate
+    script = (REPOSITORY / "dev.sh").read_text()
+    assert re.search(r"^  checks\) .*; tests ;;$", script, re.M)
 
 
 def sandbox_lines() -> list[str]:
