@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from connector import conditions
+
 Check = Callable[[Any], bool]
 
 ANNOTATIONS = frozenset(
@@ -46,7 +48,8 @@ _TESTS = {
     "null": "{x} is None",
 }
 _KNOWN = ANNOTATIONS.union(
-    ("type", "anyOf", "$ref", "items", "properties", "required", "additionalProperties"),
+    ("type", "anyOf", "allOf", "if", "then", "else", "$ref"),
+    ("items", "properties", "required", "additionalProperties"),
     *_CHECKS.values(),
 )
 
@@ -133,15 +136,56 @@ class _Compiler:
         self.names[name] = value
         return name
 
-    def _value(self, schema: Any, x: str, pad: str) -> None:
-        """Emit the code that returns False where `x` does not fit `schema`."""
+    def _value(self, schema: Any, x: str, pad: str, is_object: bool = False) -> None:
+        """Emit the code that returns False where `x`, of which it may be known that it is an
+        object, does not fit `schema`."""
+        if isinstance(schema, bool):
+            self.lines += [] if schema else [f"{pad}return False"]
+            return
         if not isinstance(schema, Mapping) or not _KNOWN.issuperset(schema):
             raise _Unsupported
-        types = schema.get("type", [])
+        types = schema.get("type", ["object"] if is_object else [])
         types = [types] if isinstance(types, str) else types
-        if types:
+        if "type" in schema:
             tests = " or ".join(_TESTS[name] for name in types).format(x=x)
             self._refuse(f"not ({tests})", pad)
+        parts = conditions.parts(schema)
+        selector = conditions.selector(schema, parts) if types == ["object"] else None
+        if selector:
+            self._keywords(conditions.without(selector, schema), types, x, pad)
+            self._choice(selector, parts, x, pad)
+            return
+        self._keywords(schema, types, x, pad)
+        for part in parts:
+            self._part(part, x, pad, types == ["object"])
+
+    def _part(self, part: Any, x: str, pad: str, is_object: bool) -> None:
+        """Emit a part of `allOf`, or a condition."""
+        if not isinstance(part, Mapping) or "if" not in part:
+            self._value(part, x, pad, is_object)
+            return
+        asked = conditions.asked(part)
+        if asked is None or "else" in part:
+            raise _Unsupported
+        key, texts = map(self._constant, asked)
+        other = "" if is_object else f"type({x}) is not dict or "
+        self.lines.append(f"{pad}if {other}{x}.get({key}) in {texts}:")
+        self._block(part.get("then", True), x, pad + " ", is_object)
+
+    def _choice(self, selector: str, parts: list[Any], x: str, pad: str) -> None:
+        """Emit the parts of which one holds, by the text of the key `selector`."""
+        chosen = self._name("v")
+        self.lines.append(f"{pad}{chosen} = {x}.get({self._constant(selector)})")
+        word = "if"
+        for part in parts:
+            _, texts = conditions.asked(part) or (None, ())
+            if "then" in part:
+                self.lines.append(f"{pad}{word} {chosen} in {self._constant(texts)}:")
+                self._block(part["then"], x, pad + " ", is_object=True)
+                word = "elif"
+        self.lines.append(f"{pad}else: return False")
+
+    def _keywords(self, schema: Any, types: list[str], x: str, pad: str) -> None:
         for name in _CHECKS:
             self._typed(name, schema, types, x, pad)
         if "enum" in schema and types != ["string"]:
@@ -217,32 +261,43 @@ class _Compiler:
             return frozenset(value)
         return value
 
-    def _block(self, schema: Any, x: str, pad: str) -> None:
+    def _block(self, schema: Any, x: str, pad: str, is_object: bool = False) -> None:
         if len(pad) > _DEEPEST:
             self._refuse(f"not {self._function(schema)}({x})", pad)
             return
         start = len(self.lines)
-        self._value(schema, x, pad)
+        self._value(schema, x, pad, is_object)
         if len(self.lines) == start:
             self.lines.append(f"{pad}pass")
 
     def _object(self, schema: Any, x: str, pad: str) -> None:
-        for key in schema.get("required", ()):
-            self._refuse(f"{self._constant(key)} not in {x}", pad)
         properties = schema.get("properties", {})
         others = schema.get("additionalProperties", True)
-        if not properties and others is True:
+        required = dict.fromkeys(schema.get("required", ()))
+        for name in required:
+            constant = self._constant(name)
+            self._refuse(f"{constant} not in {x}", pad)
+            if name in properties:
+                value = self._name("v")
+                self.lines.append(f"{pad}{value} = {x}[{constant}]")
+                self._value(properties[name], value, pad)
+        optional = [name for name in properties if name not in required]
+        if not optional and others is True:
             return
+        if required and (others is True or required.keys() <= properties.keys()):
+            # Most objects have nothing but what they must have: no pass over those.
+            self.lines.append(f"{pad}if len({x}) > {len(required)}:")
+            pad += " "
         key, value = self._name("k"), self._name("v")
         self.lines.append(f"{pad}for {key}, {value} in {x}.items():")
         word = "if"
-        for name, fragment in properties.items():
+        for index, name in enumerate(optional):
+            if index == 1 and others is True:  # a key that is none of them costs one comparison
+                known = self._constant(frozenset(optional))
+                self.lines.append(f"{pad} elif {key} not in {known}: pass")
             self.lines.append(f"{pad} {word} {key} == {self._constant(name)}:")
-            self._block(fragment, value, pad + "  ")
+            self._block(properties[name], value, pad + "  ")
             word = "elif"
         if others is not True:
-            self.lines.append(f"{pad} else:" if properties else f"{pad} if True:")
-            if others is False:
-                self.lines.append(f"{pad}  return False")
-            else:
-                self._block(others, value, pad + "  ")
+            self.lines.append(f"{pad} {word} {key} not in {self._constant(frozenset(properties))}:")
+            self._block(others, value, pad + "  ")

@@ -19,9 +19,9 @@ class Unknown(Exception):
 
 
 class Fault(NamedTuple):
-    """One broken keyword, with the names that jsonschema's errors have."""
+    """One broken keyword, None for the schema `false`, with the names of jsonschema's errors."""
 
-    validator: str
+    validator: str | None
     validator_value: Any
     instance: Any
     schema: Mapping[str, Any]
@@ -35,6 +35,10 @@ def faults(
 
     Raises Unknown where `value` meets a keyword that is not in the tables.
     """
+    if isinstance(schema, bool):
+        if not schema:
+            yield Fault(None, None, value, {}, path)
+        return
     if not isinstance(schema, Mapping):
         raise Unknown
     for keyword, limit in schema.items():
@@ -62,8 +66,20 @@ def _any_of(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[
         yield Fault("anyOf", schema["anyOf"], value, schema, path)
 
 
+def _all_of(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[Fault]:
+    for part in schema["allOf"]:
+        yield from faults(part, value, root, path)
+
+
+def _if(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[Fault]:
+    branch = "else" if any(True for _ in faults(schema["if"], value, root)) else "then"
+    yield from faults(schema.get(branch, True), value, root, path)
+
+
 def _items(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[Fault]:
     if isinstance(value, list):
+        if schema["items"] is False:
+            raise Unknown  # jsonschema has a sentence of its own for this
         for index, item in enumerate(value):
             yield from faults(schema["items"], item, root, (*path, index))
 
@@ -90,6 +106,9 @@ def _others(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[
 _NESTS: Mapping[str, Callable[[_Schema, Any, _Schema, Path], Iterator[Fault]]] = {
     "$ref": _reference,
     "anyOf": _any_of,
+    "allOf": _all_of,
+    "if": _if,
+    **dict.fromkeys(("then", "else"), lambda schema, value, root, path: iter(())),  # see `if`
     "items": _items,
     "properties": _properties,
     "additionalProperties": _others,

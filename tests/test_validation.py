@@ -97,12 +97,28 @@ def _of_kind(kind: str, schema: Any, root: Any, depth: int) -> st.SearchStrategy
 
 
 def _object(schema: Any, root: Any, depth: int) -> st.SearchStrategy[Any]:
+    if "allOf" in schema:
+        return st.one_of([_object(each, root, depth) for each in _branches(schema)])
     properties = {k: like(v, root, depth + 1) for k, v in schema.get("properties", {}).items()}
     required = {k: v for k, v in properties.items() if k in schema.get("required", ())}
     optional = {k: v for k, v in properties.items() if k not in required}
     whole = st.fixed_dictionaries(required, optional=optional)
     broken = st.fixed_dictionaries({}, optional={**properties, "stranger": scalars})
     return mostly(whole | st.fixed_dictionaries(required), broken)
+
+
+def _branches(schema: Any) -> list[Any]:
+    """What the conditions of a schema make of it, each as a schema without conditions."""
+    found = []
+    for part in schema["allOf"]:
+        branch = part.get("then") or part["else"]
+        chosen = part["if"]["properties"] if "then" in part else {}
+        allowed = {k: v for k, v in branch.get("properties", {}).items() if v is not False}
+        properties = {**schema["properties"], **allowed}
+        properties |= {k: {**v, "type": "string"} for k, v in chosen.items()}
+        required = [*schema["required"], *branch.get("required", ())]
+        found.append({"type": "object", "properties": properties, "required": required})
+    return found
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -150,6 +166,45 @@ leaf_keywords = {
 references = st.sampled_from([{"$ref": "#/$defs/one"}, {"$ref": "#/$defs/two"}])
 
 
+kinds = st.lists(st.sampled_from(["a", "b", "user"]), min_size=1, max_size=2, unique=True)
+asking = st.builds(
+    lambda key, texts: {"required": [key], "properties": {key: {"enum": texts}}}, keys, kinds
+)
+
+
+def conditions(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Conditions by a text, with one branch or two."""
+    branches = st.fixed_dictionaries({}, optional={"then": inner, "else": inner})
+    return st.builds(lambda condition, branch: {"if": condition, **branch}, asking, branches)
+
+
+def choices(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Schemas of objects whose `type` chooses one of some schemas: nearly all that it may be."""
+    every = ["a", "b", "user"]
+
+    def part(text: str, branch: Any) -> Any:
+        return {"if": {"required": ["type"], "properties": {"type": {"enum": [text]}}}, **branch}
+
+    then = st.builds(lambda schema: {"then": schema}, inner)
+    other = st.builds(lambda schema: {"else": schema}, inner)
+    whole = {"if": {"required": ["type"], "properties": {"type": {"enum": every}}}}
+    parts = st.builds(
+        lambda branches, last: [*map(part, every, branches), *({**whole, **b} for b in last)],
+        st.lists(then, min_size=2, max_size=3),
+        st.lists(other, max_size=1),
+    )
+    return st.builds(
+        lambda parts, texts: {
+            "type": "object",
+            "required": ["type"],
+            "properties": {"type": {"type": "string", "enum": texts}},
+            "allOf": parts,
+        },
+        parts,
+        st.sampled_from([every, every[::-1], every[:2]]),
+    )
+
+
 def _bigger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     required = st.lists(keys, unique=True, max_size=2)
     option = inner | st.fixed_dictionaries({"required": required})
@@ -162,6 +217,10 @@ def _bigger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             "required": required,
             "additionalProperties": st.booleans() | inner,
             "anyOf": st.lists(option, min_size=1, max_size=3),
+            "allOf": st.lists(inner | conditions(inner), min_size=1, max_size=3),
+            "if": inner | asking,
+            "then": inner,
+            "else": inner,
             "minItems": sizes,
             "pattern": patterns,
             "not": inner,
@@ -169,6 +228,10 @@ def _bigger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+chosen = st.fixed_dictionaries(
+    {"type": st.sampled_from(["a", "b", "user", "other", 1, None])},
+    optional={"a": scalars, "b": scalars},
+)
 leaves = st.fixed_dictionaries({}, optional=dict(leaf_keywords)) | references
 fragments = st.recursive(leaves | st.booleans(), _bigger, max_leaves=8)
 plain = st.fixed_dictionaries({}, optional={k: leaf_keywords[k] for k in ("type", "minLength")})
@@ -180,8 +243,17 @@ documents = st.builds(
 )
 
 
+@given(choices(st.recursive(leaves | st.booleans(), _bigger, max_leaves=4)), chosen | anything)
+def test_random_choices_agree_too(schema: dict[str, Any], value: Any) -> None:
+    check_agreement({**schema, "$defs": {"one": {"type": "string"}, "two": {}}}, value)
+
+
 @given(documents, anything)
 def test_random_schemas_agree_too(schema: dict[str, Any], value: Any) -> None:
+    check_agreement(schema, value)
+
+
+def check_agreement(schema: dict[str, Any], value: Any) -> None:
     validator = Validator(schema)
     valid = verdict.compile_schema(schema)(value)
     problems = validator.explain(value)
