@@ -121,11 +121,3 @@ def is_encodable(text: str) -> bool:
 def copy(value: Any) -> Any:
     """Return a deep copy of what is JSON."""
     return json.loads(dumps(value))
-
-
-def pretty(value: Any, indent: int | None = None) -> bytes:
-    """Return `value` as strict JSON for a person or a pipe; unpaired surrogates are escaped."""
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent).encode()
-    except UnicodeEncodeError:
-        return json.dumps(value, allow_nan=False, indent=indent).encode()

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from connector import Connector, ConnectorError, Result
-from connector.doors import cli, interrupts
+from connector.doors import cli, interrupts, terminal
 from connector.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
@@ -125,8 +126,8 @@ def test_a_wrong_key_and_a_dead_server_are_told_with_a_hint(sandbox: Sandbox) ->
         (["invoke", "createImage", "--payload", "no-such-file"], "No such file"),
         (["invoke", "createImage", "--sandbox=mars"], "azure-dated"),
         (["invoke", "createImage", "-i", 'connection={"fields":{}}'], "never a key"),
-        (["invoke", "createImage", "--api-key", "sk-misplaced"], "there is no --api-key"),
-        (["invoke", "createImage", "--api-key=sk-misplaced"], "there is no --api-key"),
+        (["invoke", "createImage", "--api-key", "sk-misplaced"], "no such option"),
+        (["invoke", "createImage", "--api-key=sk-misplaced"], "no such option"),
         (["invoke", "createImage", "-i", "sk-misplaced"], "KEY=VALUE"),
         (["invoke", "createImage", "--sandbox=sk-misplaced"], "azure-dated"),
         (["invoke", "createImage", "sk-misplaced"], "a word too many;"),
@@ -355,13 +356,13 @@ def test_a_taken_port_is_a_wrong_command_line(
     assert f"port {port}" in capsys.readouterr().err
 
 
-FORGED = "\x1b[2J\r\x07\x7f\x9b1A\nerror: forged"
-SHOWN = r"\x1b[2J\r\x07\x7f\x9b1A\nerror: forged"
+FORGED = "\x1b[2J\r\x07\x7f\x9b1A\n\u2028error: \u202eforged\u2069\U000e0041"
+SHOWN = r"\x1b[2J\r\x07\x7f\x9b1A\n\u2028error: \u202eforged\u2069\U000e0041"
 
 
 def told(capsys: pytest.CaptureFixture[str], result: Result) -> list[str]:
     def command(_: argparse.Namespace) -> int:
-        return cli._print_result(result)
+        return terminal.print_result(result)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(cli._COMMANDS, "describe", command)
@@ -388,8 +389,69 @@ def test_verdicts_and_wrong_words_are_shown_escaped(
     monkeypatch.setattr(Connector, "test_connection", lambda *_: result)
     assert cli.main(["test-connection"]) == 0
     assert capsys.readouterr().err == f"key: ok ({SHOWN})\n"
-    assert cli.main(["invoke", "createImage", "--payload", "no\x1b[2J"]) == 2
-    assert r"no\x1b[2J: No such file" in capsys.readouterr().err
+
+
+CONTROLS = [*range(0x20), *range(0x7F, 0xA0), 0xAD, 0x61C, 0x200B, 0x200E, 0x200F, 0x2028, 0x2029]
+CONTROLS += [*range(0x202A, 0x202F), 0x2060, *range(0x2066, 0x206A), 0xFEFF, 0xFFF9, 0xE0001]
+
+
+@pytest.mark.parametrize("terminal_like", [False, True])
+def test_json_carries_no_control_character_and_keeps_its_value(
+    terminal_like: bool, capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal_like)
+    value = {
+        FORGED: ["".join(map(chr, CONTROLS)), "\ud800", "\\u202e", "Grüße 👩‍🚀 \u3000 می‌خواهم"]
+    }
+    terminal.print_json(value)
+    raw = capsysbinary.readouterr().out
+    text = raw.decode()
+    assert json.loads(text) == value
+    shown = text[:-1].replace("\n", "") if terminal_like else text[:-1]
+    assert not {chr(code) for code in CONTROLS} & {*shown}
+    assert "Grüße 👩‍🚀 \u3000 می‌خواهم" in text
+
+
+def test_every_character_that_unicode_calls_a_control_or_a_format_is_escaped() -> None:
+    kinds = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    every = [chr(code) for code in range(sys.maxunicode + 1)]
+    found = [c for c in every if unicodedata.category(c) not in ("Cn", "Co")]
+    bad = [c for c in found if unicodedata.category(c) in kinds and c not in "\u200c\u200d"]
+    assert terminal.visible("".join(bad)).isprintable()
+    kept = "".join(c for c in found if unicodedata.category(c) not in kinds)
+    assert terminal.visible(kept) == kept
+    assert json.loads(terminal.pretty(bad)) == bad
+    assert terminal.pretty(bad).decode().isprintable()
+
+
+@pytest.mark.parametrize("words", [["describe"], ["schema", "nonsense"], ["invoke", "rawRequest"]])
+def test_an_output_that_cannot_be_written_is_a_sentence(words: list[str]) -> None:
+    for end in (">&-", "> /dev/full"):
+        command = ["sh", "-c", f'exec "$0" -m connector "$@" {end}', sys.executable, *words]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith("connector: the output cannot be written: ")
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["describe"], ["schema", "nonsense"]])
+def test_a_reader_that_has_gone_is_told_nothing(words: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "connector", *words]
+    done = subprocess.run(
+        command, stdout=writer, stderr=subprocess.PIPE, cwd=REPOSITORY, check=False
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+
+
+def test_a_closed_standard_input_is_a_wrong_command_line() -> None:
+    words = ["invoke", "createImage", "--payload", "-"]
+    shell = ["sh", "-c", 'exec "$0" -m connector "$@" <&-', sys.executable, *words]
+    done = subprocess.run(shell, capture_output=True, text=True, cwd=REPOSITORY, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "connector: --payload: standard input is closed\n"
 
 
 def test_a_closed_standard_error_leaves_standard_output_pure() -> None:
@@ -553,3 +615,51 @@ def test_an_interrupt_within_an_import_waits_for_its_end(
     with interrupts.terminable(), pytest.raises(KeyboardInterrupt):
         command()
     assert seen == [True]
+
+
+FEW_FILES = """
+import resource, sys
+import connector.transport.http  # so that the call itself meets the limit, not its imports
+from connector.doors import cli
+limit = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("limit", [3, 4, 8, 64])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "describe",
+        "check",
+        "test-connection --sandbox",
+        "invoke createImage --sandbox -i prompt=x --output image.png",
+        "invoke rawRequest -i method=GET -i responseType=binary --output answer",
+        "invoke rawRequest -i method=GET",
+    ],
+)
+def test_too_few_open_files_are_a_sentence_and_an_envelope(
+    words: str, limit: int, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_FILES, str(limit), *words.split()],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(REPOSITORY),
+            "OPENAI_API_KEY": KEY,
+            "OPENAI_BASE_URL": "https://127.0.0.1:1",
+        },
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode in (0, 1)
+    assert "Traceback" not in done.stderr
+    if words != "check":
+        envelope = json.loads(done.stdout)
+        if done.returncode:
+            assert envelope["error"]["sent"] == "no"
+            assert envelope["error"]["code"] != "internal_error"
+            assert f"[{envelope['error']['code']}]" in done.stderr

@@ -156,6 +156,30 @@ def test_an_address_that_is_no_proxys_is_refused(connector: Connector, proxy: st
     assert (result.error.sent, result.meta["attempts"]) == ("no", 0)
 
 
+@pytest.mark.parametrize(
+    ("number", "more"),
+    [
+        (errno.EMFILE, {}),
+        (errno.EMFILE, {"caFile": __file__}),
+        (errno.ENFILE, {"caFile": __file__}),
+        (errno.EACCES, {}),  # there is no CA File that could be wrong
+    ],
+)
+def test_files_that_cannot_be_opened_are_no_wrong_ca_file(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, number: int, more: dict[str, str]
+) -> None:
+    def load(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", load)
+    result = connector.invoke(
+        "rawRequest", {"method": "GET"}, fields("https://127.0.0.1:1", **more)
+    )
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("connect_failed", "no")
+    assert os.strerror(number) in result.error.message
+
+
 def test_a_ca_file_that_never_ends_is_refused(connector: Connector, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     to = fields("https://localhost:1", caFile=str(tmp_path / "pipe"))

@@ -174,17 +174,6 @@ def test_a_summary_that_lost_a_part_pays_for_no_more(connector: Connector) -> No
     assert len(server.requests) <= 9  # those under way when the first failed
 
 
-@pytest.mark.parametrize("redirection", [">&-", "> /dev/full"])
-def test_an_output_that_cannot_be_written_is_a_sentence(redirection: str) -> None:
-    command = f"'{sys.executable}' -m connector describe {redirection}"
-    done = subprocess.run(
-        ["sh", "-c", command], cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1
-    assert done.stderr.startswith("connector: the output cannot be written: ")
-    assert "Traceback" not in done.stderr
-
-
 def test_words_are_utf_8_whatever_the_locale_says() -> None:
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     text = "日本の灯台"

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from connector import Connector
-from connector.doors import cli
+from connector.doors import preparation
 from connector.sandbox import Received, Sandbox, faults, received
 
 from .support.sandbox_client import CHAT, ask, chat
@@ -112,7 +112,7 @@ def test_none_are_kept_where_nobody_looks() -> None:
 
 
 def test_the_command_line_keeps_none(connector: Connector) -> None:
-    with cli._sandbox(connector, 0) as sandbox:
+    with preparation.new_sandbox(connector, 0) as sandbox:
         assert ask(sandbox, CHAT, chat()).status_code == 200
         assert sandbox.requests == []
 

@@ -14,6 +14,7 @@ from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from connector import jsontext, resources, yamltext
+from connector.doors import terminal
 from tests.support.work import Counted, assert_linear
 
 MEBIBYTE = 1 << 20
@@ -42,7 +43,7 @@ def test_json_comes_back_as_it_went(value: Any) -> None:
     assert jsontext.loads(data) == jsontext.loads(data.decode(), unique=True) == value
     assert jsontext.loads(b"\xef\xbb\xbf" + data) == value
     assert json.loads(data) == value
-    assert jsontext.loads(jsontext.pretty(value, indent=2)) == value
+    assert jsontext.loads(terminal.pretty(value, indent=2)) == value
 
 
 @given(st.binary(max_size=40) | st.text(alphabet='[]{}":,0123456789eE-.\\u true', max_size=40))
@@ -154,7 +155,7 @@ def test_a_value_that_holds_itself_is_not_written() -> None:
 def test_json_surrogates() -> None:
     assert jsontext.loads(r'"\ud83d\ude00"') == "😀"
     lone = jsontext.loads(r'"\ud800"')
-    assert json.loads(jsontext.pretty(lone)) == lone
+    assert json.loads(terminal.pretty(lone)) == lone
 
 
 # YAML

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from connector.connector import HANDLERS
+from connector.validation import nearest
 from connector.version import __version__
 
 _SANDBOX_DEFAULT = "openai"
@@ -19,24 +20,26 @@ _SANDBOX_DEFAULT = "openai"
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Return what the command line says; `command` is the command's name.
 
-    Ends the process with 2 where it says nothing that is known.
+    Ends the process with 2 where it says nothing that is known. No message quotes what was typed:
+    any word may be a misplaced key.
     """
     # A bare --sandbox must not swallow the action that follows it.
     words = [f"--sandbox={_SANDBOX_DEFAULT}" if word == "--sandbox" else word for word in argv]
-    parser = _build(words)
+    parser, commands = _build(words)
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
-        # Of a word that may be a misplaced key nothing is shown but the name of its option.
-        names = [word.partition("=")[0] for word in unknown if word.startswith("-")]
-        what = f"there is no {' '.join(names)}" if names else "a word too many"
-        if not names and "--sandbox" in argv:
-            what += " (a kind of sandbox goes behind an =, as in --sandbox=KIND)"
-        parser.error(f"{what}; see: connector {arguments.command} --help")
+        command = commands[arguments.command]
+        options = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+        if options:
+            known = [name for action in command._actions for name in action.option_strings]
+            command.refuse(f"there is no such option{nearest(options[0], known)}")
+        kind = " (a kind of sandbox goes behind an =, as in --sandbox=KIND)"
+        command.refuse("a word too many" + (kind if "--sandbox" in argv else ""))
     return arguments
 
 
 class _Parser(argparse.ArgumentParser):
-    """Imports what its help tells only when the help is asked for.
+    """Imports what its help tells only when the help is asked for, and quotes nothing.
 
     argparse makes a formatter for each argument, and one without a width asks the terminal.
     """
@@ -44,7 +47,20 @@ class _Parser(argparse.ArgumentParser):
     takes_connection = False
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(formatter_class=partial(argparse.HelpFormatter, width=80), **settings)
+        # Without abbreviations, which a later option would make ambiguous: argparse then quotes.
+        super().__init__(
+            formatter_class=partial(argparse.HelpFormatter, width=80),
+            allow_abbrev=False,
+            **settings,
+        )
+
+    def error(self, message: str) -> NoReturn:
+        # argparse quotes what was typed in quotation marks, at the end.
+        self.refuse(re.split("['\"]", message)[0].rstrip(": "))
+
+    def refuse(self, reason: str) -> NoReturn:
+        """End the process with 2, and with a sentence that quotes nothing of the command line."""
+        super().error(f"{reason}; see: {self.prog} --help")
 
     def format_help(self) -> str:
         from connector.transport.providers import environment_help
@@ -83,7 +99,7 @@ def _kinds() -> str:
     return f"The kinds of --sandbox: {', '.join(KINDS)}."
 
 
-def _build(words: Sequence[str]) -> argparse.ArgumentParser:
+def _build(words: Sequence[str]) -> tuple[_Parser, dict[str, _Parser]]:
     parser = _Parser(
         prog="connector",
         description="Run the actions of a connector, and look into it.",
@@ -100,7 +116,7 @@ def _build(words: Sequence[str]) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(command=name)
         options(command)
-    return parser
+    return parser, commands.choices
 
 
 def _invoke(command: _Parser) -> None:

@@ -6,6 +6,8 @@ It reads, records and sends; what a request means and what it gets is decided in
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -180,6 +182,8 @@ class Sandbox:
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", self._port)
             await site.start()
+            if not runner.addresses:  # asyncio passes over a socket that it cannot make
+                raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             self._bound = runner.addresses[0][1]
             self._loop = asyncio.get_running_loop()
             self._stopping = asyncio.Event()

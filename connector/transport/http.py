@@ -7,6 +7,7 @@ included.
 from __future__ import annotations
 
 import contextlib
+import errno
 import http.client
 import logging
 import os
@@ -147,7 +148,13 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
         if ca_file is not None and not os.path.isfile(ca_file):
             raise OSError("not a file, and perhaps one that never ends")
         context.load_verify_locations(ca_file or certifi.where())
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        number = getattr(error, "errno", None)
+        if ca_file is None or number in (errno.EMFILE, errno.ENFILE):
+            reason = os.strerror(number) if number else type(error).__name__
+            raise ConnectorError(
+                "connect_failed", f"The certificate authorities cannot be read ({reason})."
+            ) from None
         raise ConnectorError(
             "invalid_connection",
             "CA File: cannot be read, or is not a PEM file of certificates.",

@@ -63,7 +63,7 @@ def _passed_on(metadata: dict[str, Any]) -> Refusal | None:
 
 
 def _is_filtered(error: dict[str, Any]) -> bool:
-    """Whether an error says, where a service or a router keeps it, that a filter refused the text."""
+    """Whether an error says that a filter refused the text, where services and routers do."""
     fields = error.get("provider_specific_fields")
     for place in (error, fields if isinstance(fields, dict) else {}):
         for key in ("innererror", "inner_error"):

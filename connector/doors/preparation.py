@@ -1,0 +1,184 @@
+"""What a command needs before it calls a provider: the payload, the connector, the connection.
+
+The commands themselves are in `cli`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import errno
+import os
+import re
+import sys
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Any
+
+from connector import jsontext, manifest, resources
+from connector.connector import Connector
+from connector.doors import parser
+from connector.doors.terminal import tell
+from connector.errors import ConnectorError, problem, refused
+from connector.result import Result
+from connector.validation import nearest
+from connector.version import DISTRIBUTION
+
+_PARTS = ("connection", "inputs")
+_WORD = re.compile(r"[A-Za-z_]{1,24}\Z")
+"""What no key looks like."""
+
+_SANDBOX_FILES = 32
+"""Files and sockets that a run with a sandbox has open at once: both ends of 8 calls, and some."""
+
+
+class Usage(Exception):
+    """The command line itself is wrong."""
+
+
+def reason(error: Exception) -> str:
+    """Return why the system refused, in its own words; the rest may name what was typed."""
+    return getattr(error, "strerror", None) or type(error).__name__
+
+
+def known_or_masked(word: str, known: Collection[str]) -> str:
+    """Return a word of the command line that may be printed: one that is known, or nearly.
+
+    Any other may be a misplaced key, and is masked.
+    """
+    if word in known or (_WORD.match(word) and nearest(word, known)):
+        return word
+    from connector.secret import MASK
+
+    return MASK
+
+
+def bundled(connections: Path | None = None) -> Connector:
+    """Return the bundled connector; `Connector.load` would import what most commands never need."""
+    return Connector(manifest.load(resources.manifest()), configured=connections)
+
+
+def given_inputs(arguments: argparse.Namespace, connector: Connector) -> dict[str, str]:
+    """Return the inputs that -i gives. A name that may be a misplaced key is masked: an unknown
+    input is refused by its name."""
+    action = connector.manifest.actions.get(arguments.known)
+    keys = [item.key for item in action.inputs] if action else []
+    return {
+        name if _WORD.match(name) else known_or_masked(name, keys): value
+        for name, value in arguments.input
+    }
+
+
+@contextlib.contextmanager
+def prepared(arguments: argparse.Namespace) -> Iterator[tuple[Connector, dict[str, Any], Any]]:
+    """Yield the connector, the payload, and the connection: the sandbox's, the payload's, or
+    the environment's."""
+    connector = bundled(arguments.connections)
+    if "action" in arguments:
+        arguments.known = known_or_masked(arguments.action, connector.manifest.actions)
+    payload = _payload(arguments.payload)
+    connection = payload.get("connection")
+    if connection is None and not _names_connection(arguments):
+        inputs = payload.get("inputs")
+        connection = inputs.get("connection") if isinstance(inputs, dict) else None
+        if connection is None and not arguments.sandbox:
+            connection = _from_environment()
+    with contextlib.ExitStack() as stack:
+        if arguments.sandbox:
+            connection = _sandbox_connection(stack, connector, arguments.sandbox)
+        stack.callback(connector.close)
+        yield connector, payload, connection
+
+
+def _sandbox_connection(stack: contextlib.ExitStack, connector: Connector, kind: str) -> Any:
+    """Start the sandbox, until `stack` is closed, and return a connection to it."""
+    try:
+        sandbox = stack.enter_context(new_sandbox(connector, 0))
+    except OSError as error:
+        raise ConnectorError(
+            "connect_failed", f"The sandbox cannot be started ({reason(error)})."
+        ) from None
+    try:
+        return sandbox.connection(kind)
+    except ValueError as error:
+        raise Usage(f"--sandbox: {error}") from None
+
+
+def _names_connection(arguments: argparse.Namespace) -> bool:
+    return "connection" in dict(getattr(arguments, "input", ()))
+
+
+def _from_environment() -> dict[str, Any] | None:
+    """Return the environment's connection; say which key it has where there are several."""
+    from connector.transport.providers import from_environment
+
+    found = from_environment(os.environ)
+    keys = [name for name, value in os.environ.items() if from_environment({name: value})]
+    if len(keys) > 1:
+        # The one without which the connection would be another.
+        (used,) = (
+            key
+            for key in keys
+            if from_environment({k: v for k, v in os.environ.items() if k != key}) != found
+        )
+        others = " and ".join(sorted({*keys} - {used}))
+        tell(f"warning: the key of {used} is used; {others} is set too and is not used")
+    return found
+
+
+def advised(result: Result, connection: Any, arguments: argparse.Namespace) -> Result:
+    """Where there was no connection at all, say where the command line looks for one."""
+    error = result.error
+    missing = connection is None and not _names_connection(arguments)
+    if missing and error is not None and error.code == "invalid_connection":
+        error.hint = parser.connection_hint()
+    return result
+
+
+def _payload(source: str | None) -> dict[str, Any]:
+    if source is None:
+        return {}
+    try:
+        text = _standard_input() if source == "-" else Path(source).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
+        hint = ""
+        if source.lstrip()[:1] in ("{", "["):
+            hint = "; it takes the name of a file, or - for standard input"
+        raise Usage(f"--payload: {reason(error)}{hint}") from None
+    try:
+        payload = jsontext.loads(text, unique=True)
+    except ValueError as error:
+        raise ConnectorError(
+            "invalid_payload", f"The payload is not strict JSON: {error}."
+        ) from None
+    if not isinstance(payload, dict):
+        raise ConnectorError("invalid_payload", "The payload is not a JSON object.")
+    unknown = [name[:60] for name in payload if name not in _PARTS]
+    if unknown:
+        rows = [problem(f"/{n}", f"is not known here{nearest(n, _PARTS)}") for n in unknown]
+        raise refused("invalid_payload", rows, hint="A payload may have connection and inputs.")
+    return payload
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "standard input is closed")
+    return sys.stdin.buffer.read()
+
+
+def new_sandbox(connector: Connector, port: int, show: Any = None) -> Any:
+    """Return a sandbox that is not started.
+
+    Raises Usage where its extra is not installed, OSError where the process may not open as many
+    files as it needs: asyncio would print its own traceback of that, or wait.
+    """
+    with contextlib.ExitStack() as stack:
+        for _ in range(_SANDBOX_FILES):
+            stack.enter_context(open(os.devnull))
+    try:
+        from connector.sandbox import Sandbox
+    except ModuleNotFoundError:
+        raise Usage(
+            f"the sandbox needs the extra 'sandbox' of {DISTRIBUTION}: pip install aiohttp"
+        ) from None
+    return Sandbox(connector.manifest.raw.get("models", {}), port, show, keep=0)
