@@ -8,6 +8,7 @@ a socket or a defect.
 
 from __future__ import annotations
 
+import opcode
 import sys
 from collections.abc import Iterator
 from types import TracebackType
@@ -42,8 +43,6 @@ def is_external(error: BaseException) -> bool:
     code = trace.tb_frame.f_code.co_code
     if len(code) <= _STUB:
         return False
-    import opcode  # most processes never need it
-
     instruction = opcode.opname[code[trace.tb_lasti]]
     if instruction in _CHECKS:
         return True

@@ -14,7 +14,6 @@ import difflib  # noqa: F401 - for a name that is not known
 import email.utils  # noqa: F401 - for a Retry-After with a date
 import encodings.idna  # noqa: F401 - for each look-up of a host's name
 import logging  # noqa: F401 - for a defect
-import opcode  # noqa: F401 - for what an engine raises
 import random  # noqa: F401 - for the wait before a retry
 
 import backoff  # noqa: F401 - for a retry
