@@ -21,6 +21,9 @@ _CHECKS = frozenset(("RESUME", "JUMP_BACKWARD"))
 _STUB = 6
 """Bytes of the code that stands for a frame of compiled code in a traceback."""
 
+_VARARGS = 4
+"""The flag of a function with `*args`, as `inspect.CO_VARARGS`, whose module is large."""
+
 _LIBRARIES = frozenset(("connector", "urllib3", "requests"))
 """urllib3 raises an error of its own with the traceback of the one that it stands for."""
 
@@ -51,8 +54,11 @@ def is_external(error: BaseException) -> bool:
 
 
 def _is_signal_handler(trace: TracebackType, outer: TracebackType) -> bool:
-    """Whether a frame was called with its own caller's frame, as only signal handlers are."""
-    for value in trace.tb_frame.f_locals.values():
+    """Whether a function was given its own caller's frame, as only signal handlers are."""
+    code, values = trace.tb_frame.f_code, trace.tb_frame.f_locals
+    count = code.co_argcount + bool(code.co_flags & _VARARGS)
+    for name in code.co_varnames[:count]:
+        value = values.get(name)
         given = value if isinstance(value, tuple) else (value,)
         if any(item is outer.tb_frame for item in given):
             return True
