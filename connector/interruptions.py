@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-_RAISES = frozenset(("RAISE_VARARGS", "RERAISE"))
 _CHECKS = frozenset(("RESUME", "JUMP_BACKWARD"))
 """Here the interpreter looks for exceptions from other threads, and nothing else can go wrong."""
 
@@ -23,9 +22,6 @@ _STUB = 6
 
 _VARARGS = 4
 """The flag of a function with `*args`, as `inspect.CO_VARARGS`, whose module is large."""
-
-_LIBRARIES = frozenset(("connector", "urllib3", "requests"))
-"""urllib3 raises an error of its own with the traceback of the one that it stands for."""
 
 
 def is_external(error: BaseException) -> bool:
@@ -37,8 +33,8 @@ def is_external(error: BaseException) -> bool:
         return True
     trace = error.__traceback__
     home = type(error).__module__.partition(".")[0]
-    if trace is None or home in _LIBRARIES:
-        return False
+    if trace is None or home == "urllib3":
+        return False  # it raises its own with the traceback of the one that they stand for
     while (below := trace.tb_next) is not None:
         if _is_signal_handler(below, trace):
             return True
@@ -50,7 +46,7 @@ def is_external(error: BaseException) -> bool:
     if instruction in _CHECKS:
         return True
     # A call into C: its own failures are of the standard library's types.
-    return instruction not in _RAISES and home not in sys.stdlib_module_names
+    return instruction != "RAISE_VARARGS" and home not in sys.stdlib_module_names
 
 
 def _is_signal_handler(trace: TracebackType, outer: TracebackType) -> bool:

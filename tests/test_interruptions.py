@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import collections
 import ctypes
+import itertools
 import json
 import signal
 import sys
@@ -101,12 +103,12 @@ def spin() -> None:
 
 
 def call() -> None:
-    def inner() -> None:
+    def inner(_: int) -> None:
         text = "longer than the stub of compiled code"
         del text
 
-    while True:
-        inner()
+    # From a loop in C, so that the only place to raise is where the function begins.
+    collections.deque(map(inner, itertools.repeat(0)), maxlen=0)
 
 
 def wait() -> None:
@@ -205,6 +207,14 @@ def test_a_chain_that_holds_itself_ends() -> None:
     one, other = ValueError("a"), ValueError("b")
     one.__cause__, other.__cause__ = other, one
     assert list(chain(one)) == [one, other]
+
+
+def test_a_chain_names_what_is_wrapped_in_every_way() -> None:
+    inner = [ValueError(str(number)) for number in range(4)]
+    deeper = KeyError(inner[3])
+    error = OSError(inner[0], deeper)
+    error.__cause__, error.__context__ = inner[1], inner[2]
+    assert list(chain(error)) == [error, inner[0], deeper, inner[1], inner[2], inner[3]]
 
 
 @pytest.mark.parametrize("name", ["a raise of a library's class", "a failure in compiled code"])
