@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -27,8 +28,31 @@ def _refusals(sent: str) -> Iterator[None]:
         "invalid_input",
         f"Output: the file cannot be written ({reason}).",
         sent=sent,
-        hint="Give a file in a folder that exists, may be written to and has room.",
+        hint="Give a file that may be written, in a folder that exists and has room.",
     )
+
+
+def _check_writable(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise IsADirectoryError(0, "it is a folder or a device")
+    if not found.st_mode & 0o222:
+        raise PermissionError(0, "it is read-only")  # root could open it all the same
+    os.close(os.open(path, os.O_WRONLY))
+
+
+def _create(path: Path, mode: int) -> IO[bytes]:
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode))
+
+
+def _take_over(descriptor: int, old: os.stat_result) -> None:
+    """Give the open file the owner and the mode of the one that it will replace."""
+    made = os.fstat(descriptor)
+    if (made.st_uid, made.st_gid) != (old.st_uid, old.st_gid):
+        try:
+            os.fchown(descriptor, old.st_uid, old.st_gid)
+        except PermissionError:
+            raise PermissionError(0, "its owner and group could not be kept") from None
+    os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
 
 
 class Sink:
@@ -36,6 +60,9 @@ class Sink:
 
     `begin` starts over; `finish` puts the file in place. Of several results the second goes to
     `name-2.suffix`, and so on; a file of that name, which nobody asked to replace, is left alone.
+    A file that is replaced keeps its owner and its mode, which hold for the temporary file and
+    for further results too; other hard links to it keep the old content. A new file gets what the
+    umask leaves.
     """
 
     def __init__(self, path: Path) -> None:
@@ -60,9 +87,13 @@ class Sink:
             self._target = Path(os.path.realpath(self._path))
             # A name of its own: another invocation may write to the same path.
             self._part = self._target.with_name(f"{self._target.name}.{os.urandom(4).hex()}.part")
-            if self._target.exists() and not self._target.is_file():
-                raise IsADirectoryError(0, "it is a folder or a device")
-            self._file = self._part.open("wb")
+            old = self._target.stat() if self._target.exists() else None
+            if old is not None and not self.written:
+                _check_writable(self._target, old)
+            # Never wider than the file that it becomes, not even for a moment.
+            self._file = _create(self._part, 0o666 if old is None else old.st_mode & 0o600)
+            if old is not None and hasattr(os, "fchown"):  # Windows has none
+                _take_over(self._file.fileno(), old)
 
     def write(self, data: bytes) -> None:
         """Add to the result."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.sink import Sink
 from connector.transport import budget
 from tests.conftest import FakeClock
 from tests.support import canary
@@ -167,137 +165,3 @@ def test_the_budgets_of_many_hosts_are_bounded(monkeypatch: pytest.MonkeyPatch) 
     for number in range(1000):
         budget.shared(f"https://{number}.example", 500, 5)
     assert len(budget._budgets) == 256
-
-
-# The file of a binary result
-
-
-requests: list[int] = []
-"""How many requests each `fetch` made."""
-
-
-def fetch(connector: Connector, answer: Any, path: Path, **inputs: Any) -> Any:
-    with FaultServer(answer) as server:
-        result = connector.invoke(
-            "rawRequest", {**BINARY, **inputs}, fields(server.url), output=path
-        )
-    requests.append(len(server.requests))
-    return result
-
-
-def test_a_result_goes_to_its_file(connector: Connector, tmp_path: Path) -> None:
-    path = tmp_path / "out.bin"
-    path.write_text("old")
-    result = fetch(connector, {"text": "new"}, path)
-    assert result.data == {"file": str(path), "size": 3, "contentType": "text/plain"}
-    assert path.read_text() == "new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_of_a_repeated_attempt_only_the_last_is_in_the_file(
-    connector: Connector, tmp_path: Path
-) -> None:
-    broken = {"repeat": {"text": "x", "times": 200_000}, "close": "mid_body"}
-    result = fetch(connector, [broken, {"text": "new"}], tmp_path / "out", maxRetries=1)
-    assert result.meta["attempts"] == 2
-    assert (tmp_path / "out").read_text() == "new"
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {"status": 500},
-        {"repeat": {"text": "x", "times": 200_000}, "close": "mid_body"},
-        {"repeat": {"text": "x", "times": 200_000}, "chunked_truncated": True},
-        {"text": "x", "gzip_corrupt": True},
-    ],
-)
-def test_a_failure_leaves_the_old_file_and_no_other(
-    connector: Connector, tmp_path: Path, answer: dict[str, Any]
-) -> None:
-    path = tmp_path / "out"
-    path.write_text("old")
-    assert not fetch(connector, answer, path).ok
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def unusable(folder: Path) -> dict[str, Path]:
-    (folder / "file").touch()
-    return {
-        "a folder": folder,
-        "no such folder": folder / "none" / "out",
-        "below a file": folder / "file" / "out",
-        "a name that is too long": folder / ("x" * 300),
-        "a name with a NUL": folder / "a\0b",
-    }
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["a folder", "no such folder", "below a file", "a name that is too long", "a name with a NUL"],
-)
-def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sent(
-    connector: Connector, tmp_path: Path, name: str
-) -> None:
-    result = fetch(connector, {"text": "x"}, unusable(tmp_path)[name])
-    assert result.error is not None
-    assert (result.error.code, result.error.sent) == ("invalid_input", "no")
-    assert requests[-1] == 0
-
-
-@pytest.mark.parametrize("moment", ["write", "finish"])
-def test_a_disk_that_fills_up_is_not_called_a_broken_connection(
-    connector: Connector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    begin = Sink.begin
-
-    class Full:
-        def __init__(self, file: Any) -> None:
-            self.file = file
-
-        def write(self, data: bytes) -> None:
-            if moment == "write":
-                raise OSError(errno.ENOSPC, "No space left on device")
-
-        def close(self) -> None:
-            self.file.close()
-            if moment == "finish":
-                raise OSError(errno.ENOSPC, "No space left on device")
-
-    def full(sink: Any) -> None:
-        begin(sink)
-        sink._file = Full(sink._file)
-
-    monkeypatch.setattr(Sink, "begin", full)
-    result = fetch(connector, {"text": "x"}, tmp_path / "out", maxRetries=3)
-    assert result.error is not None
-    assert (result.error.code, result.error.sent) == ("invalid_input", "unknown")
-    assert "No space left on device" in result.error.message
-    assert result.meta["attempts"] == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_two_invocations_to_the_same_file_do_not_mix(connector: Connector, tmp_path: Path) -> None:
-    import threading
-
-    path = tmp_path / "out"
-    bodies = iter("abcdefgh")
-
-    def answer(_: Any, __: int) -> dict[str, Any]:
-        return {"repeat": {"text": next(bodies), "times": 300_000}}
-
-    with FaultServer(answer) as server:
-
-        def work() -> None:
-            result = connector.invoke("rawRequest", BINARY, fields(server.url), output=path)
-            assert result.ok, result.to_dict()
-
-        threads = [threading.Thread(target=work) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    content = path.read_text()
-    assert content == content[0] * 300_000
-    assert list(tmp_path.iterdir()) == [path]

@@ -51,32 +51,6 @@ def test_an_interrupted_prompt_that_was_sent_says_so(prompts: list[str]) -> None
     assert found == ["unknown"] * sent + ["no"] * (len(prompts) - sent)
 
 
-def test_an_output_file_follows_links_and_spares_what_nobody_named(
-    connector: Connector, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    target, link, other = tmp_path / "real.png", tmp_path / "link.png", tmp_path / "link-2.png"
-    link.symlink_to(target)
-    other.write_text("precious")
-    inputs = {"prompt": "A boat", "numImages": 2}
-    result = connector.invoke("createImage", inputs, sandbox.connection("openai"), output=link)
-    assert [item["file"] for item in result.data] == [str(link), str(tmp_path / "link-3.png")]
-    assert link.is_symlink()
-    assert target.read_bytes().startswith(b"\x89PNG")
-    assert other.read_text() == "precious"
-
-
-def test_an_output_that_is_no_file_is_refused_before_anything_is_sent(
-    connector: Connector, sandbox: Sandbox, tmp_path: Path
-) -> None:
-    os.mkfifo(tmp_path / "pipe")
-    inputs = {"prompt": "A boat"}
-    to = sandbox.connection("openai")
-    result = connector.invoke("createImage", inputs, to, output=tmp_path / "pipe")
-    assert result.error is not None
-    assert (result.error.code, result.error.sent) == ("invalid_input", "no")
-    assert sandbox.requests == []
-
-
 LONE = "a\ud800"
 
 
