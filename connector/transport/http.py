@@ -108,7 +108,7 @@ class Session:
         for adapter in list(self._adapters.values()):
             adapter.close()
 
-    def send(self, request: Request, headers: Mapping[str, str], timeout: float) -> Any:
+    def send(self, request: Request, headers: Mapping[str, bytes], timeout: float) -> Any:
         """Return urllib3's answer, its body unread.
 
         Through the adapter's pool and not its `send`, which finds the pool, the proxy and the TLS
@@ -221,12 +221,13 @@ class Sender:
         # Raised outside the handler: the library's exception holds the request, and so the key.
         raise failure
 
-    def _headers_of(self, request: Request) -> dict[str, str]:
+    def _headers_of(self, request: Request) -> dict[str, bytes]:
         headers = dict(request.headers)
         if request.body is not None:
             headers["Content-Length"] = str(len(request.body))
         headers[self._header] = self._prefix + self._secret.reveal()
-        return headers
+        # As bytes: urllib3 takes the text "@@@SKIP_HEADER@@@" as a sign to leave the header out.
+        return {name: value.encode("latin-1") for name, value in headers.items()}
 
     def _read(self, raw: Any, method: str, limits: Limits, write: Any) -> Answer:
         headers = self._headers(list(raw.headers.items()))
