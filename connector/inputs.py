@@ -32,12 +32,14 @@ class Cleaned(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """What cleaning needs to know of one input."""
+    """What cleaning needs to know of one input. `array` validates the array that a text may stand
+    for where the schema takes both, None where it does not."""
 
     item: Input
     types: frozenset[str]
     keeps_empty: bool
     pairs: bool
+    array: Validator | None
 
 
 class Form:
@@ -122,11 +124,15 @@ def _plan(item: Input, schema: Mapping[str, Any]) -> _Plan:
     fragment = resolved(schema["properties"][item.key], schema)
     types = fragment.get("type", [])
     types = frozenset([types] if isinstance(types, str) else types)
+    array = None
+    if types >= {"string", "array"} and "object" not in types:
+        array = Validator({**fragment, "type": "array", "$defs": schema.get("$defs", {})})
     return _Plan(
         item=item,
         types=types,
         keeps_empty="string" in types and _may_be_empty(fragment),
         pairs=item.control == "keyValueList",
+        array=array,
     )
 
 
@@ -143,6 +149,8 @@ def _converted(value: Any, plan: _Plan) -> Any:
     what is wrong. Raises ValueError where a JSON text was wanted and this is not one."""
     if isinstance(value, str) and "string" not in plan.types:
         value = _from_text(value, plan.types)
+    elif isinstance(value, str) and plan.array is not None:
+        value = _array_from_text(value, plan.array)
     elif isinstance(value, float) and "integer" in plan.types and value.is_integer():
         value = int(value)
     if plan.pairs and isinstance(value, dict):
@@ -158,6 +166,18 @@ def _from_text(text: str, types: frozenset[str]) -> Any:
     if types & {"array", "object"}:
         return jsontext.loads(text, unique=True)
     return text
+
+
+def _array_from_text(text: str, array: Validator) -> Any:
+    """Return the array that a text is, where it is one that the schema takes; else the text, which
+    is a value too, whatever it looks like."""
+    if not text.lstrip().startswith("["):
+        return text
+    try:
+        value = jsontext.loads(text, unique=True)
+    except ValueError:
+        return text
+    return text if array.problems(value) else value
 
 
 def _number(text: str, types: frozenset[str]) -> int | float:

@@ -76,7 +76,8 @@ def _explainer(schema: Mapping[str, Any]) -> Any:
     # Whole: `$` of a pattern means the end of the text, as in ECMA-262, not "or before a final
     # line break", as in Python.
     extend: Any = jsonschema.validators.extend
-    strict = extend(base, {"pattern": _pattern}, type_checker=numbers)
+    rules = {"pattern": _pattern, "properties": _properties}
+    strict = extend(base, rules, type_checker=numbers)
     # An empty registry resolves nothing but the schema itself: no file, no network.
     return strict(schema, registry=Registry())
 
@@ -94,6 +95,18 @@ def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[Any]:
 
     if isinstance(value, str) and not verdict.pattern(pattern).search(value):
         yield ValidationError("pattern")
+
+
+def _properties(validator: Any, properties: Any, value: Any, _: Any) -> Iterator[Any]:
+    """jsonschema's own, but that a property of the schema `false` is told by its name."""
+    kind: Any = None  # as of any value that the schema `false` refuses
+    from jsonschema import ValidationError
+
+    for name in properties if isinstance(value, dict) else ():
+        if name in value and properties[name] is False:
+            yield ValidationError("false", validator=kind, path=[name])
+        elif name in value:
+            yield from validator.descend(value[name], properties[name], path=name, schema_path=name)
 
 
 _NAMES = {

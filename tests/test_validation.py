@@ -296,6 +296,75 @@ def test_what_the_verdict_does_not_know_is_asked(schema: Any, value: Any) -> Non
     assert validator.problems(value) == validator.explain(value)
 
 
+def when(texts: list[str], key: str = "type", **branches: Any) -> dict[str, Any]:
+    """A condition by the text of a key."""
+    return {"if": {"required": [key], "properties": {key: {"enum": texts}}}, **branches}
+
+
+def chooser(*parts: Any, **more: Any) -> dict[str, Any]:
+    """An object of which `type`, a or b, may choose a part."""
+    kind = {"type": {"type": "string", "enum": ["a", "b"]}}
+    return {
+        "type": "object",
+        "required": ["type"],
+        "properties": kind,
+        "allOf": [*parts],
+        **more,
+    }
+
+
+NEEDS_Z = {"required": ["z"]}
+TWO = (when(["a"], then=NEEDS_Z), when(["b"], then={"properties": {"z": False}}))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        chooser(*TWO),
+        chooser(*TWO, when(["a", "b"], **{"else": NEEDS_Z})),
+        chooser(*TWO, when(["a"], **{"else": {"required": ["y"]}})),
+        chooser(*TWO, additionalProperties=False),
+        chooser(*TWO, {"required": ["y"]}),
+        chooser(*TWO, required=[]),
+        chooser(*TWO, type=["object", "null"]),
+        chooser(TWO[0], {**TWO[1], "required": ["y"]}),
+        chooser(TWO[0], when(["b"], "y", then=NEEDS_Z)),
+        chooser(TWO[0], TWO[0]),
+        chooser(TWO[0]),
+        chooser(*TWO, when(["c"], then=NEEDS_Z)),
+        chooser(when(["a", "b"], then=NEEDS_Z)),
+        chooser({"if": {"required": ["y"]}, "then": NEEDS_Z}),
+        chooser(*TWO, properties={"type": {"type": "string", "enum": ["a", "c"]}}),
+        chooser(*TWO, properties={"type": {"type": "number", "enum": ["a", "b"]}}),
+        chooser(*TWO, properties={"type": {"type": "string", "enum": ["a", "b"], "maxLength": 0}}),
+        {**when(["a"], then=NEEDS_Z), "properties": {"y": False}},
+        {**when(["a"], then=NEEDS_Z), "else": False},
+        {"then": False, "else": False},
+        {"required": ["z"], "additionalProperties": {"type": "string"}},
+        {"required": ["z"], "properties": {"z": {"type": "string"}}, "additionalProperties": False},
+        {"type": "object", "properties": {"y": False, "z": {"type": "string"}, "type": True}},
+        {"properties": {"z": False}, "additionalProperties": False},
+    ],
+)
+def test_conditions_are_understood_alike(schema: Any) -> None:
+    validator = Validator(schema)
+    kinds: list[Any] = [{}, *({"type": kind} for kind in ("a", "b", "c", 1, None, ["a"]))]
+    others: list[Any] = [{}, {"z": 1}, {"z": "1"}, {"y": "b"}, {"y": "b", "z": "1"}]
+    values: list[Any] = [None, "a", [], 1, *({**one, **more} for one in kinds for more in others)]
+    for value in values:
+        valid = verdict.compile_schema(schema)(value)
+        problems = validator.explain(value)
+        assert valid == (not problems) or not (valid or understood(schema))
+        assert validator.problems(value) == problems  # walked
+        assert validator.problems(value) == problems  # compiled
+
+
+def test_a_property_that_is_not_allowed_is_told_by_its_name() -> None:
+    validator = Validator({"properties": {"z": False}})
+    problems = [Problem(("z",), "is not allowed")]
+    assert validator.problems({"z": 1}) == validator.explain({"z": 1}) == problems
+
+
 def test_schemas_may_nest_deeper_than_python_nests_loops() -> None:
     schema: dict[str, Any] = {"type": "integer"}
     value: Any = 1
