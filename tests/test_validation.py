@@ -296,7 +296,7 @@ def test_what_the_verdict_does_not_know_is_asked(schema: Any, value: Any) -> Non
     assert validator.problems(value) == validator.explain(value)
 
 
-def when(texts: list[str], key: str = "type", **branches: Any) -> dict[str, Any]:
+def when(texts: list[str], branches: dict[str, Any], key: str = "type") -> dict[str, Any]:
     """A condition by the text of a key."""
     return {"if": {"required": [key], "properties": {key: {"enum": texts}}}, **branches}
 
@@ -314,31 +314,31 @@ def chooser(*parts: Any, **more: Any) -> dict[str, Any]:
 
 
 NEEDS_Z = {"required": ["z"]}
-TWO = (when(["a"], then=NEEDS_Z), when(["b"], then={"properties": {"z": False}}))
+TWO = (when(["a"], {"then": NEEDS_Z}), when(["b"], {"then": {"properties": {"z": False}}}))
 
 
 @pytest.mark.parametrize(
     "schema",
     [
         chooser(*TWO),
-        chooser(*TWO, when(["a", "b"], **{"else": NEEDS_Z})),
-        chooser(*TWO, when(["a"], **{"else": {"required": ["y"]}})),
+        chooser(*TWO, when(["a", "b"], {"else": NEEDS_Z})),
+        chooser(*TWO, when(["a"], {"else": {"required": ["y"]}})),
         chooser(*TWO, additionalProperties=False),
         chooser(*TWO, {"required": ["y"]}),
         chooser(*TWO, required=[]),
         chooser(*TWO, type=["object", "null"]),
         chooser(TWO[0], {**TWO[1], "required": ["y"]}),
-        chooser(TWO[0], when(["b"], "y", then=NEEDS_Z)),
+        chooser(TWO[0], when(["b"], {"then": NEEDS_Z}, "y")),
         chooser(TWO[0], TWO[0]),
         chooser(TWO[0]),
-        chooser(*TWO, when(["c"], then=NEEDS_Z)),
-        chooser(when(["a", "b"], then=NEEDS_Z)),
+        chooser(*TWO, when(["c"], {"then": NEEDS_Z})),
+        chooser(when(["a", "b"], {"then": NEEDS_Z})),
         chooser({"if": {"required": ["y"]}, "then": NEEDS_Z}),
         chooser(*TWO, properties={"type": {"type": "string", "enum": ["a", "c"]}}),
         chooser(*TWO, properties={"type": {"type": "number", "enum": ["a", "b"]}}),
         chooser(*TWO, properties={"type": {"type": "string", "enum": ["a", "b"], "maxLength": 0}}),
-        {**when(["a"], then=NEEDS_Z), "properties": {"y": False}},
-        {**when(["a"], then=NEEDS_Z), "else": False},
+        {**when(["a"], {"then": NEEDS_Z}), "properties": {"y": False}},
+        {**when(["a"], {"then": NEEDS_Z}), "else": False},
         {"then": False, "else": False},
         {"required": ["z"], "additionalProperties": {"type": "string"}},
         {"required": ["z"], "properties": {"z": {"type": "string"}}, "additionalProperties": False},
