@@ -3,41 +3,82 @@ payloads."""
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from connector import jsontext
 from connector.errors import ConnectorError, problem, refused
-from connector.validation import nearest
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
-def read(path: Path) -> dict[str, Any]:
-    """Return the operator's connections by name: a YAML or JSON file whose values are
-    connections as payloads hold them. Raises ConnectorError `invalid_connection`."""
+class Configured(NamedTuple):
+    """The operator's connections by name; `exposed`: other users may read the file they are in."""
+
+    connections: Mapping[str, Any]
+    exposed: bool = False
+
+
+def read(path: Path) -> Configured:
+    """Return the operator's connections: a YAML or JSON file that maps names to connections as
+    payloads hold them.
+
+    Raises ConnectorError `invalid_connection`, also for a file that other users may change: they
+    could send the keys of the environment to a host of their own.
+    """
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            found = os.fstat(file.fileno())
+            _check_unchangeable(found)
+            text = file.read()
         if path.suffix == ".json":
-            found = jsontext.loads(text, unique=True)
+            content = jsontext.loads(text, unique=True)
         else:
             from connector import yamltext  # only who needs it pays for its import
 
-            found = yamltext.loads(text)
+            content = yamltext.loads(text)
     except OSError as error:
         raise _unusable(f"The connections file cannot be read: {error.strerror}.") from None
     except ValueError:
         # The parser's message may quote the file, and the file may hold keys.
         raise _unusable("The connections file is not valid YAML or JSON.") from None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise _unusable("The connections file must map names to connections.")
-    return found
+    return Configured(content, _has_modes() and bool(found.st_mode & 0o044))
 
 
-def _unusable(message: str) -> ConnectorError:
-    return ConnectorError("invalid_connection", message)
+def _has_modes() -> bool:
+    return hasattr(os, "geteuid")  # Windows has access lists, which `stat` does not show
+
+
+def _check_unchangeable(found: os.stat_result) -> None:
+    if not _has_modes():
+        return
+    if found.st_mode & 0o022:
+        raise _unusable(
+            "The connections file may be changed by other users.",
+            hint="Run chmod go-w on the connections file.",
+        )
+    if found.st_uid not in (0, os.geteuid()):
+        raise _unusable(
+            "The connections file belongs to another user.",
+            hint="Give the connections file to root, or to the user that runs the connector.",
+        )
+
+
+def _unusable(message: str, hint: str | None = None) -> ConnectorError:
+    return ConnectorError("invalid_connection", message, hint=hint)
+
+
+def has_literal(connection: Any, secrets: Collection[str]) -> bool:
+    """Whether one of the fields `secrets` of a configured connection is written out, and not
+    taken from a `${VARIABLE}`."""
+    fields = connection.get("fields") if isinstance(connection, Mapping) else None
+    values = [fields.get(name) for name in secrets] if isinstance(fields, Mapping) else []
+    return any(value and not _VARIABLE.search(str(value)) for value in values)
 
 
 def named(name: str, known: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
@@ -46,9 +87,8 @@ def named(name: str, known: Mapping[str, Any], environment: Mapping[str, str]) -
         hint = None
         if not known:
             hint = "Name a file with --connections or CONNECTOR_CONNECTIONS."
-        row = problem(
-            "/connection", f"no connection of this name is configured{nearest(name, known)}"
-        )
+        # Without the nearest name: whoever writes payloads need not know which ones there are.
+        row = problem("/connection", "no connection of this name is configured")
         raise refused("invalid_connection", [row], hint=hint)
     return _filled(known[name], environment)
 

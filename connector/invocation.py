@@ -121,6 +121,8 @@ class Invocation:
         if self._prepared is None:
             target, cleaned = prepare()
             self._provider = target.provider
+            for text in target.warnings:
+                self._call.warn(text)
             if problems := cleaned.problems + self._choose_model(cleaned):
                 raise refused("invalid_input", problems)
             if self._sink is not None and self._planned is None:

@@ -22,11 +22,18 @@ if TYPE_CHECKING:
 _MOST = 128
 
 
+_EXPOSED = (
+    "Other users may read the connections file, and it holds a key; run chmod go-r on it, or take "
+    "the key from the environment, as ${VARIABLE}."
+)
+
+
 class Target(NamedTuple):
-    """A connection made ready: its provider and the way there."""
+    """A connection made ready: its provider, the way there, and warnings for each result."""
 
     provider: Provider
     line: Line
+    warnings: tuple[str, ...] = ()
 
 
 class Targets:
@@ -38,7 +45,11 @@ class Targets:
 
     def __init__(self, spec: Manifest, configured: Path | Mapping[str, Any] | None) -> None:
         self._manifest = spec
-        self._configured = configured
+        self._file = configured if isinstance(configured, Path) else None
+        self._configured = None
+        if isinstance(configured, Mapping):
+            self._configured = connections.Configured(configured)
+        self._warnings: tuple[str, ...] = ()
         self._forms: dict[str, Form] = {}
         self._made: dict[str, Target] = {}
 
@@ -57,7 +68,7 @@ class Targets:
             row = problem("/connection", "is required")
             raise refused("invalid_connection", [row], hint="Give the API key of a connection.")
         if isinstance(connection, str):
-            connection = connections.named(connection, self._known(), os.environ)
+            connection = connections.named(connection, self._known().connections, os.environ)
         if not isinstance(connection, Mapping):
             row = problem("/connection", "must be an object with fields, or a configured name")
             raise refused("invalid_connection", [row])
@@ -79,13 +90,20 @@ class Targets:
             raise refused("invalid_connection", problems)
         return key, fields
 
-    def _known(self) -> Mapping[str, Any]:
+    def _known(self) -> connections.Configured:
         if self._configured is None:
             path = os.environ.get("CONNECTOR_CONNECTIONS")
-            self._configured = Path(path) if path else {}
-        if isinstance(self._configured, Path):
-            self._configured = connections.read(self._configured)
+            file = self._file or (Path(path) if path else None)
+            found = connections.read(file) if file else connections.Configured({})
+            if found.exposed and any(map(self._has_key, found.connections.values())):
+                self._warnings = (_EXPOSED,)
+            self._configured = found
         return self._configured
+
+    def _has_key(self, connection: Any) -> bool:
+        kinds = self._manifest.connections.values()
+        secrets = {field.key for kind in kinds for field in kind.fields if field.secret}
+        return connections.has_literal(connection, secrets)
 
     def find(self, connection: Any) -> Target:
         """Return where a connection leads. Raises ConnectorError `invalid_connection`, or
@@ -102,6 +120,8 @@ class Targets:
             target = self._made.get(name) or _new(cleaned.values)
             self._keep(name, target)
             self._keep(given, target)
+        if self._warnings and isinstance(connection, str):
+            target = target._replace(warnings=self._warnings)
         return target
 
     def _keep(self, name: str, target: Target) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ settings.load_profile("house")
 
 # A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Whatever umask the tests begin with: a connections file that a group may change is refused.
+os.umask(0o022)
 
 TODAY = "2026-11-23"
 """The day on which all tests run: models retire as time goes by."""

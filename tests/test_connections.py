@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 import traceback
 from pathlib import Path
@@ -36,7 +37,7 @@ def openai(sandbox: Sandbox, **fields: Any) -> dict[str, Any]:
 def test_a_file_of_connections(name: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    found = connections.named("main", connections.read(path), {"MY_KEY": "k"})
+    found = connections.named("main", connections.read(path).connections, {"MY_KEY": "k"})
     assert found == {"fields": {"apiKey": "k", "isOpenAIKey": True}}
 
 
@@ -103,6 +104,128 @@ def test_variables_are_filled_in_once(value: Any, filled: Any) -> None:
     found = connections.named("n", known, {"A": "1", "B": "${A}"})
     assert found == {"fields": filled}
     assert known == {"n": {"fields": value}}
+
+
+# Who may change and who may read the file
+
+
+def configured(folder: Path, mode: int, key: str = "${MY_KEY}", **fields: Any) -> Path:
+    path = folder / "connections.json"
+    fields = {"apiKey": key, "isOpenAIKey": True, "endpoint": "http://127.0.0.1:1", **fields}
+    path.write_text(json.dumps({"prod-billing": {"fields": fields}}), encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def planned(connector: Connector, connection: Any = "prod-billing") -> Any:
+    return connector.invoke("rawRequest", {"method": "GET"}, connection, dry_run=True)
+
+
+@pytest.fixture
+def _my_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", KEY)
+
+
+@pytest.mark.usefixtures("_my_key")
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o660, 0o622, 0o666, 0o777, 0o664])
+def test_a_file_that_others_may_change_is_refused(tmp_path: Path, mode: int) -> None:
+    path = configured(tmp_path, mode)
+    connector = Connector.load(connections=path)
+    result = planned(connector)
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("invalid_connection", "no")
+    assert "may be changed by other users" in result.error.message
+    assert "chmod go-w" in (result.error.hint or "")
+    assert str(path) not in json.dumps(result.to_dict())
+    path.chmod(0o600)
+    assert planned(connector).ok
+
+
+@pytest.mark.usefixtures("_my_key")
+def test_of_a_link_the_file_that_it_leads_to_counts(tmp_path: Path) -> None:
+    path, link = configured(tmp_path, 0o666), tmp_path / "link.json"
+    link.symlink_to(path)
+    assert planned(Connector.load(connections=link)).error.code == "invalid_connection"
+    path.chmod(0o600)
+    assert planned(Connector.load(connections=link)).ok
+
+
+class Owned:
+    """What the system says of a file that belongs to the user `uid`."""
+
+    def __init__(self, found: os.stat_result, uid: int) -> None:
+        self.found, self.st_uid = found, uid
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.found, name)
+
+
+@pytest.mark.usefixtures("_my_key")
+@pytest.mark.parametrize(("owner", "user", "ok"), [(7, 7, True), (0, 7, True), (8, 7, False)])
+def test_a_file_belongs_to_the_user_or_to_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: int, user: int, ok: bool
+) -> None:
+    real = os.fstat
+    monkeypatch.setattr(os, "fstat", lambda number: Owned(real(number), owner))
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    result = planned(Connector.load(connections=configured(tmp_path, 0o600)))
+    assert result.ok is ok
+    if result.error is not None:
+        assert result.error.code == "invalid_connection"
+        assert "belongs to another user" in result.error.message
+
+
+@pytest.mark.usefixtures("_my_key")
+@pytest.mark.parametrize(
+    ("mode", "fields", "warns"),
+    [
+        (0o644, {"key": KEY}, True),
+        (0o640, {"key": KEY}, True),
+        (0o604, {"key": KEY}, True),
+        (0o644, {"proxy": "http://user:password@127.0.0.1:3128"}, True),
+        (0o600, {"key": KEY}, False),
+        (0o644, {}, False),
+        (0o644, {"proxy": "http://user:${MY_KEY}@127.0.0.1:3128"}, False),
+    ],
+)
+def test_a_file_with_keys_that_others_may_read_is_worth_a_warning(
+    tmp_path: Path, mode: int, fields: dict[str, Any], warns: bool
+) -> None:
+    connector = Connector.load(connections=configured(tmp_path, mode, **fields))
+    for _ in range(2):
+        result = planned(connector)
+        assert result.ok
+        assert ["chmod go-r" in text for text in result.meta["warnings"]] == [True] * warns
+    assert KEY not in json.dumps(result.to_dict())
+    inline = {"fields": {"apiKey": KEY, "isOpenAIKey": True, "endpoint": "http://127.0.0.1:1"}}
+    assert planned(connector, inline).meta["warnings"] == []
+
+
+def test_what_an_engine_configures_itself_is_in_no_file() -> None:
+    known = {"prod": {"fields": {"apiKey": KEY, "isOpenAIKey": True}}}
+    result = planned(Connector.load(connections=known), "prod")
+    assert result.ok
+    assert result.meta["warnings"] == []
+
+
+@pytest.mark.usefixtures("_my_key")
+def test_where_files_have_no_modes_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "geteuid")
+    result = planned(Connector.load(connections=configured(tmp_path, 0o666, KEY)))
+    assert result.ok
+    assert result.meta["warnings"] == []
+
+
+@pytest.mark.parametrize("name", ["prod-biling", "prod", "PROD-BILLING", "billing", KEY, ""])
+def test_no_guess_leads_to_a_configured_name(tmp_path: Path, name: str) -> None:
+    result = planned(Connector.load(connections=configured(tmp_path, 0o600)), name)
+    assert result.error is not None
+    assert result.error.code == "invalid_connection"
+    shown = json.dumps(result.to_dict())
+    assert "prod-billing" not in shown
+    assert KEY not in shown
 
 
 # Targets
