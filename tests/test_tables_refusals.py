@@ -14,7 +14,7 @@ import pytest
 
 from connector import Connector, ConnectorError
 from connector.errors import CODES
-from connector.transport import fanout, providers, refusal, retry
+from connector.transport import fanout, providers, refusal, retry, wording
 from tests.conftest import FakeClock
 from tests.support.fault_server import (
     FaultServer,
@@ -97,14 +97,26 @@ def test_a_status_has_its_code(connector: Connector, status: int, azure: bool) -
 QUOTA = """
 insufficient_quota credit_balance_exhausted organization_spend_limit_exceeded
 project_spend_limit_exceeded organization_usage_limit_exceeded billing_hard_limit_reached
+budget_exceeded BudgetExceededError
+""".split()
+FILTERED = """
+content_filter ContentFilter content_policy_violation moderation_blocked
+ResponsibleAIPolicyViolation ContentPolicyViolationError data_inspection_failed
+DataInspectionFailed
+""".split()
+NO_MODEL = """
+DeploymentNotFound model_not_found invalid_model unknown_model model_not_available
+model_not_supported model_decommissioned
+""".split()
+TOO_LONG = """
+context_length_exceeded ContextWindowExceededError exceed_context_size_error
+model_max_prompt_tokens_exceeded
 """.split()
 NAMED = {
     **dict.fromkeys(QUOTA, "quota_exhausted"),
-    "content_filter": "content_filtered",
-    "content_policy_violation": "content_filtered",
-    "moderation_blocked": "content_filtered",
-    "DeploymentNotFound": "not_found",
-    "model_not_found": "not_found",
+    **dict.fromkeys(FILTERED, "content_filtered"),
+    **dict.fromkeys(NO_MODEL, "not_found"),
+    **dict.fromkeys(TOO_LONG, "bad_request"),
 }
 KINDS = ["code", "type"]
 
@@ -115,12 +127,14 @@ KINDS = ["code", "type"]
 def test_a_name_has_its_code_whatever_the_status(
     connector: Connector, name: str, kind: str, azure: bool
 ) -> None:
-    for status in (400, 403, 404, 422, 429):
+    for status in (400, 403, 404, 422, 429, 500, 503):
         answer = refused(status, message="No.", **{kind: name})
         seen = call(connector, CHAT, answer, isOpenAIKey=not azure)
         assert seen.outcome == (NAMED[name], "rejected", 1), status
         assert seen.error["retryable"] is False
         assert seen.error["providerCode"] == name
+        assert ("Model / Deployment Name" in seen.error["hint"]) is (name in NO_MODEL)
+        assert ("shorter text" in seen.error["hint"]) is (name in TOO_LONG)
 
 
 @pytest.mark.parametrize("name", QUOTA)
@@ -134,24 +148,16 @@ def test_a_spent_quota_is_asked_about_once(connector: Connector, name: str) -> N
 
 
 @pytest.mark.parametrize("name", NAMED)
-def test_a_refused_key_is_one_whatever_is_named(connector: Connector, name: str) -> None:
-    seen = call(connector, CHAT, refused(401, code=name))
-    assert seen.outcome == ("authentication_failed", "rejected", 1)
-
-
-@pytest.mark.parametrize("status", [500, 503])
-@pytest.mark.parametrize("name", NAMED)
-def test_a_servers_own_failure_is_one_whatever_is_named(
-    connector: Connector, name: str, status: int
-) -> None:
-    seen = call(connector, CHAT, refused(status, code=name))
-    assert seen.outcome == ("server_error", "rejected", 3)
+def test_a_refused_key_or_proxy_is_one_whatever_is_named(connector: Connector, name: str) -> None:
+    for status, code in ((401, "authentication_failed"), (407, "permission_denied")):
+        seen = call(connector, CHAT, refused(status, code=name, type=name))
+        assert seen.outcome == (code, "rejected", 1)
 
 
 @pytest.mark.parametrize(
     "name",
     """insufficient_quotas quota rate_limit_exceeded slow_down content_filters model_found
-    deploymentnotfound tokens requests invalid_request_error insufficient-quota""".split(),
+    deployment_not_found tokens requests invalid_request_error insufficient-quota""".split(),
 )
 def test_another_name_leaves_it_to_the_status(connector: Connector, name: str) -> None:
     for kind in KINDS:
@@ -223,7 +229,6 @@ TOO_LARGE = {
     "Request too large for m: Limit 10000, Requested 9999.": 3,
     "Rate limit reached for m: Limit 10000, Used 9000, Requested 10001.": 3,
     "Request too large for m.": 3,
-    "Request too large for m: Limit ,, Requested 1": 1,
 }
 
 
@@ -451,6 +456,17 @@ CONTEXT = {
     "maximum context length is 4097 tokens: 3000 in your input": 1097,
     "maximum context length is 4097 tokens: 3000 tokens in the input": 1097,
     "maximum context length is 4097 tokens and you passed 3000 input tokens": 1097,
+    "maximum context length of 4097; 3000 input tokens": 1097,
+    "maximum prompt length is 4097; 3000 input tokens": 1097,
+    "maximum input length is (4097); 3000 input tokens": 1097,
+    "maximum model length of 4097: 3000 input tokens": 1097,
+    "context length 4097, 3000 input tokens": 1097,
+    "context size of 4097, 3000 input tokens": 1097,
+    "the context length is 4097, 3000 input tokens": 1097,
+    "3000 input tokens exceed the configured limit of 4097": 1097,
+    "3000 input tokens, tokens allowed 4097": 1097,
+    "3000 input tokens > 4097": 1097,
+    "3000 input tokens, too large for model with 4097": 1097,
 }
 
 
@@ -464,20 +480,18 @@ def test_a_refusal_tells_how_long_the_answer_may_be(connector: Connector, messag
     assert [received.json()["max_tokens"] for received in seen.requests] == [2048, CONTEXT[message]]
 
 
-TOO_LONG: list[tuple[int, dict[str, Any], int]] = [
+TOO_LONG_TEXTS: list[tuple[int, dict[str, Any], int]] = [
     (400, {"code": "context_length_exceeded", "message": "No."}, 4),
     (413, {"code": "context_length_exceeded", "message": "No."}, 4),
     (422, {"code": "context_length_exceeded", "message": "No."}, 4),
-    (400, {"message": "over the maximum context length of m"}, 4),
-    (413, {"message": "over the maximum context length of m"}, 4),
-    (422, {"message": "over the maximum context length of m"}, 1),
-    (403, {"message": "over the maximum context length of m"}, 1),
-    (400, {"message": "over the maximum length of m"}, 1),
-    (413, {"message": "too large"}, 1),
+    (413, {"message": "No."}, 4),
+    (403, {"message": "This model's maximum context length is 4097 tokens."}, 1),
+    (400, {"message": "Over the maximum context length."}, 1),
+    (400, {"message": "No: this model's maximum context length is 4097 tokens."}, 1),
 ]
 
 
-@pytest.mark.parametrize(("status", "error", "requests"), TOO_LONG)
+@pytest.mark.parametrize(("status", "error", "requests"), TOO_LONG_TEXTS)
 def test_a_text_that_is_refused_for_its_length_is_split(
     connector: Connector, status: int, error: dict[str, Any], requests: int
 ) -> None:
@@ -514,7 +528,7 @@ def test_several_images_that_are_refused_by_number_are_made_one_by_one(
 
 TRANSPORT: dict[str, tuple[Any, str]] = {
     "connection_lost": ({"reset": "after_request"}, "unknown"),
-    "protocol_error": ({"status_line": "HTTP/9 what"}, "unknown"),
+    "protocol_error": ({"json": 1, "chunk_size_garbage": True}, "unknown"),
 }
 
 
@@ -634,6 +648,8 @@ HINTS: list[tuple[str, Any, str]] = [
         for provider in ("openai", "azure")
         for answer, words in (
             (refused(402), "Add credit"),
+            (refused(400, code="context_length_exceeded"), "shorter text"),
+            (refused(413), "shorter text"),
             (refused(429), "lower Concurrency"),
             (refused(400, code="content_filter"), "content filter"),
             (refused(400), "providerParam"),
@@ -732,7 +748,7 @@ RETRYABLE: dict[str, tuple[bool, Callable[[Connector, Path], Any]]] = {
     "connection_lost": (True, _answered({"reset": "after_request"})),
     "timeout": (True, _answered(refused(408))),
     "deadline_exceeded": (True, _answered({"hang": True}, "rawRequest", timeout=20)),
-    "protocol_error": (True, _answered({"status_line": "HTTP/9 what"})),
+    "protocol_error": (True, _answered({"json": 1, "chunk_size_garbage": True})),
     "invalid_response": (False, _answered({"json": {}})),
     "response_too_large": (False, _answered({"content_length": 1 << 40})),
     "unexpected_redirect": (False, _answered({"status": 302})),
@@ -755,11 +771,10 @@ def test_a_code_says_whether_to_retry(connector: Connector, tmp_path: Path, code
 
 
 def test_every_row_has_its_case() -> None:
-    assert sorted(refusal._QUOTA) == sorted(QUOTA)
-    assert refusal._BY_CODE == NAMED
-    assert set(refusal._BY_STATUS) <= set(STATUSES)
+    assert set(wording.BY_NAME) == {name.lower() for name in NAMED}
+    assert set(wording.BY_STATUS) <= set(STATUSES)
     assert set(retry._TRANSPORT) == {*TRANSPORT, "connect_failed"}
-    assert set(fanout._STOPS) == set(STOPS)
+    assert set(fanout._STOPS) == {*STOPS, "internal_error"}  # see test_faults_fanout
     assert set(CODES) == set(RETRYABLE)
-    assert len(providers._HINTS) + len(providers._HINTS_NOT_FOUND) == 13
+    assert len(providers._HINTS) + len(providers._HINTS_NOT_FOUND) == 14
     assert len(refusal._UNSUPPORTED.split("|")) == len(UNKNOWN_PARAMETER) - 1
