@@ -13,6 +13,7 @@ from hypothesis import settings
 
 from connector import Connector
 from connector.sandbox import Sandbox
+from connector.transport import deadline
 from connector.transport.call import Clock
 from connector.transport.deadline import Flag
 
@@ -35,10 +36,17 @@ class FakeClock:
     def __init__(self, chance: float = 1.0) -> None:
         self.sleeps: list[float] = []
         self.chance = chance
+        self.passed = 0.0
 
     def monotonic(self) -> float:
         """Real time and the time slept: who slept long enough need not sleep again."""
-        return time.monotonic() + sum(self.sleeps)
+        return time.monotonic() + sum(self.sleeps) + self.passed
+
+    def expire(self) -> None:
+        """Let every deadline be over now, for the watchdog too, whose own clock is the real one."""
+        self.passed += 3600
+        for attempt in list(deadline._watchdog._times):
+            deadline._watchdog.watch(attempt, 0.0, lambda _: None)
 
     def sleep(self, seconds: float, cancelled: Flag) -> None:
         self.sleeps.append(seconds)

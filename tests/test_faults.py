@@ -34,7 +34,7 @@ def _silence(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
 def test_a_fault_becomes_its_envelope(
     case: Case, connector: Connector, fake_clock: FakeClock, tmp_path: Path
 ) -> None:
-    played = fault_cases.play(case, connector, fake_clock.sleeps, tmp_path)
+    played = fault_cases.play(case, connector, fake_clock, tmp_path)
     fault_cases.check(case, played)
     assert left_behind() == []
     for where, content in canary.everything_of(played.result):

@@ -278,9 +278,10 @@ def test_what_is_finished_at_the_deadline_is_kept() -> None:
     connector = Connector.load(clock=clock.clock())
 
     def answer(received: Received, index: int) -> Row:
-        if index == 2:
-            clock.sleeps.append(599.5)  # the last half second of the ten minutes
-        return {"hang": True} if index == 3 else echo(received, index)
+        if index < 3:
+            return echo(received, index)
+        clock.expire()
+        return {"hang": True}
 
     with FaultServer(answer) as server:
         result = run(connector, server, list("abcdef"), concurrency=1)
@@ -321,10 +322,16 @@ def test_what_is_finished_at_an_interrupt_is_kept(connector: Connector) -> None:
 def test_an_interrupt_reaches_a_handshake_that_hangs(connector: Connector) -> None:
     """In a worker's TLS handshake no socket of the connection is to be seen from outside."""
     with FaultServer({"text": ""}, tls="handshake_hang") as server:
-        timer = threading.Timer(0.2, interrupt_main)
-        timer.start()
+
+        def interrupt() -> None:
+            while server.connections < 2:
+                threading.Event().wait(0.001)
+            interrupt_main()
+
+        thread = threading.Thread(target=interrupt)
+        thread.start()
         result = run(connector, server, ["a", "b"])
-        timer.join()
+        thread.join()
     assert result.error.code == "cancelled"
     assert codes(result) == ["cancelled"] * 2
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import Any, Final, NamedTuple
 
 import yaml
 
 from connector import Connector
+from tests.conftest import FakeClock
 
 from . import canary
 from .fault_server import (
@@ -40,7 +42,7 @@ _FIELDS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 _SHORTHANDS: Final = {"chat": chat_completion, "completion": completion}
 _KEYS: Final = frozenset(
-    "name action inputs without providers fields answers tls trusted expect".split()
+    "name action inputs without providers fields answers tls trusted expires expect".split()
 )
 _EXPECTED: Final = frozenset(
     "ok code retryable sent attempts requests waits hint message warning details data meta "
@@ -80,7 +82,7 @@ class Played(NamedTuple):
     waits: list[float]
 
 
-def play(case: Case, connector: Connector, waits: list[float], folder: Path) -> Played:
+def play(case: Case, connector: Connector, clock: FakeClock, folder: Path) -> Played:
     """Run the case's action against its fault."""
     row = case.row
     action = row.get("action", "createChatCompletion")
@@ -96,8 +98,25 @@ def play(case: Case, connector: Connector, waits: list[float], folder: Path) -> 
         fields |= _filled(row.get("fields", {}), marks)
         inputs = {**_INPUTS.get(action, {}), **row.get("inputs", {})}
         inputs = {key: inputs[key] for key in inputs if key not in row.get("without", [])}
+        if row.get("expires"):
+            stack.enter_context(_expiring(server, clock))
         result = connector.invoke(action, inputs, {"fields": fields})
-    return Played(result, server, others, waits)
+    return Played(result, server, others, clock.sleeps)
+
+
+@contextmanager
+def _expiring(server: FaultServer, clock: FakeClock) -> Iterator[None]:
+    """Let the deadline be over once a request has arrived and its answer has begun to drip."""
+
+    def expire() -> None:
+        server.wait_for_requests(1)
+        server.wait_for_requests(2, timeout=0.1)  # a second one would be one too many
+        clock.expire()
+
+    thread = Thread(target=expire)
+    thread.start()
+    yield
+    thread.join()
 
 
 def check(case: Case, played: Played) -> None:

@@ -46,7 +46,7 @@ __all__ = [
 Answers = AnswerData | list[Any] | Callable[[Received, int], AnswerData]
 
 _NOT_HTTP: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-_PATIENCE: Final = 5.0
+_PATIENCE: Final = 60.0
 """Seconds for which a stopping server waits for a thread, or a test for a request."""
 
 
