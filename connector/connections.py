@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connector import jsontext
+from connector import jsontext, resources
 from connector.errors import ConnectorError, problem, refused
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -30,10 +30,10 @@ def read(path: Path) -> Configured:
     could send the keys of the environment to a host of their own.
     """
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open("rb") as file:
             found = os.fstat(file.fileno())
             _check_unchangeable(found)
-            text = file.read()
+            text = resources.read(file)
         if path.suffix == ".json":
             content = jsontext.loads(text, unique=True)
         else:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector import jsontext, manifest, proof, resources
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError, named, problem, refused
 from connector.inputs import Cleaned, Form
 from connector.manifest import Action, Manifest
 from connector.result import Result
@@ -158,7 +158,7 @@ class Connector:
         def prepare() -> tuple[Target, Cleaned]:
             if source not in self.manifest.data_sources:
                 close = nearest(source, self.manifest.data_sources)
-                raise ConnectorError("invalid_payload", f"No data source {source[:60]!r}{close}")
+                raise ConnectorError("invalid_payload", f"No data source {named(source)}{close}")
             return self._targets.find(connection), Cleaned({}, frozenset(), [])
 
         def work(client: Client, _: Cleaned) -> Any:
@@ -261,7 +261,7 @@ class Connector:
             known = self.manifest.actions
             raise ConnectorError(
                 "unknown_action",
-                f"There is no action {str(key)[:60]!r}{nearest(str(key), known)}",
+                f"There is no action {named(str(key))}{nearest(str(key), known)}",
                 hint="Actions: " + ", ".join(known),
             )
         return spec
@@ -285,7 +285,9 @@ class Connector:
             if not cleaned.problems:
                 raise
             rows = error.details or [problem("/connection", error.message)]
-            raise refused(error.code, [*rows, *cleaned.problems], error.hint) from None
+            # The key may stand among the inputs too, and no provider is there yet to mask it.
+            rows = self._targets.secret(connection).scrub_json([*rows, *cleaned.problems])
+            raise refused(error.code, rows, error.hint) from None
         return target, cleaned
 
     def _check_output(self, spec: Action, data: Any) -> None:

@@ -5,6 +5,7 @@ Nothing here knows of HTTP, of a provider or of the manifest.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -178,6 +179,40 @@ def _rebuild(fields: dict[str, Any]) -> ConnectorError:
     error = ConnectorError(fields["code"], fields["message"])
     error.__dict__.update(fields)
     return error
+
+
+_PLAIN = re.compile(r"\w[\w .-]{0,23}\Z")
+_MOST_DIGITS = 2
+_LONGEST_PART = 100
+_LONGEST_POINTER = 500
+
+
+def is_plain(name: str) -> bool:
+    """Whether `name` looks like one, and not like a key that was given in its place."""
+    return bool(_PLAIN.match(name)) and sum(map(str.isdigit, name)) <= _MOST_DIGITS
+
+
+def named(name: str) -> str:
+    """Return how a sentence quotes a name that nobody knows: whole, or by its length only.
+
+    It is never cut: half a key would no longer be recognised, and masked.
+    """
+    return repr(name) if is_plain(name) else f"of {len(name)} characters"
+
+
+def pointer(*parts: str | int) -> str:
+    """Return the JSON pointer of `parts`, or of what encloses them where it would be long.
+
+    A long part stands as its length: each of many problems repeats it.
+    """
+    result = ""
+    for part in map(str, parts):
+        if len(result) > _LONGEST_POINTER:
+            return f"{result}/…"
+        if len(part) > _LONGEST_PART:
+            part = f"({len(part)} characters)"
+        result += "/" + part.replace("~", "~0").replace("/", "~1")
+    return result
 
 
 def problem(path: str, message: str, label: str | None = None) -> dict[str, str]:

@@ -7,18 +7,19 @@ problem is found at once, before anything is sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from connector import jsontext
-from connector.errors import problem
+from connector.errors import is_plain, pointer, problem
 from connector.manifest import ABSENT, Input
 from connector.schema import Schemas, object_schema, resolved
-from connector.validation import Validator, nearest
+from connector.secret import MASK
+from connector.validation import Validator, suggester
 from connector.verdict import pattern
 
 _NUMBER = re.compile(
-    r"\s*[-+]?([0-9]{1,40}\.?[0-9]{0,40}|\.[0-9]{1,40})([eE][-+]?[0-9]{1,3})?\s*\Z"
+    r"[-+]?([0-9]{1,80}|[0-9]{1,40}\.[0-9]{0,40}|\.[0-9]{1,40})([eE][-+]?[0-9]{1,3})?\Z"
 )
 
 
@@ -52,6 +53,7 @@ class Form:
         self.path = path
         self.schema = object_schema(title, inputs, schemas)
         self._plans = {item.key: _plan(item, self.schema) for item in inputs}
+        self._places = {key: index for index, key in enumerate(self._plans)}
         self._validator = Validator(self.schema)
 
     def clean(self, given: Mapping[str, Any]) -> Cleaned:
@@ -73,7 +75,7 @@ class Form:
             except ValueError as error:
                 row = problem(f"{self.path}/{key}", f"is not valid JSON: {error}", plan.item.label)
                 problems.append(row)
-        problems.extend(self._unknown(str(key)) for key in given if key not in self._plans)
+        problems.extend(self._unknown(str(key) for key in given if key not in self._plans))
         found = self._check(values)
         if problems or found:
             refused = {row["path"] for row in problems}
@@ -83,18 +85,22 @@ class Form:
 
     def _rank(self, row: Mapping[str, str]) -> int:
         """Return where a problem stands among the others: as in the form, unknown names first."""
-        key = row["path"][len(self.path) + 1 :].partition("/")[0]
-        return list(self._plans).index(key) if key in self._plans else -1
+        return self._places.get(row["path"][len(self.path) + 1 :].partition("/")[0], -1)
 
-    def _unknown(self, key: str) -> dict[str, str]:
-        path = f"{self.path}/{_pointer(key)}"
-        known = [*self._plans, "connection"] if self.path == "/inputs" else self._plans
-        return problem(path, "is not known here" + nearest(key, known))
+    def _unknown(self, keys: Iterable[str]) -> Iterator[dict[str, str]]:
+        of_action = self.path == "/inputs"
+        known = [*self._plans, "connection"] if of_action else self._plans
+        suggested = suggester()
+        for key in keys:
+            close = suggested(key, known)
+            # A refused connection has no key yet by which one in place of a name could be told.
+            name = key if of_action or close or is_plain(key) else MASK
+            yield problem(self.path + pointer(name), "is not known here" + close)
 
     def _check(self, values: dict[str, Any]) -> list[dict[str, str]]:
         return [
             problem(
-                "/".join((self.path, *map(_pointer, found.path))),
+                self.path + pointer(*found.path),
                 found.message,
                 self._plans[str(found.path[0])].item.label if found.path else None,
             )
@@ -114,10 +120,6 @@ def _fresh(default: Any) -> Any:
     if not isinstance(default, dict | list):
         return default
     return jsontext.copy(default)
-
-
-def _pointer(part: str | int) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def _plan(item: Input, schema: Mapping[str, Any]) -> _Plan:
@@ -161,7 +163,7 @@ def _converted(value: Any, plan: _Plan) -> Any:
 def _from_text(text: str, types: frozenset[str]) -> Any:
     if "boolean" in types and text.strip().lower() in ("true", "false"):
         return text.strip().lower() == "true"
-    if types & {"number", "integer"} and _NUMBER.match(text):
+    if types & {"number", "integer"} and _NUMBER.match(text.strip()):
         return _number(text, types)
     if types & {"array", "object"}:
         return jsontext.loads(text, unique=True)

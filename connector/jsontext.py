@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any, NoReturn
 
+from connector.errors import named
+
 UNPAIRED = "holds an unpaired surrogate"
 """What is wrong with a text that no encoding can carry."""
 
@@ -33,7 +35,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         left = set(result)
         for key, _ in pairs:
             if key not in left:
-                raise ValueError(f"the key {key[:60]!r} stands twice in one object")
+                raise ValueError(f"the key {named(key)} stands twice in one object")
             left.remove(key)
     return result
 

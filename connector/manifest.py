@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connector import facts, jsontext
+from connector import facts, jsontext, resources
 from connector.errors import ConnectorError
 
 _MAX_DEPTH = 50
@@ -120,7 +120,7 @@ def read(path: Path, lines: dict[str, int] | None = None) -> Any:
     `lines` is filled with the line of each JSON pointer of a YAML document.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = resources.text(path)
         if path.suffix == ".json":
             found = jsontext.loads(text, unique=True)
         else:

@@ -5,18 +5,22 @@ What needs the handlers, and the examples, is in `check`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from connector import manifest, resources
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError, named, pointer, problem, refused
 from connector.inputs import Form
 from connector.manifest import Input, Manifest, SchemaFiles
-from connector.schema import bundle, object_schema
+from connector.schema import bundle, object_schema, patterns
 from connector.transport.providers import lacks
 from connector.validation import Validator
+from connector.verdict import pattern
+
+_LONGEST_PATTERN = 1000
 
 Rows = Iterator[dict[str, str]]
 
@@ -64,7 +68,7 @@ def _with_line(row: Mapping[str, str], lines: Mapping[str, int]) -> dict[str, st
 def _shape(raw: Any) -> Rows:
     schema = manifest.read(resources.root() / "schemas" / "manifest.schema.json")
     for found in Validator(schema).problems(raw):
-        yield problem("".join(f"/{part}" for part in found.path), found.message)
+        yield problem(pointer(*found.path), found.message)
     if isinstance(raw, dict):
         for name in ("connections", "dataSources", "actions"):
             yield from _twice(raw.get(name), f"/{name}")
@@ -75,30 +79,31 @@ def _twice(items: Any, at: str, first: int = 0) -> Rows:
     for index, item in enumerate(items if isinstance(items, list) else (), first):
         key = item.get("key") if isinstance(item, dict) else None
         if isinstance(key, str) and key in seen:
-            yield problem(f"{at}/{index}/key", f"the key {key[:60]!r} stands twice")
+            yield problem(f"{at}/{index}/key", f"the key {named(key)} stands twice")
         seen.add(str(key))
 
 
 def _meaning(spec: Manifest) -> Rows:
+    sound: set[str] = set()  # the shared schemas that are proved already
     for index, raw in enumerate(spec.raw["connections"]):
         fields, at = spec.connections[raw["key"]].fields, f"/connections/{index}/fields"
         yield from _twice(raw["fields"], at)
         reason = lacks([item.key for item in fields])
         if reason is not None:
             yield problem(at, reason)
-        yield from _inputs(fields, spec, at)
+        yield from _inputs(fields, spec, at, sound)
     for index, raw in enumerate(spec.raw["actions"]):
         action, at = spec.actions[raw["key"]], f"/actions/{index}"
         yield from _twice([{"key": "connection"}, *raw["inputs"]], f"{at}/inputs", -1)
-        yield from _inputs(action.inputs, spec, f"{at}/inputs")
+        yield from _inputs(action.inputs, spec, f"{at}/inputs", sound)
         if action.output is not None:
-            yield from _sound(f"{at}/output", partial(bundle, action.output, spec.schemas))
+            yield from _sound(f"{at}/output", partial(bundle, action.output, spec.schemas), sound)
 
 
-def _inputs(inputs: Sequence[Input], spec: Manifest, at: str) -> Rows:
+def _inputs(inputs: Sequence[Input], spec: Manifest, at: str, sound: set[str]) -> Rows:
     for index, item in enumerate(inputs):
         make = partial(object_schema, item.label, (item,), spec.schemas)
-        rows = list(_sound(f"{at}/{index}/schema", make))
+        rows = list(_sound(f"{at}/{index}/schema", make, sound))
         yield from rows
         if not rows:
             try:
@@ -107,13 +112,32 @@ def _inputs(inputs: Sequence[Input], spec: Manifest, at: str) -> Rows:
                 yield problem(f"{at}/{index}/schema", error.message)
 
 
-def _sound(at: str, make: Callable[[], Any]) -> Rows:
-    """Yield what is wrong with the schema that `make` returns."""
+def _sound(at: str, make: Callable[[], dict[str, Any]], sound: set[str]) -> Rows:
+    """Yield what is wrong with the schema that `make` returns; `sound` are the definitions that
+    need no further look, those of a sound schema are added."""
     import jsonschema
 
     try:
-        jsonschema.Draft202012Validator.check_schema(make())
+        schema = make()
+        definitions = {k: v for k, v in schema.pop("$defs", {}).items() if k not in sound}
+        schema["$defs"] = definitions
+        unusable = [reason for text in patterns(schema) if (reason := _unusable(text)) is not None]
+        for reason in unusable:
+            yield problem(at, f"has a pattern that cannot be used: {reason}")
+        if not unusable:  # jsonschema compiles patterns too, and lets some errors pass
+            jsonschema.Draft202012Validator.check_schema(schema)
+            sound.update(definitions)
     except ConnectorError as error:
         yield problem(at, error.message)
     except jsonschema.SchemaError as error:
         yield problem(at, f"is not a JSON Schema: {error.message[:200]}")
+
+
+def _unusable(regex: str) -> str | None:
+    if len(regex) > _LONGEST_PATTERN:
+        return f"it is longer than {_LONGEST_PATTERN} characters"
+    try:
+        pattern(regex)
+    except (re.error, OverflowError, RecursionError) as error:
+        return str(error)
+    return None

@@ -4,7 +4,7 @@ connection's fields, an output."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from connector.errors import ConnectorError
@@ -65,6 +65,25 @@ def bundle(name: str, schemas: Schemas) -> dict[str, Any]:
     if definitions:
         result["$defs"] = definitions
     return result
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    """Yield every regular expression of a schema."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from patterns(item)
+    if not isinstance(schema, Mapping):
+        return
+    for keyword, value in schema.items():
+        if keyword == "pattern" and isinstance(value, str):
+            yield value
+        elif keyword in _NAMED and isinstance(value, Mapping):
+            if keyword == "patternProperties":
+                yield from value
+            for item in value.values():
+                yield from patterns(item)
+        elif keyword not in _DATA:
+            yield from patterns(value)
 
 
 def resolved(schema: Any, root: Mapping[str, Any]) -> Any:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector import connections
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError, is_plain, pointer, problem, refused
 from connector.inputs import Cleaned, Form
 from connector.manifest import Manifest
+from connector.secret import MASK, Secret
 from connector.transport.bounded import make_room
 from connector.validation import nearest
 
@@ -20,6 +23,9 @@ if TYPE_CHECKING:
     from connector.transport.wire import Line
 
 _MOST = 128
+_UNKNOWN = "is not known here; fields go under 'fields'"
+_MOST_FIELDS = 100
+_LONGEST_SECRET = 8192
 
 
 _EXPOSED = (
@@ -77,8 +83,8 @@ class Targets:
         fields = connection.get("fields")
         fields = {} if fields is None else fields
         problems = [
-            problem(f"/connection/{str(name)[:60]}", "is not known here; fields go under 'fields'")
-            for name in connection
+            problem(pointer("connection", name if is_plain(name) else MASK), _UNKNOWN)
+            for name in map(str, connection)
             if name not in ("key", "fields")
         ]
         if not isinstance(key, str) or key not in kinds:
@@ -124,6 +130,16 @@ class Targets:
             target = target._replace(warnings=self._warnings)
         return target
 
+    def secret(self, connection: Any) -> Secret:
+        """Return what no error may show of a connection that was refused: the texts of its secret
+        fields, and those that are where none belongs."""
+        if isinstance(connection, str):
+            with contextlib.suppress(ConnectorError):
+                connection = connections.named(connection, self._known().connections, os.environ)
+        kinds = self._manifest.connections.values()
+        public = {item.key for kind in kinds for item in kind.fields if not item.secret}
+        return Secret("", *_texts(connection, ({"key"}, public)))
+
     def _keep(self, name: str, target: Target) -> None:
         for old in make_room(self._made, _MOST):
             old.line.close()
@@ -134,6 +150,17 @@ class Targets:
         made, self._made = self._made, {}
         for target in made.values():
             target.line.close()
+
+
+def _texts(value: Any, public: Sequence[Set[str]]) -> Iterator[str]:
+    """Yield the texts of a connection but those under the names that are `public`, of the
+    connection and of its fields."""
+    if isinstance(value, str) and len(value) <= _LONGEST_SECRET:
+        yield value
+    if isinstance(value, Mapping) and public:
+        for name, item in itertools.islice(value.items(), _MOST_FIELDS):
+            if name not in public[0]:
+                yield from _texts(item, public[1:])
 
 
 def _more(cleaned: Cleaned) -> list[Mapping[str, str]]:

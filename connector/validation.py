@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -32,17 +33,20 @@ class Validator:
 
     def problems(self, value: Any) -> list[Problem]:
         """Return every problem of `value`, none where it is valid."""
-        if self._valid is None:
-            if not self._walked:
-                # A process that validates once, as the command line does, never pays to compile.
-                self._walked = True
-                return self._walk(value)
-            self._valid = verdict.compile_schema(self.schema)
-        return [] if self._valid(value) else self._walk(value)
+        try:
+            if self._valid is None:
+                if not self._walked:
+                    # A process that validates once, as the command line does, does not compile.
+                    self._walked = True
+                    return self._walk(value)
+                self._valid = verdict.compile_schema(self.schema)
+            return [] if self._valid(value) else self._walk(value)
+        except RecursionError:
+            return [Problem((), _TOO_DEEP)]
 
     def _walk(self, value: Any) -> list[Problem]:
         try:
-            return _told(walk.faults(self.schema, value, self.schema))
+            return _told(walk.faults(self.schema, value))
         except walk.Unknown:
             return self.explain(value)
 
@@ -50,16 +54,49 @@ class Validator:
         """Return every problem of `value` as jsonschema finds them."""
         if self._jsonschema is None:
             self._jsonschema = _explainer(self.schema)
+        _steps.left = _FEWEST_STEPS + _STEPS * _size(value)
         try:
             errors = list(self._jsonschema.iter_errors(value))
-        except (ValueError, RecursionError):
+        except _TooManySteps:
+            return [Problem((), "takes too many steps to compare with its schema")]
+        except RecursionError:
+            return [Problem((), _TOO_DEEP)]
+        except ValueError:
             # jsonschema writes the value into messages of its own: Python cannot write this one.
-            return [Problem((), "has an integer of too many digits, or is nested too deeply")]
+            return [Problem((), "has an integer of too many digits")]
         return _told(errors)
 
 
+_TOO_DEEP = "is nested too deeply, or its schema leads back to itself"
+
+_FEWEST_STEPS = 20_000
+_STEPS = 100
+_MOST_VALUES = 5_000_000
+
+_steps = threading.local()
+"""`_steps.left` is how many keywords jsonschema may still apply in this thread: schemas that refer
+to the same others again and again would make it apply them without end."""
+
+
+class _TooManySteps(Exception):
+    """Ends jsonschema's work on one value."""
+
+
+def _size(value: Any) -> int:
+    """Return of how many values `value` is made, at most _MOST_VALUES (it may contain itself)."""
+    count = 0
+    pending = [value]
+    while pending and count < _MOST_VALUES:
+        node = pending.pop()
+        count += 1
+        if isinstance(node, dict | list):
+            pending.extend(node.values() if isinstance(node, dict) else node)
+    return count
+
+
 def _told(errors: Iterable[Any]) -> list[Problem]:
-    return sorted({found for error in errors for found in _sentences(error)}, key=_place)
+    suggested = suggester()
+    return sorted({found for error in errors for found in _sentences(error, suggested)}, key=_place)
 
 
 def _place(found: Problem) -> tuple[list[tuple[int, str]], str]:
@@ -76,8 +113,9 @@ def _explainer(schema: Mapping[str, Any]) -> Any:
     # Whole: `$` of a pattern means the end of the text, as in ECMA-262, not "or before a final
     # line break", as in Python.
     extend: Any = jsonschema.validators.extend
-    rules = {"pattern": _pattern, "properties": _properties}
-    strict = extend(base, rules, type_checker=numbers)
+    own = {"pattern": _pattern, "properties": _properties, "uniqueItems": _unique}
+    counted = {keyword: _counted(check) for keyword, check in {**base.VALIDATORS, **own}.items()}
+    strict = extend(base, counted, type_checker=numbers)
     # An empty registry resolves nothing but the schema itself: no file, no network.
     return strict(schema, registry=Registry())
 
@@ -88,6 +126,35 @@ def _is_number(_: Any, value: Any) -> bool:
 
 def _is_integer(_: Any, value: Any) -> bool:
     return verdict.is_integer(value)
+
+
+def _counted(check: Callable[..., Any]) -> Callable[..., Any]:
+    def step(*arguments: Any) -> Any:
+        _steps.left -= 1
+        if _steps.left < 0:
+            raise _TooManySteps
+        return check(*arguments)
+
+    return step
+
+
+def _unique(_: Any, wanted: bool, value: Any, __: Any) -> Iterator[Any]:
+    """As jsonschema's own, which compares each with each where they cannot be sorted."""
+    from jsonschema import ValidationError
+
+    if wanted and isinstance(value, list) and len(set(map(_hashable, value))) < len(value):
+        yield ValidationError("uniqueItems")
+
+
+def _hashable(value: Any) -> Any:
+    """Return what is equal for two values that JSON holds for equal: 1 and 1.0, but not true."""
+    if isinstance(value, dict):
+        return dict, frozenset((key, _hashable(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return list, tuple(map(_hashable, value))
+    if isinstance(value, bool):
+        return bool, value
+    return value if isinstance(value, str | int | float | None) else id(value)
 
 
 def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[Any]:
@@ -189,7 +256,7 @@ _MESSAGES: Mapping[str, Callable[[Any], str]] = {
 }
 
 
-def _sentences(error: Any) -> Iterator[Problem]:
+def _sentences(error: Any, suggested: Callable[[str, Any], str]) -> Iterator[Problem]:
     path = tuple(error.absolute_path)
     if error.validator == "required":
         for name in error.validator_value:
@@ -199,7 +266,7 @@ def _sentences(error: Any) -> Iterator[Problem]:
         known = error.schema.get("properties", {})
         for name in error.instance:
             if name not in known:
-                yield Problem((*path, name), "is not known here" + nearest(str(name), known))
+                yield Problem((*path, name), "is not known here" + suggested(str(name), known))
     elif error.validator == "anyOf" and all(_only_requires(s) for s in error.validator_value):
         names = [name for option in error.validator_value for name in option["required"]]
         yield Problem(path, "needs " + " or ".join(names))
@@ -214,8 +281,21 @@ def _only_requires(schema: Any) -> bool:
     return isinstance(schema, Mapping) and set(schema) == {"required"}
 
 
-def nearest(name: str, known: Any) -> str:
+_MOST_SUGGESTED = 10
+_LONGEST_SUGGESTED = 100
+
+
+def suggester() -> Callable[[str, Iterable[str]], str]:
+    """Return `nearest` for the first few unknown names of a payload: it compares letter by letter,
+    which thousands of names would pay for dearly."""
+    left = iter(range(_MOST_SUGGESTED))
+    return lambda name, known: nearest(name, known) if next(left, None) is not None else ""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean 'x'?` for the known name nearest to `name`, or nothing."""
+    if len(name) > _LONGEST_SUGGESTED:
+        return ""
     import difflib
 
     folded = {str(key).lower(): key for key in known}

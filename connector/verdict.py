@@ -8,9 +8,10 @@ prove that both agree on JSON values.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -53,6 +54,15 @@ _KNOWN = ANNOTATIONS.union(
     *_CHECKS.values(),
 )
 
+
+REACHING = frozenset(("items", "properties", "additionalProperties", "anyOf"))
+"""Keywords that are not understood beside `$ref`: both would look at what lies in a value."""
+
+_MOST_CHOICES = 64
+"""How often one value may be looked at, by options and parts that nest in each other."""
+
+_MOST_INLINED = 500
+"""Schemas that are written out where a reference leads to them; the others become functions."""
 
 _DEEPEST = 16
 """Columns of indentation before a nested schema gets a function of its own: Python nests no more
@@ -101,15 +111,17 @@ class _Compiler:
         self.root = root
         self.names: dict[str, Any] = {"isfinite": math.isfinite}
         self.lines: list[str] = []
-        self.functions: dict[int, str] = {}
+        self.functions: dict[tuple[int, int], str] = {}
         self.inlined: set[int] = set()
-        self.pending: list[tuple[str, Any]] = []
+        self.pending: list[tuple[str, Any, int]] = []
         self.count = 0
+        self.written = 0
+        self.choices = 1
 
     def compile(self) -> Check:
         main = self._function(self.root)
         while self.pending:
-            name, schema = self.pending.pop()
+            name, schema, self.choices = self.pending.pop()
             start = len(self.lines)
             self._value(schema, "x", " ")
             # Constants as defaults: a local name is found faster than a global one.
@@ -122,10 +134,11 @@ class _Compiler:
         return check
 
     def _function(self, schema: Any) -> str:
-        if id(schema) not in self.functions:
-            self.functions[id(schema)] = self._name("f")
-            self.pending.append((self.functions[id(schema)], schema))
-        return self.functions[id(schema)]
+        key = id(schema), self.choices
+        if key not in self.functions:
+            self.functions[key] = self._name("f")
+            self.pending.append((self.functions[key], schema, self.choices))
+        return self.functions[key]
 
     def _name(self, letter: str) -> str:
         self.count += 1
@@ -144,6 +157,7 @@ class _Compiler:
             return
         if not isinstance(schema, Mapping) or not _KNOWN.issuperset(schema):
             raise _Unsupported
+        self.written += 1
         types = schema.get("type", ["object"] if is_object else [])
         types = [types] if isinstance(types, str) else types
         if "type" in schema:
@@ -156,8 +170,9 @@ class _Compiler:
             self._choice(selector, parts, x, pad)
             return
         self._keywords(schema, types, x, pad)
-        for part in parts:
-            self._part(part, x, pad, types == ["object"])
+        with self._chosen(len(parts)):
+            for part in parts:
+                self._part(part, x, pad, types == ["object"])
 
     def _part(self, part: Any, x: str, pad: str, is_object: bool) -> None:
         """Emit a part of `allOf`, or a condition."""
@@ -191,29 +206,45 @@ class _Compiler:
         if "enum" in schema and types != ["string"]:
             raise _Unsupported
         if "anyOf" in schema:
-            other = "" if types == ["object"] else f"type({x}) is not dict or "
-            options = " or ".join(self._option(option, x, other) for option in schema["anyOf"])
-            self._refuse(f"not ({options})", pad)
+            self._any_of(schema["anyOf"], types == ["object"], x, pad)
         if "$ref" in schema:
+            if not REACHING.isdisjoint(schema):
+                raise _Unsupported
             self._reference(self._resolve(schema["$ref"]), x, pad)
 
     def _reference(self, schema: Any, x: str, pad: str) -> None:
         # Written out where it stands: a call for each of hundreds of items would cost more than
         # what it checks.
-        if id(schema) in self.inlined or len(pad) > _DEEPEST:
+        many = self.written > _MOST_INLINED
+        if many or id(schema) in self.inlined or len(pad) > _DEEPEST:
             self._refuse(f"not {self._function(schema)}({x})", pad)
             return
         self.inlined.add(id(schema))
         self._value(schema, x, pad)
         self.inlined.discard(id(schema))
 
+    @contextlib.contextmanager
+    def _chosen(self, count: int) -> Iterator[None]:
+        """Emit something that looks at a value `count` times."""
+        before = self.choices
+        self.choices *= max(1, count)
+        if self.choices > _MOST_CHOICES:
+            raise _Unsupported
+        yield
+        self.choices = before
+
+    def _any_of(self, options: Any, of_object: bool, x: str, pad: str) -> None:
+        other = "" if of_object else f"type({x}) is not dict or "
+        with self._chosen(sum(not _only_requires(option) for option in options)):
+            tests = " or ".join(self._option(option, x, other) for option in options)
+        self._refuse(f"not ({tests})", pad)
+
     def _refuse(self, condition: str, pad: str) -> None:
         self.lines.append(f"{pad}if {condition}: return False")
 
     def _option(self, schema: Any, x: str, other: str) -> str:
-        required = schema.get("required") if isinstance(schema, Mapping) else None
-        if required and len(schema) == 1:  # spares a call a message for the commonest case
-            keys = " and ".join(f"{self._constant(key)} in {x}" for key in required)
+        if _only_requires(schema):  # spares a call a message for the commonest case
+            keys = " and ".join(f"{self._constant(key)} in {x}" for key in schema["required"])
             return f"{other}{keys}"
         return f"{self._function(schema)}({x})"
 
@@ -301,3 +332,7 @@ class _Compiler:
         if others is not True:
             self.lines.append(f"{pad} {word} {key} not in {self._constant(frozenset(properties))}:")
             self._block(others, value, pad + "  ")
+
+
+def _only_requires(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and len(schema) == 1 and bool(schema.get("required"))

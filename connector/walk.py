@@ -6,10 +6,10 @@ that say more. The tests prove that both find the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connector.verdict import ANNOTATIONS, is_integer, is_number, pattern
+from connector.verdict import ANNOTATIONS, REACHING, is_integer, is_number, pattern
 
 Path = tuple[str | int, ...]
 
@@ -28,13 +28,55 @@ class Fault(NamedTuple):
     absolute_path: Path
 
 
-def faults(
-    schema: Mapping[str, Any], value: Any, root: Mapping[str, Any], path: Path = ()
-) -> Iterator[Fault]:
-    """Yield what is wrong with `value`; references are looked up in the `$defs` of `root`.
+def faults(schema: Mapping[str, Any], value: Any) -> Iterator[Fault]:
+    """Yield what is wrong with `value`; references are looked up in the `$defs` of `schema`.
 
     Raises Unknown where `value` meets a keyword that is not in the tables.
     """
+    return _faults(schema, value, _Run(schema.get("$defs", {})), ())
+
+
+_Schema = Mapping[str, Any]
+
+_MOST_STEPS = 100_000
+
+
+class _Run:
+    """One walk: the schemas that references lead to, and which of the options that nest in each
+    other fit a value. Each is tried once: options of options would double the work again and
+    again."""
+
+    def __init__(self, definitions: Mapping[str, Any]) -> None:
+        self.definitions = definitions
+        self._fits: dict[tuple[int, int], bool] = {}
+        self._nested = False
+        self._steps = 0
+
+    def step(self) -> None:
+        """Count a part that holds beside others; of too many jsonschema decides, which counts
+        too, in proportion to the value."""
+        self._steps += 1
+        if self._steps > _MOST_STEPS:
+            raise Unknown
+
+    def any_fits(self, options: Sequence[_Schema], value: Any) -> bool:
+        if self._nested:
+            return any(self._option_fits(option, value) for option in options)
+        self._nested = True
+        try:
+            return any(self._option_fits(option, value) for option in options)
+        finally:
+            self._nested = False
+            self._fits.clear()  # of thousands of values nothing is kept
+
+    def _option_fits(self, option: _Schema, value: Any) -> bool:
+        key = id(option), id(value)
+        if key not in self._fits:
+            self._fits[key] = next(_faults(option, value, self, ()), None) is None
+        return self._fits[key]
+
+
+def _faults(schema: Any, value: Any, run: _Run, path: Path) -> Iterator[Fault]:
     if isinstance(schema, bool):
         if not schema:
             yield Fault(None, None, value, {}, path)
@@ -46,52 +88,53 @@ def faults(
             if _BREAKS[keyword](limit, value):
                 yield Fault(keyword, limit, value, schema, path)
         elif keyword in _NESTS:
-            yield from _NESTS[keyword](schema, value, root, path)
+            yield from _NESTS[keyword](schema, value, run, path)
         elif keyword not in ANNOTATIONS:
             raise Unknown
 
 
-_Schema = Mapping[str, Any]
-
-
-def _reference(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[Fault]:
+def _reference(schema: _Schema, value: Any, run: _Run, path: Path) -> Iterator[Fault]:
+    if not REACHING.isdisjoint(schema):
+        raise Unknown  # what lies in the value would be visited twice, and what lies in that...
     name = schema["$ref"].removeprefix("#/$defs/")
-    if name == schema["$ref"] or name not in root.get("$defs", {}):
+    if name == schema["$ref"] or name not in run.definitions:
         raise Unknown
-    yield from faults(root["$defs"][name], value, root, path)
+    yield from _faults(run.definitions[name], value, run, path)
 
 
-def _any_of(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[Fault]:
-    if all(any(True for _ in faults(option, value, root)) for option in schema["anyOf"]):
+def _any_of(schema: _Schema, value: Any, run: _Run, path: Path) -> Iterator[Fault]:
+    if not run.any_fits(schema["anyOf"], value):
         yield Fault("anyOf", schema["anyOf"], value, schema, path)
 
 
-def _all_of(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[Fault]:
+def _all_of(schema: _Schema, value: Any, run: _Run, path: Path) -> Iterator[Fault]:
     for part in schema["allOf"]:
-        yield from faults(part, value, root, path)
+        run.step()
+        yield from _faults(part, value, run, path)
 
 
-def _if(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[Fault]:
-    branch = "else" if any(True for _ in faults(schema["if"], value, root)) else "then"
-    yield from faults(schema.get(branch, True), value, root, path)
+def _if(schema: _Schema, value: Any, run: _Run, path: Path) -> Iterator[Fault]:
+    run.step()
+    branch = "else" if any(True for _ in _faults(schema["if"], value, run, ())) else "then"
+    yield from _faults(schema.get(branch, True), value, run, path)
 
 
-def _items(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[Fault]:
+def _items(schema: _Schema, value: Any, run: _Run, path: Path) -> Iterator[Fault]:
     if isinstance(value, list):
         if schema["items"] is False:
             raise Unknown  # jsonschema has a sentence of its own for this
         for index, item in enumerate(value):
-            yield from faults(schema["items"], item, root, (*path, index))
+            yield from _faults(schema["items"], item, run, (*path, index))
 
 
-def _properties(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[Fault]:
+def _properties(schema: _Schema, value: Any, run: _Run, path: Path) -> Iterator[Fault]:
     if isinstance(value, dict):
         for key, fragment in schema["properties"].items():
             if key in value:
-                yield from faults(fragment, value[key], root, (*path, key))
+                yield from _faults(fragment, value[key], run, (*path, key))
 
 
-def _others(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[Fault]:
+def _others(schema: _Schema, value: Any, run: _Run, path: Path) -> Iterator[Fault]:
     limit, known = schema["additionalProperties"], schema.get("properties", {})
     if not isinstance(value, dict):
         return
@@ -100,15 +143,15 @@ def _others(schema: _Schema, value: Any, root: _Schema, path: Path) -> Iterator[
         yield Fault("additionalProperties", limit, value, schema, path)
     elif isinstance(limit, Mapping):
         for key in others:
-            yield from faults(limit, value[key], root, (*path, key))
+            yield from _faults(limit, value[key], run, (*path, key))
 
 
-_NESTS: Mapping[str, Callable[[_Schema, Any, _Schema, Path], Iterator[Fault]]] = {
+_NESTS: Mapping[str, Callable[[_Schema, Any, _Run, Path], Iterator[Fault]]] = {
     "$ref": _reference,
     "anyOf": _any_of,
     "allOf": _all_of,
     "if": _if,
-    **dict.fromkeys(("then", "else"), lambda schema, value, root, path: iter(())),  # see `if`
+    **dict.fromkeys(("then", "else"), lambda schema, value, run, path: iter(())),  # see `if`
     "items": _items,
     "properties": _properties,
     "additionalProperties": _others,

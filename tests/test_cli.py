@@ -20,6 +20,7 @@ import pytest
 from connector import Connector, ConnectorError, Result
 from connector.doors import cli, interrupts, terminal
 from connector.sandbox import Sandbox
+from tests.support import canary
 
 pytestmark = pytest.mark.slow
 
@@ -161,6 +162,14 @@ def test_a_wrong_command_line_is_2_and_prints_no_envelope(words: list[str], says
 def test_a_bad_payload_is_an_envelope(text: bytes, code: str) -> None:
     done = run("invoke", "createChatCompletion", "--payload", "-", stdin=text)
     assert (done.code, done.json["error"]["code"]) == (1, code)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_key_in_place_of_a_name_is_not_quoted(count: int) -> None:
+    text = json.dumps({"inputs": {}})[:-1] + f', "{canary.KEY}": 1' * count + "}"
+    done = run("invoke", "createChatCompletion", "--payload", "-", stdin=text.encode())
+    assert done.json["error"]["code"] == "invalid_payload"
+    canary.assert_no_part("the output", json.dumps(done.json) + done.err)
 
 
 def test_an_unknown_action_names_the_nearest() -> None:

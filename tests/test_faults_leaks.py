@@ -228,6 +228,28 @@ MISPLACED: list[tuple[str, Any, Any]] = [
     ("createChatCompletion", CHAT, {"fields": {"apiKey": canary.KEY, "secret": canary.KEY}}),
     ("createChatCompletion", CHAT, {"fields": {"apiKey": "x", "endpoint": f"//{canary.KEY}@a"}}),
     ("createChatCompletion", CHAT, {"fields": {"apiKey": "x", "apiVersion": canary.KEY}}),
+    # As a name, which is all that a message would quote.
+    ("createChatCompletion", CHAT, {canary.KEY: "x"}),
+    ("createChatCompletion", CHAT, {canary.KEY * 9: "x"}),
+    ("createChatCompletion", CHAT, {"fields": {canary.KEY: "x"}}),
+    ("createChatCompletion", CHAT, {"fields": {"apiKey": "x", canary.KEY * 9: "x"}}),
+    ("createChatCompletion", {**CHAT, canary.KEY: 1}, fields("https://a.example")),
+    ("createChatCompletion", {**CHAT, canary.KEY * 9: 1}, fields("https://a.example")),
+    ("createChatCompletion", {**CHAT, canary.KEY: 1}, fields("http://a.example")),
+    ("createChatCompletion", {**CHAT, canary.KEY: 1}, {"apiKey": canary.KEY}),
+    ("createChatCompletion", {**CHAT, canary.KEY: 1}, {"fields": {"key": canary.KEY}}),
+    ("createChatCompletion", {**CHAT, canary.KEY: 1}, {"fields": canary.KEY}),
+    ("createChatCompletion", {**CHAT, canary.KEY: 1}, canary.KEY),
+    (
+        "createChatCompletion",
+        {**CHAT, "messages": json.dumps({canary.KEY: 1})[:-1] + f', "{canary.KEY}": 2}}'},
+        {"fields": {}},
+    ),
+    (
+        "createChatCompletion",
+        {**CHAT, "messages": '{"a": 1, ' * 2 + f'"{canary.KEY * 9}": 1, "{canary.KEY * 9}": 2}}}}'},
+        fields("https://a.example"),
+    ),
     ("createChatCompletion", {**CHAT, "temperature": canary.KEY}, fields("https://a.example")),
     ("createImage", {"prompt": "x", "imageSize": canary.KEY}, fields("https://a.example")),
     (
@@ -254,6 +276,32 @@ def test_a_refused_payload_is_not_quoted(
         canary.assert_absent(where, content)
     call = canary.Opaque(lambda: connector.call(action, inputs, connection))
     canary.assert_absent("a traceback with locals", call.traceback())
+
+
+def test_the_key_of_a_configured_connection_that_is_refused_is_not_quoted() -> None:
+    configured = {"mine": fields("http://a.example")}
+    connector = Connector.load(connections=configured)
+    result = connector.invoke("createChatCompletion", {**CHAT, canary.KEY: 1}, "mine")
+    assert result.error is not None
+    assert [row["path"] for row in result.error.details or ()] == [
+        "/connection/fields/endpoint",
+        "/inputs/***",
+    ]
+    for where, content in canary.everything_of(result):
+        canary.assert_absent(where, content)
+
+
+def test_a_name_that_could_be_a_key_is_not_quoted_where_nothing_can_mask_it(
+    connector: Connector,
+) -> None:
+    connection = fields("https://a.example")
+    for error in (
+        connector.invoke(canary.KEY, {}, connection).error,
+        connector.options(canary.KEY, connection).error,
+    ):
+        assert error is not None
+        assert f"of {len(canary.KEY)} characters" in error.message
+        canary.assert_no_part("the message", error.message)
 
 
 @pytest.mark.parametrize("version", [None, "2024-10-21"])

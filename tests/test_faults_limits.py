@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import collections
+import gzip
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +13,8 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.transport import budget
+from connector.actions import raw
+from connector.transport import body, budget
 from tests.conftest import FakeClock
 from tests.support import canary
 from tests.support.fault_server import FaultServer, chat_completion
@@ -165,3 +169,83 @@ def test_the_budgets_of_many_hosts_are_bounded(monkeypatch: pytest.MonkeyPatch) 
     for number in range(1000):
         budget.shared(f"https://{number}.example", 500, 5)
     assert len(budget._budgets) == 256
+
+
+# Compression
+
+
+def members(content: bytes, count: int) -> dict[str, Any]:
+    body = base64.b64encode(gzip.compress(content, mtime=0) * count).decode()
+    return {"body_base64": body, "encoding": "gzip"}
+
+
+@pytest.mark.parametrize("content", [b"", b"x"], ids=["empty", "a byte each"])
+def test_gzip_of_ever_more_members_that_hold_nothing_is_refused(
+    connector: Connector, content: bytes
+) -> None:
+    with FaultServer(members(content, 80_000)) as server:
+        result = connector.invoke("rawRequest", BINARY, fields(server.url))
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("protocol_error", "unknown")
+
+
+@pytest.mark.parametrize(
+    ("start", "unit"),
+    [
+        (b"", gzip.compress(b"", mtime=0)),
+        (b"\x1f\x8b\x08\0\0\0\0\0\0\xff", b"\0\0\0\xff\xff"),
+        (b"\x1f\x8b\x08\x08\0\0\0\0\0\xff", b"name"),
+    ],
+    ids=["members", "blocks", "a name"],
+)
+def test_compression_that_never_ends_and_holds_nothing_is_given_up(
+    start: bytes, unit: bytes
+) -> None:
+    read: list[int] = []
+
+    class Endless:
+        length_remaining = None
+
+        def read(self, size: int, **_: Any) -> bytes:
+            read.append(size)
+            assert sum(read) < 4 * MIB
+            return start + unit * (size // len(unit)) if len(read) == 1 else unit * 10_000
+
+    with pytest.raises(ValueError, match="larger than what it holds"):
+        body.whole(Endless(), {"content-encoding": "gzip"}, 1 << 40)
+
+
+def test_gzip_of_many_small_members_is_read(connector: Connector) -> None:
+    with FaultServer(members(b"0123456789abcdef" * 4, 30_000)) as server:
+        result = connector.invoke(
+            "rawRequest", {"method": "GET", "responseType": "text"}, fields(server.url)
+        )
+    assert result.ok, result.error
+    assert len(result.data) == 64 * 30_000
+
+
+# Inputs
+
+
+class Counted(collections.deque[Any]):
+    """Counts what is taken off its front, at a cost that does not depend on its length."""
+
+    taken = 0
+
+    def popleft(self) -> Any:
+        Counted.taken += 1
+        return super().popleft()
+
+
+def test_many_files_of_one_key_take_their_names_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw, "deque", Counted)
+    count = 1000
+    pair = {"key": "a", "value": "x"}
+    inputs = {
+        "fileData": [pair] * count,
+        "fileDataFileNames": [pair] * (count - 2) + [{**pair, "value": "last"}],
+    }
+    problems: list[dict[str, str]] = []
+    names = [name for _, (name, _, _) in raw._file_parts(inputs, problems)]
+    assert (names[-3:], problems) == (["x", "last", "last"], [])
+    assert Counted.taken == count - 2

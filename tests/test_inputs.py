@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector import Connector
+from connector.errors import named, pointer
 from connector.inputs import Cleaned, Form
 from connector.manifest import ABSENT, Input
 
@@ -206,6 +207,52 @@ def test_unknown_inputs_are_refused_with_the_nearest_name(name: str, message: st
 
 def test_paths_are_json_pointers() -> None:
     assert made(OBJECT).clean({"a/b~c": 1}).problems[0]["path"] == "/inputs/a~1b~0c"
+
+
+def test_a_long_name_stands_as_its_length() -> None:
+    """Cut, it could show half a key, which nothing would recognise and mask."""
+    (row,) = FORMS["createChatCompletion"].clean({"x" * 101: 1}).problems
+    assert row["path"] == "/inputs/(101 characters)"
+    (row,) = FORMS["createChatCompletion"].clean({"x" * 100: 1}).problems
+    assert row["path"] == "/inputs/" + "x" * 100
+
+
+def test_a_pointer_that_would_be_long_ends_where_a_name_does() -> None:
+    path = pointer(*["x" * 90] * 1000)
+    assert path == "/" + "/".join(["x" * 90] * 6) + "/…"
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("maxTokens", True),
+        ("max tokens", True),
+        ("Content-Type", True),
+        ("x2", True),
+        ("prénom", True),
+        ("", False),
+        ("a" * 25, False),
+        ("abc123", False),
+        ("sk-abc/def", False),
+        ("a\nb", False),
+    ],
+)
+def test_a_name_is_quoted_where_it_looks_like_one(name: str, plain: bool) -> None:
+    assert named(name) == (repr(name) if plain else f"of {len(name)} characters")
+
+
+def test_problems_stand_as_in_the_form_unknown_names_first() -> None:
+    given_ = {"topP": 9, "nothing": 1, "temperature": 9, "messages": 1, "else": 1}
+    paths = [row["path"] for row in FORMS["createChatCompletion"].clean(given_).problems]
+    assert paths == [
+        f"/inputs/{key}" for key in ("nothing", "else", "messages", "temperature", "topP")
+    ]
+
+
+def test_a_number_of_many_digits_is_still_exact() -> None:
+    form = made({"type": "integer"})
+    assert form.clean({"x": "9" * 80}).values == {"x": int("9" * 80)}
+    assert form.clean({"x": "9" * 81}).problems
 
 
 def test_what_was_given_is_left_as_it_was() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -19,7 +20,9 @@ from connector.schema import bundle
 from connector.validation import Validator
 
 from .conftest import FakeClock
+from .support import work
 
+MIB = 1 << 20
 CONNECTOR = Connector.load()
 SPEC = CONNECTOR.manifest
 ROOT = Path(__file__).parent.parent
@@ -247,7 +250,18 @@ def _schema(fragment: Any) -> Edit:
             "a form that",
         ),
         (_schema({"type": "strnig"}), "/actions/0/inputs/0/schema", "is not a JSON Schema"),
-        (_schema({"pattern": "("}), "/actions/0/inputs/0/schema", "is not a JSON Schema"),
+        (_schema({"pattern": "("}), "/actions/0/inputs/0/schema", "a pattern that cannot be used"),
+        (_schema({"pattern": "a{99999999999}"}), "/actions/0/inputs/0/schema", "too large"),
+        (_schema({"items": {"pattern": "("}}), "/actions/0/inputs/0/schema", "unterminated"),
+        (_schema({"not": {"patternProperties": {"[": {}}}}), "/actions/0/inputs/0/schema", "set"),
+        (_schema({"anyOf": [{"pattern": "(" * 999}]}), "/actions/0/inputs/0/schema", "recursion"),
+        (_schema({"pattern": "a" * 1001}), "/actions/0/inputs/0/schema", "longer than 1000"),
+        (_schema({"$ref": "pattern.schema.json"}), "/actions/0/inputs/0/schema", "multiple repeat"),
+        (
+            lambda raw: raw["actions"][0].update(output="pattern.schema.json"),
+            "/actions/0/output",
+            "multiple repeat",
+        ),
         (_schema({"minimum": "5"}), "/actions/0/inputs/0/schema", "is not a JSON Schema"),
         (
             _schema({"$ref": "https://example.com/x.schema.json"}),
@@ -280,6 +294,7 @@ def test_what_is_wrong_with_a_foreign_manifest_is_located(
     schemas = {
         "loop.schema.json": {"$ref": "loop.schema.json"},
         "list.schema.json": [1],
+        "pattern.schema.json": {"items": {"pattern": "a**"}},
         "remote.schema.json": {"items": {"$ref": "http://localhost/x.schema.json"}},
     }
     with pytest.raises(ConnectorError) as caught:
@@ -315,6 +330,82 @@ def test_schema_files_that_nest_in_each_other_too_deeply(tmp_path: Path) -> None
     with pytest.raises(ConnectorError, match="nested too deeply") as caught:
         load(raw, tmp_path, {**files, "s900.schema.json": {}})
     assert caught.value.code == "invalid_manifest"
+
+
+def test_data_and_names_that_look_like_patterns_are_none(tmp_path: Path) -> None:
+    raw = small()
+    schema = {"properties": {"pattern": {"type": "string"}}, "enum": [{"pattern": "("}]}
+    raw["actions"][0]["inputs"][0]["schema"] = schema
+    load(raw, tmp_path)
+
+
+def test_a_shared_schema_is_proved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many inputs refer to it."""
+    raw = small()
+    (entry,) = raw["actions"][0]["inputs"]
+    entry["schema"] = {"$ref": "shared.schema.json"}
+    raw["actions"][0]["inputs"] = [{**entry, "key": f"x{n}"} for n in range(20)]
+    shared = {"properties": {f"p{n}": {"type": "string"} for n in range(100)}}
+    load(json.dumps(raw), tmp_path, {"shared.schema.json": shared})
+    proved: list[object] = []
+    monkeypatch.setattr(jsonschema.Draft202012Validator, "check_schema", proved.append)
+    Connector.load(tmp_path / "connector.yaml")
+    assert sum("shared" in str(schema) and "p99" in str(schema) for schema in proved) == 1
+
+
+@pytest.mark.parametrize("entries", [2000, 4000])
+@pytest.mark.parametrize("suffix", ["yaml", "json"])
+def test_a_long_key_is_not_repeated_for_all_that_lies_below(
+    tmp_path: Path, suffix: str, entries: int
+) -> None:
+    key = "k" * 50_000
+    raw = small()
+    raw["models"] = {key: {f"p{n}": 1 for n in range(entries)}}
+    text = json.dumps(raw)
+    if suffix == "yaml":
+        text = text.replace(f'"{key}":', f'? "{key}"\n: ')
+    path = tmp_path / f"connector.{suffix}"
+    path.write_text(text)
+
+    def check() -> None:
+        with pytest.raises(ConnectorError) as caught:
+            Connector.load(path)
+        rows = caught.value.details or ()
+        assert len(rows) == entries
+        assert all(row["path"].startswith("/models/(50000 characters)/p") for row in rows)
+        assert len(caught.value.message) < 300
+
+    check()
+    assert work.memory(check) < 20 * MIB
+
+
+def test_many_keys_around_many_values(tmp_path: Path) -> None:
+    """The pointer of each value repeats all the keys above it."""
+    key = "k" * 90
+    text = "".join(" " * depth + f"{key}:\n" for depth in range(45))
+    path = tmp_path / "connector.yaml"
+    path.write_text(text + " " * 45 + "[" + "1, " * 50_000 + "]\n")
+
+    def check() -> None:
+        with pytest.raises(ConnectorError):
+            Connector.load(path)
+
+    assert work.memory(check) < 20 * MIB
+
+
+@pytest.mark.parametrize("name", ["connector.yaml", "connector.json"])
+def test_a_manifest_of_more_than_a_mebibyte_is_not_even_read(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    with path.open("wb") as file:
+        file.truncate(64 * MIB)
+
+    def check() -> None:
+        with pytest.raises(ConnectorError, match="larger than 1048576 bytes") as caught:
+            Connector.load(path)
+        assert caught.value.code == "invalid_manifest"
+
+    check()
+    assert work.memory(check) < 4 * MIB
 
 
 def test_every_problem_of_a_foreign_manifest_is_told_at_once(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from connector import Connector, verdict
 from connector.schema import bundle
-from connector.validation import Problem, Validator, nearest
+from connector.validation import Problem, Validator, nearest, suggester
+from tests.support import work
 
 CONNECTOR = Connector.load()
 SPEC = CONNECTOR.manifest
@@ -470,3 +471,175 @@ def test_an_explanation_is_not_needed_for_a_yes(monkeypatch: pytest.MonkeyPatch)
     validator = VALIDATORS["createImage"]
     monkeypatch.setattr(validator, "explain", None)  # calling it would fail
     assert validator.problems({"prompt": "A boat", "numImages": 2}) == []
+
+
+# What it costs
+
+
+def fan(depth: int, width: int, keyword: str, last: Any) -> dict[str, Any]:
+    """Schemas each of which refers to the next `width` times, by one keyword."""
+    definitions: dict[str, Any] = {f"s{depth}": last}
+    for level in range(depth):
+        next_ = [{"$ref": f"#/$defs/s{level + 1}"} for _ in range(width)]
+        if keyword == "properties":
+            definitions[f"s{level}"] = {"properties": dict(zip("abcde", next_, strict=False))}
+        elif keyword == "properties within options":
+            options = [{"properties": {"a": reference}} for reference in next_]
+            definitions[f"s{level}"] = {"anyOf": options}
+        else:
+            definitions[f"s{level}"] = {keyword: next_}
+    return {"$ref": "#/$defs/s0", "$defs": definitions}
+
+
+def nested(depth: int) -> Any:
+    value: Any = {}
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
+@pytest.mark.parametrize("keyword", ["properties", "anyOf", "properties within options"])
+@pytest.mark.parametrize("width", [2, 5])
+@pytest.mark.parametrize("wrong", [True, False])
+def test_schemas_that_refer_to_others_again_and_again(
+    keyword: str, width: int, wrong: bool
+) -> None:
+    """Walked, compiled and asked: written out, these would be millions of schemas."""
+    last = {"type": "object", "required": ["x"]} if wrong else {"type": "object"}
+    counts = []
+    for depth in (20, 40):
+        validator = Validator(fan(depth, width, keyword, last))
+        value = nested(depth)
+
+        def check(validator: Validator = validator, value: Any = value) -> None:
+            for _ in range(3):
+                assert bool(validator.problems(value)) == wrong
+
+        counts.append(work.calls(check, most=200_000))
+    assert counts[1] < 2.5 * counts[0]
+
+
+@pytest.mark.parametrize("keyword", ["allOf", "oneOf", "anyOf"])
+def test_what_only_jsonschema_knows_ends_after_so_many_steps(keyword: str) -> None:
+    schema = fan(8, 5, keyword, {"type": "string", "const": "a"})
+    (found,) = Validator(schema).explain({})
+    assert found == ((), "takes too many steps to compare with its schema")
+    small = Validator(fan(3, 5, keyword, {"type": "string", "const": "a"}))
+    assert "too many steps" not in small.explain({})[0].message
+
+
+def test_a_large_value_may_take_many_steps() -> None:
+    validator = Validator({"items": {"not": {"const": 1}, "allOf": [{"minimum": 0}] * 30}})
+    assert validator.problems([2] * 3000) == []
+    assert [found.path for found in validator.problems([2] * 3000 + [1])] == [(3000,)]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [{"properties": {"a": {"$ref": "#/$defs/node"}}, "required": [key]} for key in "xy"],
+        [{"properties": {"a": {"$ref": "#/$defs/node"}}}, {"type": "null"}],
+        [{"$ref": "#/$defs/other"}, {"items": {"$ref": "#/$defs/node"}, "type": "array"}],
+    ],
+)
+def test_a_schema_that_refers_to_itself_by_its_options(options: list[Any]) -> None:
+    other = {"properties": {"a": {"$ref": "#/$defs/node"}}, "type": "object", "required": ["x"]}
+    schema = {"$ref": "#/$defs/node", "$defs": {"node": {"anyOf": options}, "other": other}}
+    validator = Validator(schema)
+    for value in (nested(20), [nested(10)], None, {"a": {"a": 1}, "x": 1}):
+
+        def check(value: Any = value) -> Any:
+            return validator.problems(value), validator.problems(value), validator.problems(value)
+
+        assert work.calls(check, most=100_000)
+        first, second, third = check()
+        assert first == second == third
+    small: Any = {"a": {"a": {}, "x": 1}, "x": 1}
+    assert validator.problems(small) == validator.explain(small)
+
+
+def test_a_reference_beside_properties_does_not_double_the_work_at_each_level() -> None:
+    reference = {"$ref": "#/$defs/node"}
+    both = {**reference, "properties": {"a": {"$ref": "#/$defs/both"}}}
+    definitions = {"both": both, "node": {"properties": {"a": {"$ref": "#/$defs/both"}}}}
+    validator = Validator({"$ref": "#/$defs/both", "$defs": definitions})
+    (found,) = validator.problems(nested(40))
+    assert found.message == "takes too many steps to compare with its schema"
+    assert validator.problems(nested(3)) == []
+
+
+def test_a_schema_that_leads_back_to_itself_ends() -> None:
+    schema = {"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}]}}}
+    validator = Validator(schema)
+    for _ in range(3):
+        (found,) = validator.problems({})
+        assert "leads back to itself" in found.message
+
+
+@given(anything)
+@example([1, True])
+@example([1, 1.0])
+@example([{"a": [1]}, {"a": [True]}])
+@example([{"a": 1, "b": [2]}, {"b": [2.0], "a": 1}])
+def test_unique_items_are_those_of_jsonschema(value: Any) -> None:
+    assume(_is_json(value))
+    schema = {"uniqueItems": True}
+    assert (not Validator(schema).explain(value)) == jsonschema_rs.validator_for(schema).is_valid(
+        value
+    )
+
+
+def test_unique_items_are_found_without_comparing_each_with_each() -> None:
+    validator = Validator({"uniqueItems": True})
+    validator.explain([])
+
+    def check(count: int) -> int:
+        value = [{"a": [n], "b": "x"} for n in range(count)]
+        assert not validator.explain(value)
+        return work.calls(lambda: validator.explain(value))
+
+    assert check(2000) < 2.5 * check(1000)
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs"),
+    [
+        ("createChatCompletion", lambda count: {f"modle{n}": 1 for n in range(count)}),
+        ("rawRequest", lambda count: {"fileData": [{"kye": "a", "x": 1}] * count}),
+    ],
+    ids=["of the payload", "of many objects"],
+)
+def test_only_the_first_unknown_names_get_a_suggestion(
+    monkeypatch: pytest.MonkeyPatch, action: str, inputs: Any
+) -> None:
+    """Every one of them is listed, though."""
+    import difflib
+
+    compared: list[object] = []
+    original = difflib.get_close_matches
+
+    def compare(*arguments: Any, **named: Any) -> list[str]:
+        compared.append(arguments)
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(difflib, "get_close_matches", compare)
+    result = CONNECTOR.invoke(action, inputs(500), {"fields": {"apiKey": "sk-0123456789"}})
+    assert result.error is not None
+    assert result.error.details is not None
+    messages = [row["message"] for row in result.error.details]
+    assert sum(message.startswith("is not known here") for message in messages) >= 500
+    assert len(compared) <= 20  # ten of the inputs, ten of what lies in them
+    assert any("did you mean" in message for message in messages)
+
+
+def test_a_long_name_is_compared_with_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    import difflib
+
+    monkeypatch.setattr(difflib, "get_close_matches", None)  # calling it would fail
+    assert nearest("model" * 1000, ["model"]) == ""
+
+
+def test_suggestions_end() -> None:
+    suggested = suggester()
+    found = [suggested("modle", ["model"]) for _ in range(12)]
+    assert found == ["; did you mean 'model'?"] * 10 + [""] * 2

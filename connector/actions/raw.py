@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -168,15 +169,15 @@ def _file_parts(
     files = inputs.get("fileData") or []
     given = inputs.get("fileDataFileNames") or []
     problems.extend(_unmatched(given, {pair["key"] for pair in files}))
-    names: dict[str, list[str]] = {}
+    names: dict[str, deque[str]] = {}
     for pair in given:
-        names.setdefault(pair["key"], []).append(_text(pair["value"]))
+        names.setdefault(pair["key"], deque()).append(_text(pair["value"]))
     for index, pair in enumerate(files):
         key, value = pair["key"], pair["value"]
         path = f"/inputs/fileData/{index}"
         # Several files of one key take its names in turn; the last name serves those left over.
-        left = names.get(key, [key])
-        name = left.pop(0) if len(left) > 1 else left[0]
+        left = names.setdefault(key, deque([key]))
+        name = left.popleft() if len(left) > 1 else left[0]
         _check_name(key, f"{path}/key", "File Data", problems)
         _check_name(name, "/inputs/fileDataFileNames", "File Data File Names", problems)
         if isinstance(value, str):

@@ -19,9 +19,10 @@ from connector import jsontext, manifest, resources
 from connector.connector import Connector
 from connector.doors import parser
 from connector.doors.terminal import tell
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError, is_plain, pointer, problem, refused
 from connector.result import Result
-from connector.validation import nearest
+from connector.secret import MASK
+from connector.validation import nearest, suggester
 from connector.version import DISTRIBUTION
 
 _PARTS = ("connection", "inputs")
@@ -48,8 +49,6 @@ def known_or_masked(word: str, known: Collection[str]) -> str:
     """
     if word in known or (_WORD.match(word) and nearest(word, known)):
         return word
-    from connector.secret import MASK
-
     return MASK
 
 
@@ -153,9 +152,16 @@ def _payload(source: str | None) -> dict[str, Any]:
         ) from None
     if not isinstance(payload, dict):
         raise ConnectorError("invalid_payload", "The payload is not a JSON object.")
-    unknown = [name[:60] for name in payload if name not in _PARTS]
+    unknown = [name for name in payload if name not in _PARTS]
     if unknown:
-        rows = [problem(f"/{n}", f"is not known here{nearest(n, _PARTS)}") for n in unknown]
+        suggested = suggester()
+        rows = [
+            problem(
+                pointer(name if is_plain(name) else MASK),
+                f"is not known here{suggested(name, _PARTS)}",
+            )
+            for name in unknown
+        ]
         raise refused("invalid_payload", rows, hint="A payload may have connection and inputs.")
     return payload
 

@@ -19,6 +19,10 @@ _BOMB_BYTES = 16 << 20
 _BOMB_RATIO = 100
 """No answer of a service of this kind shrinks to a hundredth: base64 to three quarters, prose to a
 third, lists of numbers to a tenth. What does, and is large, is a decompression bomb."""
+_PADDING_BYTES = 1 << 20
+_PADDING_RATIO = 4
+"""Nor does compression make it much larger, but for what is sent in tiny pieces. What does is
+made of empty members and blocks, which may have no end."""
 
 
 def _too_large(what: str) -> ConnectorError:
@@ -82,6 +86,8 @@ def _inflated(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:
     read = size = 0
     for piece in pieces:
         data = piece
+        if read > _PADDING_BYTES + _PADDING_RATIO * size:
+            raise ValueError("the compressed body is larger than what it holds")
         read += len(piece)
         while data:
             if decoder is None or decoder.eof:  # gzip may have several members

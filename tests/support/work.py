@@ -1,8 +1,10 @@
-"""Counts the work that a function does, which unlike time is the same on a busy machine."""
+"""Counts the work that a function does and the memory it takes, which unlike time are the same on a
+busy machine."""
 
 from __future__ import annotations
 
 import sys
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -19,14 +21,17 @@ class Counted(str):
         return str.__hash__(self)
 
 
-def calls(function: Callable[..., Any], *arguments: Any) -> int:
+def calls(function: Callable[..., Any], *arguments: Any, most: int = 5_000_000) -> int:
     """Return how many calls `function` makes, of Python's and of C's functions, until it returns
-    or raises ValueError. What a single call of a C function does is not seen."""
+    or raises ValueError; more than `most` fail. What a single call of a C function does is not
+    seen."""
     count = 0
 
     def note(frame: object, event: str, argument: object) -> None:
         nonlocal count
         count += event in ("call", "c_call")
+        if count > most:
+            raise AssertionError(f"more than {most} calls")
 
     before = sys.getprofile()
     sys.setprofile(note)
@@ -37,6 +42,16 @@ def calls(function: Callable[..., Any], *arguments: Any) -> int:
     finally:
         sys.setprofile(before)
     return count
+
+
+def memory(function: Callable[[], object]) -> int:
+    """Return the most bytes that a call to `function` holds at once."""
+    tracemalloc.start()
+    try:
+        function()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def assert_linear(function: Callable[..., Any], make: Callable[[int], Any], size: int) -> None:
