@@ -6,10 +6,10 @@ back to, so that an outage does not multiply the traffic.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Hashable
 
+from connector.transport import forks
 from connector.transport.bounded import make_room
 
 
@@ -51,4 +51,4 @@ def shared(origin: Hashable, capacity: int, cost: int) -> Budget:
     return budget
 
 
-os.register_at_fork(after_in_child=_budgets.clear)
+forks.in_child(_budgets.clear)

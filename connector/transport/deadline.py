@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from connector.errors import ConnectorError
-from connector.transport import threads
+from connector.transport import forks, threads
 
 Monotonic = Callable[[], float]
 
@@ -185,4 +184,4 @@ def _after_fork() -> None:
     _watchdog = _Watchdog()
 
 
-os.register_at_fork(after_in_child=_after_fork)
+forks.in_child(_after_fork)

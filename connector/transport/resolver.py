@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import time
 from typing import Any
 
 from connector.errors import ConnectorError
 from connector.interruptions import is_external
-from connector.transport import target, threads
+from connector.transport import forks, target, threads
 from connector.transport.deadline import Deadline, Flag
 
 SECONDS = 15.0
@@ -103,4 +102,4 @@ def _unknown(host: str, reason: str) -> ConnectorError:
     )
 
 
-os.register_at_fork(after_in_child=_pending.clear)
+forks.in_child(_pending.clear)
