@@ -96,3 +96,23 @@ def test_the_wheel_works_in_a_fresh_environment(
         "print(c.manifest.key)"
     )
     assert output(python, "-c", find).strip() == "azure-openai-service"
+
+
+def test_the_wheel_runs_without_being_installed(built: Path, tmp_path: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import connector;"
+        "c = connector.Connector.load(); c.schema('createChatCompletion');"
+        "print(connector.__file__)"
+    )
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(wheel)],
+        cwd=tmp_path,
+        env=clean,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(wheel))
