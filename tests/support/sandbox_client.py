@@ -21,7 +21,7 @@ def ask(sandbox: Sandbox, path: str, body: Any = None, **more: Any) -> requests.
         session.trust_env = False
         more["headers"] = {**headers, **more.pop("headers", {})}
         method = "GET" if body is None else "POST"
-        return session.request(method, sandbox.url + path, json=body, timeout=10, **more)
+        return session.request(method, sandbox.url + path, json=body, timeout=60, **more)
 
 
 def chat(prompt: str = "Hello", **more: Any) -> dict[str, Any]:
