@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from connector import Connector
 
 from .support.fault_server import FaultServer, Received, chat_completion, completion
+from .support.front import connection
 
 KEY = "sk-answers-0123456789"
 INPUTS: dict[str, dict[str, Any]] = {
@@ -191,3 +192,18 @@ def test_an_output_file_is_for_binary_results(scripted: Scripted, tmp_path: Path
     assert result.ok
     assert result.meta["warnings"] == ["The result is not binary: no file was written."]
     assert not path.exists()
+
+
+@pytest.mark.parametrize("image", [{"b64_json": "!!!"}, {"b64_json": ""}, {"url": ""}])
+def test_an_image_that_is_none_is_no_success(connector: Connector, image: Any) -> None:
+    with FaultServer({"json": {"data": [image]}}) as server:
+        result = connector.invoke("createImage", {"prompt": "x"}, connection(server.url))
+    assert result.error is not None
+    assert result.error.code == "invalid_response"
+
+
+def test_fewer_images_than_asked_for_are_told(connector: Connector) -> None:
+    with FaultServer({"json": {"data": [{"b64_json": "iVBORw0KGgo="}]}}) as server:
+        inputs = {"prompt": "x", "numImages": 3}
+        result = connector.invoke("createImage", inputs, connection(server.url))
+    assert result.meta["warnings"] == ["The provider was asked for 3 images and sent 1."]

@@ -545,3 +545,13 @@ def test_no_character_is_lost_by_a_split(text: str, room: int) -> None:
 def test_a_text_is_cut_where_it_breaks_best(text: str, first: str) -> None:
     size = 13
     assert split(text, tokens(text) * size // len(text) + 1)[0][: len(first)] == first
+
+
+def test_a_summary_that_lost_a_part_pays_for_no_more(connector: Connector) -> None:
+    text = "word " * 100_000
+    answers = [{"json": chat_completion("Good.")}, {"status": 400, "json": {"error": {}}}]
+    with FaultServer(answers) as server:
+        result = run(connector, server, text, model="unknown")
+    assert result.error is not None
+    assert result.error.code == "bad_request"
+    assert len(server.requests) <= 9  # those under way when the first failed

@@ -672,3 +672,17 @@ def test_too_few_open_files_are_a_sentence_and_an_envelope(
             assert envelope["error"]["sent"] == "no"
             assert envelope["error"]["code"] != "internal_error"
             assert f"[{envelope['error']['code']}]" in done.stderr
+
+
+def test_words_are_utf_8_whatever_the_locale_says() -> None:
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    text = "日本の灯台"
+    words = ["invoke", "summarizeText", "--sandbox", "-i", f"textToSummarize={text}"]
+    done = subprocess.run(
+        [sys.executable, "-m", "connector", *words],
+        cwd=REPOSITORY,
+        env={**os.environ, **locale},
+        capture_output=True,
+        check=False,
+    )
+    assert text in json.loads(done.stdout)["data"]["summary"]

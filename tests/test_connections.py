@@ -332,3 +332,36 @@ def test_names_with_a_space_are_no_way_to_a_connections_form(connector: Connecto
         result = connector.invoke(name, {}, connection)  # type: ignore[arg-type] # on purpose
         assert result.error is not None
         assert result.error.code == "unknown_action"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        (
+            "https://r.services.ai.azure.com/models/chat/completions?api-version=2024-05-01-preview",
+            "https://r.services.ai.azure.com/openai/v1/chat/completions",
+        ),
+        (
+            "https://r.openai.azure.com/OpenAI/",
+            "https://r.openai.azure.com/openai/v1/chat/completions",
+        ),
+        ("https://r.openai.azure.com/v1", "https://r.openai.azure.com/openai/v1/chat/completions"),
+        (
+            "https://r.openai.azure.com/openai/deployments/d/chat/completions?API-Version=2024-10-21",
+            "https://r.openai.azure.com/openai/deployments/d/chat/completions?api-version=2024-10-21",
+        ),
+        ("https://gw.example/team/openai", "https://gw.example/team/openai/v1/chat/completions"),
+        ("https://r.openai.azure.com/openai/images/generations:submit", None),
+        ("https://r.openai.azure.com/openai/realtime", None),
+    ],
+)
+def test_addresses_that_a_portal_shows(
+    connector: Connector, endpoint: str, url: str | None
+) -> None:
+    fields = {"apiKey": "0123456789abcdef", "endpoint": endpoint}
+    result = connector.invoke("createChatCompletion", {}, {"fields": fields}, dry_run=True)
+    if url is None:
+        assert result.error is not None
+        assert result.error.code == "invalid_connection"
+    else:
+        assert result.data["url"] == url

@@ -14,6 +14,7 @@ from connector import Connector
 from connector.errors import named, pointer
 from connector.inputs import Cleaned, Form
 from connector.manifest import ABSENT, Input
+from connector.sandbox import Sandbox
 
 CONNECTOR = Connector.load()
 FORMS = {key: CONNECTOR.form(key) for key in CONNECTOR.manifest.actions}
@@ -361,3 +362,28 @@ def test_problems_never_quote_a_text(form: Form, word: str, data: st.DataObject)
     for row in form.clean({key: shape}).problems:
         assert word not in row["message"]
         assert word not in row["path"]
+
+
+LONE = "a\ud800"
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs"),
+    [
+        ("rawRequest", {"method": "GET", "url": f"/v1/{LONE}"}),
+        ("rawRequest", {"method": "GET", "queryParams": {"a": LONE}}),
+        ("rawRequest", {"method": "POST", "fileData": {LONE: "x"}}),
+        ("rawRequest", {"method": "POST", "data": LONE}),
+        ("createChatCompletion", {"messages": [{"role": "user", "content": LONE}]}),
+        ("createCompletions", {"messages": ["fine", LONE]}),
+        ("summarizeText", {"textToSummarize": LONE}),
+    ],
+)
+def test_an_unpaired_surrogate_is_the_inputs_fault(
+    connector: Connector, sandbox: Sandbox, action: str, inputs: Any
+) -> None:
+    result = connector.invoke(action, inputs, sandbox.connection("openai"))
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("invalid_input", "no")
+    assert "unpaired surrogate" in result.error.message
+    assert sandbox.requests == []

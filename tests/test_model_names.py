@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector import Connector, resources, yamltext
+from connector.sandbox import Sandbox
 from connector.transport import target
 
 from .conftest import FakeClock
@@ -192,3 +193,24 @@ def test_a_default_that_has_retired_is_replaced_whether_it_is_sent_or_not(
     connector.close()
     assert data["body"]["model"] == "new"
     assert result.meta["warnings"] == ["The default model old has retired; new was used instead."]
+
+
+def test_a_default_that_is_replaced_by_a_reasoning_model_still_answers(sandbox: Sandbox) -> None:
+    clock = FakeClock().clock()._replace(today=lambda: "2027-02-01")
+    connector = Connector.load(clock=clock)
+    inputs = {"temperature": 0.2, "topP": 0.9, "numChoices": 2}
+    result = connector.invoke("createChatCompletion", inputs, sandbox.connection("openai"))
+    shown = {**inputs, "model": "gpt-4o-mini"}  # as a form sends the default that it shows
+    again = connector.invoke("createChatCompletion", shown, sandbox.connection("openai"))
+    named = {**inputs, "model": "gpt-5-mini"}
+    refused = connector.invoke("createChatCompletion", named, sandbox.connection("openai"))
+    connector.close()
+    assert result.ok, result.to_dict()
+    assert again.ok, again.to_dict()
+    assert again.meta["warnings"] == result.meta["warnings"]
+    assert sandbox.requests[1].body == sandbox.requests[0].body
+    body = json.loads(sandbox.requests[0].body)
+    assert (body["model"], body["n"], len(body)) == ("gpt-5-mini", 2, 3)
+    assert len(result.meta["warnings"]) == 3
+    assert refused.error is not None  # what the caller named is left as it is
+    assert refused.error.provider_param == "temperature"

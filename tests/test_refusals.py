@@ -116,3 +116,16 @@ def test_no_pattern_takes_long_on_any_message(module: Any) -> None:
     parser: Any = re._parser  # type: ignore[attr-defined] # the only way to see a pattern's parts
     for pattern in found:
         assert widest(parser.parse(pattern)) <= 400, pattern
+
+
+def test_a_value_that_is_refused_is_no_name_that_is(connector: Connector) -> None:
+    error = {
+        "message": "max_completion_tokens is too large: 5. This model supports at most 3.",
+        "param": "max_completion_tokens",
+        "code": "invalid_value",
+    }
+    with FaultServer({"status": 400, "json": {"error": error}}) as server:
+        result = run(connector, server, "createChatCompletion", maxTokens=5)
+    assert result.error is not None
+    assert result.error.code == "bad_request"
+    assert len(server.requests) == 1
