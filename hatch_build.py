@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
+import sys
 import tempfile
+import types
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,11 @@ class CustomBuildHook(BuildHookInterface[Any]):
         if self.target_name != "wheel" or version == "editable":
             return
         root = Path(self.root)
-        # By its file: importing the package would need its dependencies at build time.
-        spec = importlib.util.spec_from_file_location("yamltext", root / "connector/yamltext.py")
-        assert spec is not None
-        assert spec.loader is not None
-        yamltext = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(yamltext)
+        # Without the package's own `__init__`, whose dependencies are not there at build time.
+        package = types.ModuleType("connector")
+        package.__path__ = [str(root / "connector")]
+        sys.modules["connector"] = package
+        yamltext = importlib.import_module("connector.yamltext")
         manifest = yamltext.loads((root / "connector.yaml").read_text(encoding="utf-8"))
         self.folder = tempfile.TemporaryDirectory()
         compiled = Path(self.folder.name) / "connector.json"

@@ -34,6 +34,33 @@ def run(*words: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+BUILD = """
+import sys, types
+from pathlib import Path
+sys.path = [folder for folder in sys.path if not Path(folder, "connector/errors.py").is_file()]
+sys.modules["requests"] = sys.modules["jsonschema"] = sys.modules["backoff"] = None
+sys.path.insert(0, sys.argv[1])  # for hatch_build, which hatchling loads by its path
+import hatch_build
+sys.path.pop(0)
+hook = object.__new__(hatch_build.CustomBuildHook)
+hook.__dict__.update({"_BuildHookInterface__root": sys.argv[1]})
+hook.__class__ = type("Hook", (hatch_build.CustomBuildHook,), {"target_name": "wheel"})
+data = {"force_include": {}}
+hook.initialize("standard", data)
+(compiled,) = data["force_include"]
+print(Path(compiled).stat().st_size)
+"""
+
+
+def test_a_build_needs_no_dependency_of_the_package() -> None:
+    """As in the environment that pip makes for it: hatchling and a YAML parser."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, str(REPOSITORY)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 10_000
+
+
 def test_wheel_and_sdist_carry_manifest_schemas_and_icon(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
