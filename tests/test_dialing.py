@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,7 +14,7 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.transport import resolver, threads
+from connector.transport import dialing, resolver, threads
 from tests.support import canary
 from tests.support.fault_server import FaultServer, refused_port
 
@@ -131,13 +134,20 @@ class SlowResolver:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.asked: list[str] = []
+        self.begun = threading.Semaphore(0)
         self.go = threading.Event()
         monkeypatch.setattr(socket, "getaddrinfo", self.look_up)
 
     def look_up(self, host: str, *_: Any, **__: Any) -> list[Any]:
         self.asked.append(host)
+        self.begun.release()
         self.go.wait(30)
         raise OSError(-2, "Name or service not known")
+
+    def interrupt(self) -> None:
+        """Interrupt the main thread while it waits for a look-up."""
+        assert self.begun.acquire(timeout=30)
+        os.kill(os.getpid(), signal.SIGINT)
 
     def let_go(self) -> None:
         pending = list(resolver._pending.values())
@@ -154,25 +164,141 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowResolver]:
     made.let_go()
 
 
+def call(connector: Connector, host: str, **inputs: Any) -> Any:
+    return connector.invoke("rawRequest", {"method": "GET", **inputs}, fields(1, host)).error
+
+
+def waiting(connector: Connector, host: str) -> threading.Thread:
+    """A thread that calls a host whose name is looked up for as long as the test wants."""
+    thread = threading.Thread(target=call, args=(connector, host))
+    thread.start()
+    return thread
+
+
 def test_look_ups_of_one_name_share_a_thread(connector: Connector, slow: SlowResolver) -> None:
-    inputs = {"method": "GET", "timeout": 100}
+    first = waiting(connector, "several.internal")
+    assert slow.begun.acquire(timeout=30)
     for _ in range(5):
-        result = connector.invoke("rawRequest", inputs, fields(1))
-        assert result.error is not None
-        assert (result.error.code, result.error.sent) == ("deadline_exceeded", "no")
+        error = call(connector, "several.internal", timeout=50)
+        assert (error.code, error.sent) == ("deadline_exceeded", "no")
+        assert "while connecting" in error.message
     assert slow.asked == ["several.internal"]
+    slow.let_go()
+    first.join()
 
 
 def test_look_ups_that_hang_are_bounded(connector: Connector, slow: SlowResolver) -> None:
-    codes = []
-    for number in range(40):
-        to = fields(1, f"host{number}.internal")
-        result = connector.invoke("rawRequest", {"method": "GET", "timeout": 1}, to)
-        assert result.error is not None
-        codes.append(result.error.code)
-    assert len(slow.asked) == 32
-    assert codes[-1] == "connect_failed"
-    assert "too many other look-ups hang" in str(result.error)
+    hanging = [waiting(connector, f"host{number}.internal") for number in range(32)]
+    for _ in hanging:
+        assert slow.begun.acquire(timeout=30)
+    error = call(connector, "one-more.internal")
+    assert (error.code, error.sent) == ("connect_failed", "no")
+    assert error.message == (
+        "The host one-more.internal could not be found (too many other look-ups hang)."
+    )
+    assert error.hint == "Check the endpoint (or the name of the resource) and DNS."
+    slow.let_go()
+    for thread in hanging:
+        thread.join()
+    assert "not known" in call(connector, "one-more.internal").message
+
+
+def test_a_look_up_that_is_interrupted_ends_at_once(
+    connector: Connector, slow: SlowResolver
+) -> None:
+    old = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        interrupt = threading.Thread(target=slow.interrupt)
+        interrupt.start()
+        error = call(connector, "several.internal")
+        interrupt.join()
+    finally:
+        signal.signal(signal.SIGINT, old)
+    assert (error.code, error.sent) == ("cancelled", "no")
+
+
+class Hurried:
+    """A clock that is four seconds later each time that it is asked."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        self.now += 4
+        return self.now
+
+
+def test_addresses_that_never_answer_are_given_up(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dialing, "time", Hurried())
+    with dead_port() as port:
+        leads_to(monkeypatch, [("127.0.0.1", port), ("127.0.0.1", port)])
+        result = connector.invoke("rawRequest", {"method": "GET"}, fields(port))
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("connect_failed", "no")
+    assert result.error.message.endswith("(no answer in time).")
+    assert result.error.hint == "Check the endpoint, DNS, firewall and private network."
+
+
+def test_a_name_that_is_never_found_is_given_up(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, slow: SlowResolver
+) -> None:
+    monkeypatch.setattr(resolver, "time", Hurried())
+    error = call(connector, "several.internal")
+    assert (error.code, error.sent) == ("connect_failed", "no")
+    assert error.message.endswith("(no answer in time).")
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_an_address_that_is_unreachable_at_once_is_followed_by_the_next(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, last: bool
+) -> None:
+    connect = socket.socket.connect_ex
+
+    def unreachable(sock: socket.socket, address: Any) -> int:
+        return errno.ENETUNREACH if address[1] == 9 else connect(sock, address)
+
+    with FaultServer({"json": 1}) as server:
+        leads_to(monkeypatch, [("127.0.0.1", 9)] * 3 + [("127.0.0.1", server.port)] * last)
+        monkeypatch.setattr(socket.socket, "connect_ex", unreachable)
+        result = connector.invoke("rawRequest", {"method": "GET"}, fields(9))
+    assert result.ok is last
+    assert last or "(Network is unreachable)" in str(result.error)
+
+
+def test_a_connection_that_is_made_at_once_is_used(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_once(sock: socket.socket, address: Any) -> int:
+        sock.setblocking(True)
+        sock.connect(address)
+        sock.setblocking(False)
+        return 0
+
+    with FaultServer({"json": 1}) as server:
+        leads_to(monkeypatch, [("127.0.0.1", server.port)])
+        monkeypatch.setattr(socket.socket, "connect_ex", at_once)
+        assert connector.invoke("rawRequest", {"method": "GET"}, fields(server.port)).ok
+        assert server.connections == 1
+
+
+def test_what_lost_the_race_is_closed(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[socket.socket] = []
+
+    class Noted(socket.socket):
+        def __init__(self, *given: Any, **named: Any) -> None:
+            super().__init__(*given, **named)
+            made.append(self)
+
+    with dead_port() as port, FaultServer({"json": 1}) as server:
+        leads_to(monkeypatch, [("127.0.0.1", port)] * 2 + [("127.0.0.1", server.port)])
+        monkeypatch.setattr("connector.transport.dialing.socket.socket", Noted)
+        result = connector.invoke("rawRequest", {"method": "GET"}, fields(port))
+        monkeypatch.undo()
+        assert result.ok, result.to_dict()
+        assert [sock.fileno() >= 0 for sock in made[:3]] == [False, False, True]
 
 
 def test_a_look_up_without_a_thread_is_done_by_the_caller(
