@@ -117,8 +117,7 @@ class ConnectorError(Exception):
     `retryable` defaults to what the code's row in `CODES` says. `retry_after_ms` is in
     milliseconds; None where the provider named no delay. `details` lists every problem of a
     payload as `{"path", "input", "message"}`. `data` is what was finished before the failure, None
-    where nothing was. `final` says that the provider forbids a retry, whatever a rule says, and
-    `about` what its refusal is about (`length`, `model`), None where no table knows.
+    where nothing was. `final` says that the provider forbids a retry, whatever a rule says.
     """
 
     def __init__(
@@ -150,7 +149,6 @@ class ConnectorError(Exception):
         self.details = details
         self.data: Any = None
         self.final = False
-        self.about: str | None = None
 
     def __str__(self) -> str:
         return f"{self.code}: {self.message}"

@@ -23,6 +23,9 @@ _NUMBER = re.compile(
 )
 
 
+_JSON = (str, int, float, list, dict)
+
+
 class Cleaned(NamedTuple):
     """The values to act on, the keys whose value is their default (whether it was left out or
     sent: forms send the defaults that they show), and the problems (then no value may be used)."""
@@ -110,9 +113,9 @@ class Form:
 
 def _same(value: Any, default: Any) -> bool:
     """Whether a cleaned value equals the default as JSON, where `true` is not 1."""
-    if isinstance(value, bool) or isinstance(default, bool):
+    if value is True or value is False or default is True or default is False:
         return value is default
-    return isinstance(value, str | int | float | list | dict) and bool(value == default)
+    return isinstance(value, _JSON) and bool(value == default)
 
 
 def _fresh(default: Any) -> Any:

@@ -161,18 +161,19 @@ class Invocation:
         a model that no request to this provider can name: a fan-out would find out once a part."""
         spec = self._manifest.actions.get(self._name)
         target = self._provider
-        problems = []
-        known = {row["path"] for row in cleaned.problems}
-        for item in spec.inputs if spec and target else ():
-            path = f"/inputs/{item.key}"
-            if not (target and item.data_source) or path in known:
+        problems: list[dict[str, str]] = []
+        if spec is None or target is None:
+            return problems
+        for item in spec.inputs:
+            model = cleaned.values.get(item.key) if item.data_source else None
+            if not isinstance(model, str):
                 continue
-            model = cleaned.values.get(item.key)
-            if isinstance(model, str):
-                if item.key in cleaned.defaulted:
-                    model = cleaned.values[item.key] = self._model(model, target)
-                if fault := target.model_fault(model):
-                    problems.append(problem(path, fault, item.label))
+            if item.key in cleaned.defaulted:
+                model = cleaned.values[item.key] = self._model(model, target)
+            path = f"/inputs/{item.key}"
+            fault = target.model_fault(model)
+            if fault and all(row["path"] != path for row in cleaned.problems):
+                problems.append(problem(path, fault, item.label))
         return problems
 
     def _model(self, model: str, target: Provider) -> str:

@@ -140,11 +140,10 @@ class Provider(NamedTuple):
             sent="rejected",
             retryable=retryable,
             http_status=status,
-            provider_code=self._scrubbed(found.code or found.kind),
+            provider_code=self._scrubbed(refusal.name_of(found)),
             provider_param=self._scrubbed(found.param),
             hint=self._hint(meaning),
         )
-        error.about = meaning.about
         error.final = should == "false"
         return error
 

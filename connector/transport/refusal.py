@@ -63,7 +63,7 @@ def _passed_on(metadata: dict[str, Any]) -> Refusal | None:
 
 
 def _is_filtered(error: dict[str, Any]) -> bool:
-    """Whether an error says that a filter refused the text, where services and routers do."""
+    """Whether an error says beside its code that a filter refused the text."""
     fields = error.get("provider_specific_fields")
     for place in (error, fields if isinstance(fields, dict) else {}):
         for key in ("innererror", "inner_error"):
@@ -78,6 +78,13 @@ def _text(value: Any) -> str | None:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) and value else None
+
+
+def name_of(found: Refusal) -> str | None:
+    """Return the code or the type that says more: one that a table knows, else the code."""
+    names = [name for name in (found.code, found.kind) if name]
+    known = [name for name in names if name.lower() in wording.BY_NAME]
+    return next(iter(known or names), None)
 
 
 def classify(status: int, found: Refusal, message: str) -> Meaning:
@@ -167,7 +174,8 @@ def names(error: ConnectorError, parameter: str) -> bool:
 
 def too_long(error: ConnectorError) -> bool:
     """Whether the provider refused a text because it does not fit the model's context."""
-    return error.about == "length"
+    found = Refusal(code=error.provider_code)
+    return classify(error.http_status or 0, found, error.message).about == "length"
 
 
 _CONTEXT = (
