@@ -48,6 +48,7 @@ def _references(spec: Manifest, path: Path, connector: Connector) -> Rows:
     for index, raw in enumerate(spec.raw["actions"]):
         at = f"/actions/{index}"
         yield from _handler(raw["handler"], f"{at}/handler", connector)
+        yield from _handler(raw.get("check"), f"{at}/check", connector)
         yield from _inputs(raw["inputs"], f"{at}/inputs", spec)
     for name, model in spec.models.items():
         if model.successor is not None and model.successor not in spec.models:

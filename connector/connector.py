@@ -10,12 +10,13 @@ import importlib
 import os
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector import jsontext, manifest, proof, resources
 from connector.errors import ConnectorError, named, problem, refused
-from connector.inputs import Cleaned, Form
+from connector.inputs import NO_INPUTS, Cleaned, Form
 from connector.manifest import Action, Manifest
 from connector.result import Result
 from connector.schema import bundle
@@ -137,7 +138,7 @@ class Connector:
         """Prove a connection by an unbilled call; the data has a verdict each on its parts."""
 
         def prepare() -> tuple[Target, Cleaned]:
-            return self._targets.find(connection), Cleaned({}, frozenset(), [])
+            return self._targets.find(connection), NO_INPUTS
 
         def work(client: Client, _: Cleaned) -> Any:
             key, _ignored = self._targets.kind(connection)
@@ -159,7 +160,7 @@ class Connector:
             if source not in self.manifest.data_sources:
                 close = nearest(source, self.manifest.data_sources)
                 raise ConnectorError("invalid_payload", f"No data source {named(source)}{close}")
-            return self._targets.find(connection), Cleaned({}, frozenset(), [])
+            return self._targets.find(connection), NO_INPUTS
 
         def work(client: Client, _: Cleaned) -> Any:
             return self.handler(self.manifest.data_sources[source].handler)(client)
@@ -203,7 +204,9 @@ class Connector:
         """Return the form of an action's inputs, made once."""
         spec = self._action(action)
         if action not in self._forms:
-            form = Form(spec.label, "/inputs", spec.inputs, self.manifest.schemas)
+            # The check is found when it is needed: to describe an action imports no handler.
+            check = partial(self.handler, spec.check) if spec.check else None
+            form = Form(spec.label, "/inputs", spec.inputs, self.manifest.schemas, check)
             self._forms[action] = form
         return self._forms[action]
 
@@ -282,11 +285,12 @@ class Connector:
         try:
             target = self._targets.find(connection)
         except ConnectorError as error:
-            if not cleaned.problems:
+            found = form.refusal(cleaned.values, cleaned.problems)
+            if not found.problems:
                 raise
             rows = error.details or [problem("/connection", error.message)]
             # The key may stand among the inputs too, and no provider is there yet to mask it.
-            rows = self._targets.secret(connection).scrub_json([*rows, *cleaned.problems])
+            rows = self._targets.secret(connection).scrub_json([*rows, *found.problems])
             raise refused(error.code, rows, error.hint) from None
         return target, cleaned
 

@@ -7,11 +7,11 @@ problem is found at once, before anything is sent.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from connector import jsontext
-from connector.errors import is_plain, pointer, problem
+from connector.errors import ConnectorError, is_plain, pointer, problem
 from connector.manifest import ABSENT, Input
 from connector.schema import Schemas, object_schema, resolved
 from connector.secret import MASK
@@ -33,6 +33,22 @@ class Cleaned(NamedTuple):
     values: dict[str, Any]
     defaulted: frozenset[str]
     problems: list[dict[str, str]]
+    form: Form
+
+
+class Refusal(NamedTuple):
+    """All that is wrong with the inputs of a payload, in the order of the form."""
+
+    code: str
+    problems: list[dict[str, str]]
+    hint: str | None = None
+
+
+Check = Callable[[Mapping[str, Any], Collection[str]], object]
+"""Raises ConnectorError, with details, for what is wrong with inputs that pass their schemas.
+
+It is given the inputs that do, and the keys of those that do not.
+"""
 
 
 class _Plan(NamedTuple):
@@ -49,11 +65,20 @@ class _Plan(NamedTuple):
 class Form:
     """The declared inputs of an action, or the fields of a connection, ready to clean payloads.
 
-    `path` is the JSON pointer under which problems are reported, such as `/inputs`.
+    `path` is the JSON pointer under which problems are reported, such as `/inputs`. `check`
+    returns the action's own check; None where it has none.
     """
 
-    def __init__(self, title: str, path: str, inputs: Sequence[Input], schemas: Schemas) -> None:
+    def __init__(
+        self,
+        title: str,
+        path: str,
+        inputs: Sequence[Input],
+        schemas: Schemas,
+        check: Callable[[], Check] | None = None,
+    ) -> None:
         self.path = path
+        self._own_check = check
         self.schema = object_schema(title, inputs, schemas)
         self._plans = {item.key: _plan(item, self.schema) for item in inputs}
         self._places = {key: index for index, key in enumerate(self._plans)}
@@ -84,11 +109,31 @@ class Form:
             refused = {row["path"] for row in problems}
             problems.extend(row for row in found if row["path"] not in refused)
             problems.sort(key=self._rank)
-        return Cleaned(values, frozenset(defaulted), problems)
+        return Cleaned(values, frozenset(defaulted), problems, self)
+
+    def refusal(self, values: Mapping[str, Any], problems: list[dict[str, str]]) -> Refusal:
+        """Return `problems` with those that the action's own check finds in the other values.
+
+        Only for what is refused: of good inputs the action itself says what it refuses.
+        """
+        if self._own_check is None:
+            return Refusal("invalid_input", problems)
+        bad = {self._key(row) for row in problems}
+        try:
+            self._own_check()({k: v for k, v in values.items() if k not in bad}, bad)
+        except ConnectorError as error:
+            if not error.details:
+                raise
+            more = [dict(row) for row in error.details if self._key(row) not in bad]
+            return Refusal(error.code, sorted([*problems, *more], key=self._rank), error.hint)
+        return Refusal("invalid_input", problems)
+
+    def _key(self, row: Mapping[str, str]) -> str:
+        return row["path"][len(self.path) + 1 :].partition("/")[0]
 
     def _rank(self, row: Mapping[str, str]) -> int:
         """Return where a problem stands among the others: as in the form, unknown names first."""
-        return self._places.get(row["path"][len(self.path) + 1 :].partition("/")[0], -1)
+        return self._places.get(self._key(row), -1)
 
     def _unknown(self, keys: Iterable[str]) -> Iterator[dict[str, str]]:
         of_action = self.path == "/inputs"
@@ -109,6 +154,10 @@ class Form:
             )
             for found in self._validator.problems(values)
         ]
+
+
+NO_INPUTS = Form("Nothing", "/inputs", (), lambda name: {}).clean({})
+"""What a test of a connection, or a data source, is given."""
 
 
 def _same(value: Any, default: Any) -> bool:

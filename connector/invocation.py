@@ -124,7 +124,7 @@ class Invocation:
             for text in target.warnings:
                 self._call.warn(text)
             if problems := cleaned.problems + self._choose_model(cleaned):
-                raise refused("invalid_input", problems)
+                raise refused(*cleaned.form.refusal(cleaned.values, problems))
             if self._sink is not None and self._planned is None:
                 self._sink.check()
             self._prepared = target, cleaned

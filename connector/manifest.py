@@ -68,12 +68,17 @@ class DataSource(NamedTuple):
 
 
 class Action(NamedTuple):
-    """One action. `output` names the schema file of its data, None where it may be anything."""
+    """One action.
+
+    `output` names the schema file of its data, None where it may be anything. `check` names the
+    function that refuses what is wrong between good inputs, None where there is none.
+    """
 
     key: str
     label: str
     description: str
     handler: str
+    check: str | None
     output: str | None
     inputs: tuple[Input, ...]
     examples: tuple[Mapping[str, Any], ...]
@@ -203,6 +208,7 @@ def _action(raw: Mapping[str, Any]) -> Action:
         label=raw["label"],
         description=raw["description"],
         handler=raw["handler"],
+        check=raw.get("check"),
         output=raw.get("output"),
         inputs=tuple(_input(item) for item in raw["inputs"]),
         examples=tuple(raw.get("examples", ())),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from connector.actions import extra
@@ -55,6 +55,11 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
     answer = TokenLimit(client).post(PATH, body, inputs.get("maxTokens"))
     choices(answer, client, inputs.get("numChoices", 1))
     return answer
+
+
+def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
+    """Raise ConnectorError for extra parameters that have an input of their own."""
+    extra.merge({}, inputs.get("extraParameters"), _OWNED)
 
 
 class TokenLimit:

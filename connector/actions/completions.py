@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from connector.actions import partial
@@ -17,7 +17,7 @@ def create_completions(inputs: Mapping[str, Any], client: Client) -> dict[str, A
 
     Raises ConnectorError `partial_failure` with the data where a prompt failed.
     """
-    _check(inputs["messages"])
+    check(inputs, ())
     writer = Writer(client, inputs["model"], inputs.get("maxTokens"))
 
     served: list[str] = []
@@ -44,11 +44,11 @@ def create_completions(inputs: Mapping[str, Any], client: Client) -> dict[str, A
     return data
 
 
-def _check(prompts: Sequence[str]) -> None:
-    """Refuse a text that cannot be sent before any other is: it would fail alone, and late."""
+def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
+    """Raise ConnectorError for a text that cannot be sent: it would fail alone, and late."""
     problems = [
         problem(f"/inputs/messages/{index}", UNPAIRED, "Messages")
-        for index, prompt in enumerate(prompts)
+        for index, prompt in enumerate(inputs.get("messages", ()))
         if not is_encodable(prompt)
     ]
     if problems:

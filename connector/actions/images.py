@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from connector.actions import extra, partial
@@ -50,6 +50,11 @@ def create_image(inputs: Mapping[str, Any], client: Client) -> list[dict[str, An
         client.warn(f"{inputs['model']} makes one image a call; it was called {count} times.")
         at_once = 1
     return _in_parts(body, count, at_once, client)
+
+
+def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
+    """Raise ConnectorError for extra parameters that have an input of their own."""
+    extra.merge({}, inputs.get("extraParameters"), _OWNED)
 
 
 def _in_parts(

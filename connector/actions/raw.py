@@ -6,15 +6,16 @@ from __future__ import annotations
 import base64
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from urllib3.filepost import encode_multipart_formdata
 
 from connector import charsets, jsontext
 from connector.errors import problem, refused
+from connector.jsontext import UNPAIRED, is_encodable
 from connector.transport import retry
-from connector.transport.client import Client, encode
+from connector.transport.client import Client
 from connector.transport.target import path_fault
 from connector.transport.wire import Answer
 
@@ -32,28 +33,22 @@ _ACCEPT = {"json": "application/json", "text": "text/plain, */*", "binary": "*/*
 _Problems = list[dict[str, str]]
 
 
+class _Parts(NamedTuple):
+    """What a request is made of, apart from its method."""
+
+    query: list[tuple[str, str]]
+    headers: dict[str, str]
+    body: bytes | None
+
+
 def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
     """Return the body of the answer: parsed JSON, text, or a binary object; None for none.
 
-    Raises ConnectorError `blocked_target` for a URL that is more than a path, `invalid_input`
-    for headers and parts that are the connector's own or malformed.
+    Raises ConnectorError as `check` does.
     """
     client.call.shows_answer = True
-    problems: _Problems = []
-    blocked = path_fault(inputs["url"])
-    if blocked:
-        problems.append(problem("/inputs/url", blocked, "URL"))
-    headers = _headers(inputs, problems)
-    query = [(pair["key"], _text(pair["value"])) for pair in inputs.get("queryParams", ())]
-    body, content_type = _body(inputs, problems)
-    if problems:
-        hint = "Give the path only, such as /v1/models; the connection adds the address."
-        code = "blocked_target" if blocked else "invalid_input"
-        raise refused(code, problems, hint if blocked else None)
-    named = {name.lower() for name in headers}
-    if content_type and "content-type" not in named:
-        headers["Content-Type"] = content_type
-    if "accept" not in named:
+    query, headers, body = _parts(inputs, ())
+    if "accept" not in {name.lower() for name in headers}:
         headers["Accept"] = _ACCEPT[inputs["responseType"]]
     if "timeout" in inputs:
         client.call.deadline.limit(inputs["timeout"] / 1000)
@@ -70,6 +65,50 @@ def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
     return _READERS[inputs["responseType"]](
         client.request(inputs["method"], url, headers, body, rule, sink), client
     )
+
+
+def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
+    """Raise ConnectorError for all that is wrong with the inputs given: `blocked_target` where the
+    URL is more than a path, `invalid_input` for the rest, such as headers and parts that are the
+    connector's own or malformed.
+
+    `bad` are the inputs that were refused before, and are not among `inputs`.
+    """
+    _parts(inputs, bad)
+
+
+def _parts(inputs: Mapping[str, Any], bad: Collection[str]) -> _Parts:
+    problems: _Problems = []
+    blocked = _check_url(inputs.get("url", "/"), problems)
+    query = _query(inputs, problems)
+    headers = _headers(inputs, problems)
+    body, content_type = _body(inputs, bad, problems)
+    if problems:
+        hint = "Give the path only, such as /v1/models; the connection adds the address."
+        code = "blocked_target" if blocked else "invalid_input"
+        raise refused(code, problems, hint if blocked else None)
+    if content_type and "content-type" not in {name.lower() for name in headers}:
+        headers["Content-Type"] = content_type
+    return _Parts(query, headers, body)
+
+
+def _check_url(url: str, problems: _Problems) -> bool:
+    """Whether the URL leads, or may lead, to another place than the connection's."""
+    if not is_encodable(url):
+        problems.append(problem("/inputs/url", UNPAIRED, "URL"))
+        return False
+    fault = path_fault(url)
+    if fault:
+        problems.append(problem("/inputs/url", fault, "URL"))
+    return fault is not None
+
+
+def _query(inputs: Mapping[str, Any], problems: _Problems) -> list[tuple[str, str]]:
+    query = [(pair["key"], _text(pair["value"])) for pair in inputs.get("queryParams", ())]
+    for index, pair in enumerate(query):
+        if not is_encodable("".join(pair)):
+            problems.append(problem(f"/inputs/queryParams/{index}", UNPAIRED, "Query Parameter"))
+    return query
 
 
 def _text(value: Any) -> str:
@@ -104,31 +143,38 @@ def _headers(inputs: Mapping[str, Any], problems: _Problems) -> dict[str, str]:
     return headers
 
 
-def _body(inputs: Mapping[str, Any], problems: _Problems) -> tuple[bytes | None, str | None]:
+def _body(
+    inputs: Mapping[str, Any], bad: Collection[str], problems: _Problems
+) -> tuple[bytes | None, str | None]:
     """Return the body and its content type, None each where there is none."""
     data, form, files = (inputs.get(key) for key in ("data", "formData", "fileData"))
     if form or files:
         if data is not None:
             problems.append(problem("/inputs/data", "cannot go with form or file data", "Data"))
-        fields: Any = [*_form_parts(form or [], problems), *_file_parts(inputs, problems)]
+        parts = _file_parts(inputs, bad, problems)
+        fields: Any = [*_form_parts(form or [], problems), *parts]
         return (None, None) if problems else encode_multipart_formdata(fields)
-    if inputs.get("fileDataFileNames"):
-        problems.extend(_unmatched(inputs["fileDataFileNames"], set()))
+    if "fileData" not in bad:
+        problems.extend(_unmatched(inputs.get("fileDataFileNames", ()), set()))
     if data is None:
         return None, None
     if _is_binary(data):
         return _decoded(data, "/inputs/data", "Data", problems), data["contentType"]
     if isinstance(data, str):
-        return _utf8(data), "application/json" if _is_json(data) else "text/plain; charset=utf-8"
-    return encode(data), "application/json"
-
-
-def _utf8(text: str) -> bytes:
+        kind = "application/json" if _is_json(data) else "text/plain; charset=utf-8"
+        return _utf8(data, "/inputs/data", "Data", problems), kind
     try:
+        return jsontext.dumps(data), "application/json"
+    except ValueError as error:
+        problems.append(problem("/inputs/data", f"is not strict JSON: {error}", "Data"))
+        return None, None
+
+
+def _utf8(text: str, path: str, label: str, problems: _Problems) -> bytes:
+    if is_encodable(text):
         return text.encode()
-    except UnicodeEncodeError:
-        row = problem("/inputs", "a text holds an unpaired surrogate")
-        raise refused("invalid_input", [row]) from None
+    problems.append(problem(path, UNPAIRED, label))
+    return b""
 
 
 def _is_json(text: str) -> bool:
@@ -159,16 +205,18 @@ def _decoded(value: Mapping[str, str], path: str, label: str, problems: _Problem
 
 def _form_parts(form: list[dict[str, Any]], problems: _Problems) -> Iterator[tuple[str, bytes]]:
     for index, pair in enumerate(form):
-        _check_name(pair["key"], f"/inputs/formData/{index}/key", "Form Data", problems)
-        yield pair["key"], _utf8(_text(pair["value"]))
+        path = f"/inputs/formData/{index}"
+        _check_name(pair["key"], f"{path}/key", "Form Data", problems)
+        yield pair["key"], _utf8(_text(pair["value"]), f"{path}/value", "Form Data", problems)
 
 
 def _file_parts(
-    inputs: Mapping[str, Any], problems: _Problems
+    inputs: Mapping[str, Any], bad: Collection[str], problems: _Problems
 ) -> Iterator[tuple[str, tuple[str, bytes, str]]]:
     files = inputs.get("fileData") or []
     given = inputs.get("fileDataFileNames") or []
-    problems.extend(_unmatched(given, {pair["key"] for pair in files}))
+    if "fileData" not in bad:
+        problems.extend(_unmatched(given, {pair["key"] for pair in files}))
     names: dict[str, deque[str]] = {}
     for pair in given:
         names.setdefault(pair["key"], deque()).append(_text(pair["value"]))
@@ -181,13 +229,14 @@ def _file_parts(
         _check_name(key, f"{path}/key", "File Data", problems)
         _check_name(name, "/inputs/fileDataFileNames", "File Data File Names", problems)
         if isinstance(value, str):
-            yield key, (name, _utf8(value), "text/plain; charset=utf-8")
+            data = _utf8(value, f"{path}/value", "File Data", problems)
+            yield key, (name, data, "text/plain; charset=utf-8")
         else:
             data = _decoded(value, f"{path}/value", "File Data", problems)
             yield key, (name, data, value["contentType"])
 
 
-def _unmatched(given: list[dict[str, Any]], keys: set[str]) -> _Problems:
+def _unmatched(given: Iterable[dict[str, Any]], keys: set[str]) -> _Problems:
     return [
         problem(
             f"/inputs/fileDataFileNames/{index}",
@@ -202,6 +251,8 @@ def _unmatched(given: list[dict[str, Any]], keys: set[str]) -> _Problems:
 def _check_name(name: str, path: str, label: str, problems: _Problems) -> None:
     if _CONTROL.search(name):
         problems.append(problem(path, "has a line break or a control character", label))
+    elif not is_encodable(name):
+        problems.append(problem(path, UNPAIRED, label))
 
 
 def _kind(answer: Answer) -> str:
