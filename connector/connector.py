@@ -228,6 +228,7 @@ class Connector:
 
         spec = self.manifest
         names = [action.handler for action in spec.actions.values()]
+        names += [action.check for action in spec.actions.values() if action.check is not None]
         names += [source.handler for source in spec.data_sources.values()]
         names += [kind.test for kind in spec.connections.values() if kind.test is not None]
         for name in names:

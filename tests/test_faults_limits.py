@@ -246,6 +246,6 @@ def test_many_files_of_one_key_take_their_names_in_turn(monkeypatch: pytest.Monk
         "fileDataFileNames": [pair] * (count - 2) + [{**pair, "value": "last"}],
     }
     problems: list[dict[str, str]] = []
-    names = [name for _, (name, _, _) in raw._file_parts(inputs, problems)]
+    names = [name for _, (name, _, _) in raw._file_parts(inputs, (), problems)]
     assert (names[-3:], problems) == (["x", "last", "last"], [])
     assert Counted.taken == count - 2
