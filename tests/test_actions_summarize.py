@@ -321,6 +321,37 @@ def test_a_part_that_fails_fails_the_summary(connector: Connector) -> None:
     assert result["data"]["usage"]["total_tokens"] == 11 * len(kept)
 
 
+def test_a_part_that_fails_stops_the_parts_of_the_others_too(connector: Connector) -> None:
+    """Two parts are under way, each in parts of its own, for the context is smaller than thought:
+    once the first has failed the second ends with the one that is under way."""
+    failed = threading.Event()
+
+    def answer(received: Received, _: int) -> Mapping[str, Any]:
+        text = part(received)
+        if len(text) > 10_000:
+            return {"status": 413, "text": ""}
+        if "number 0 " in text:
+            assert another.wait(5)
+            return {"status": 400, "json": {"error": {"message": "No."}}}
+        another.set()
+        assert failed.wait(5)
+        answered.append(text)
+        return {"json": chat_completion("Short.")}
+
+    another = threading.Event()
+    answered: list[str] = []
+    inputs = {"textToSummarize": SENTENCES[:150_000], "model": "some-model"}
+    with FaultServer(answer) as server:
+        fields = {"apiKey": KEY, "isOpenAIKey": True, "endpoint": server.url}
+        result = connector.invoke(
+            "summarizeText", inputs, {"fields": fields}, progress=lambda *_: failed.set()
+        )
+    assert result.error is not None
+    assert result.error.code == "bad_request"
+    assert len(answered) == 1
+    assert result.data["summary"] == "Short."
+
+
 def test_a_failure_before_anything_is_finished_has_no_data(connector: Connector) -> None:
     for size in (100, 60_000):
         with FaultServer({"status": 400, "json": {"error": {"message": "No."}}}) as server:

@@ -159,15 +159,19 @@ class _Summary:
 
     def _part(self, text: str, kept: list[Answer], progress: _Progress) -> list[Answer]:
         """Add a part's summary to `kept`, or those of its own parts where it does not fit."""
-        answer = self._whole(text)
+        if progress.over:
+            raise ConnectorError("cancelled", "Not started: another part of the text failed.")
+        try:
+            answer = self._whole(text)
+        except ConnectorError:
+            progress.over = True
+            raise
         if answer is None:
             for part in split(text, self._room):
                 self._part(part, kept, progress)
             return kept
         kept.append(answer)
-        error = progress.add(tokens(text), tokens(answer.text), self._room)
-        if error is not None:
-            raise error
+        progress.add(tokens(text), tokens(answer.text), self._room)
         return kept
 
     def _write(self, text: str) -> Answer:
@@ -188,27 +192,35 @@ class _Summary:
 
 
 class _Progress:
-    """Whether a round is worth its money, told as early as it shows. Thread-safe."""
+    """Whether a round is worth its money, told as early as it shows. Thread-safe.
+
+    `over` says that a part of it failed: whoever summarizes parts of a part stops too.
+    """
 
     def __init__(self, client: Client, size: int) -> None:
         self._client = client
         self._size = size
         self._made = 0
+        self.over = False
         self._lock = threading.Lock()
 
-    def add(self, size: int, summary: int, room: int) -> ConnectorError | None:
-        """Count a part and its summary, in tokens; return the error where no further round could
-        be worth it: the summaries neither fit into one call nor are they half of their text."""
+    def add(self, size: int, summary: int, room: int) -> None:
+        """Count a part and its summary, in tokens.
+
+        Raises ConnectorError `invalid_response` where no further round could be worth it: the
+        summaries neither fit into one call nor are they half of their text.
+        """
         with self._lock:
             self._made += summary
             made = self._made
         # That a short rest gets longer proves nothing.
         repeats = size >= room // 2 and summary >= size
         if not repeats and made <= max(room, self._size // 2):
-            return None
+            return
+        self.over = True
         error = self._client.invalid("The model's summaries are not shorter than their texts.")
         error.hint = "Choose another model, or lower Max Tokens, which limits each summary."
-        return error
+        raise error
 
 
 def split(text: str, room: int) -> list[str]:
