@@ -270,6 +270,7 @@ def test_check_passes_the_bundled_manifest_and_locates_problems(tmp_path: Path) 
     assert run("check").code == 0
     text = (REPOSITORY / "connector.yaml").read_text()
     text = text.replace("default: gpt-4o-mini", "default: 7").replace("chat.create", "chat.creat")
+    text = text.replace("chat.check", "chat.chek")
     text = text.replace("$ref: fileList", "$ref: fileLost")
     (tmp_path / "connector.yaml").write_text(text)
     (tmp_path / "schemas").symlink_to(REPOSITORY / "schemas")
@@ -283,6 +284,7 @@ def test_check_passes_the_bundled_manifest_and_locates_problems(tmp_path: Path) 
         found[pointer.strip()] = lines[int(number) - 1].strip()
     assert found["/actions/0/inputs/0/default"] == "default: 7"
     assert found["/actions/0/handler"] == "handler: chat.creat_chat_completion"
+    assert found["/actions/0/check"] == "check: chat.chek"
     assert any(pointer.startswith("/actions/3/inputs/4") for pointer in found)
     (tmp_path / "connector.yaml").write_text("key: [\n")
     assert "line 2" in run("check", str(tmp_path / "connector.yaml")).err

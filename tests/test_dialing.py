@@ -181,7 +181,6 @@ def test_look_ups_of_one_name_share_a_thread(connector: Connector, slow: SlowRes
     for _ in range(5):
         error = call(connector, "several.internal", timeout=50)
         assert (error.code, error.sent) == ("deadline_exceeded", "no")
-        assert "while connecting" in error.message
     assert slow.asked == ["several.internal"]
     slow.let_go()
     first.join()

@@ -54,6 +54,7 @@ CASES = [
     (*raw(responseType="binary"), [{**one, "gzip": True}]),
     (*raw(fileData={"a": "x"}, formData={"b": 1}), [one]),
     (*raw(data={"a": 1}), [one]),
+    (*raw(url="//x", method="BREW"), [one]),
     ("noAction", {}, one),
 ]
 with FaultServer({"json": {"data": []}}) as server:  # which imports as it begins
@@ -71,10 +72,23 @@ assert {"ok", "invalid_response", "authentication_failed", "unknown_action"} <= 
 print(*sorted(set(looked_for)))
 """
 
+# Where another module than the handler's has the check.
+CHECK = """
+import sys
+from pathlib import Path
+from connector import Connector, manifest
 
-def looked_for(load: str) -> list[str]:
+spec = manifest.load(Path("tests/second/connector.yaml"))
+action = spec.actions["embed"]._replace(handler="nothing.at_all")
+made = Connector(spec._replace(actions={"embed": action}), "tests.second.handlers")
+made._import_all()
+print("tests.second.handlers.rules" in sys.modules)
+"""
+
+
+def printed(program: str) -> list[str]:
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.replace("LOAD", load)],
+        [sys.executable, "-c", program],
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
@@ -82,6 +96,10 @@ def looked_for(load: str) -> list[str]:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
+
+
+def looked_for(load: str) -> list[str]:
+    return printed(PROGRAM.replace("LOAD", load))
 
 
 def test_a_loaded_connector_imports_nothing_in_a_call() -> None:
@@ -92,3 +110,7 @@ def test_a_connector_of_the_command_line_imports_late() -> None:
     """And so the guard above sees what is imported."""
     late = looked_for("Connector(manifest.load(resources.manifest()))")
     assert {"connector.transport.http", "requests", "backoff"} <= set(late)
+
+
+def test_the_checks_of_actions_are_imported_too() -> None:
+    assert printed(CHECK) == ["True"]

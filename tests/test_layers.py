@@ -143,7 +143,6 @@ def test_the_exported_names_are_locked() -> None:
         "hint",
         "details",
         "data",
-        "about",
         "final",
     }
 

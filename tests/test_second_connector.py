@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from connector import Connector
+from connector import Connector, manifest
 from connector.sandbox import KINDS, Sandbox
 
 from .conftest import FakeClock
@@ -56,6 +57,40 @@ def test_its_inputs_are_cleaned_by_its_own_manifest(second: Connector) -> None:
         {"path": "/inputs/text", "message": "is not known here; did you mean 'texts'?"},
         {"path": "/inputs/texts", "input": "Texts", "message": "is required"},
     ]
+
+
+ADA = {"model": "text-embedding-ada-002", "dimensions": 3}
+
+
+@pytest.mark.parametrize(
+    ("inputs", "paths"),
+    [
+        ({"texts": ["a"], **ADA}, ["/inputs/dimensions"]),
+        ({"texts": "[", **ADA}, ["/inputs/texts", "/inputs/dimensions"]),
+        ({**ADA, "dimensions": 0}, ["/inputs/texts", "/inputs/dimensions"]),
+        ({"model": 1, "dimensions": 3}, ["/inputs/texts", "/inputs/model"]),
+    ],
+)
+def test_its_own_check_is_told_with_the_rest(
+    second: Connector, sandbox: Sandbox, inputs: Any, paths: list[str]
+) -> None:
+    connection = {"key": "service", "fields": sandbox.connection("openai")["fields"]}
+    result = second.invoke("embed", inputs, connection)
+    assert result.error is not None
+    assert [row["path"] for row in result.error.details or ()] == paths
+    assert sandbox.requests == []
+
+
+def test_a_check_that_is_not_there_is_the_manifests_fault(sandbox: Sandbox) -> None:
+    spec = manifest.load(FOLDER / "connector.yaml")
+    action = spec.actions["embed"]._replace(check="rules.none")
+    made = Connector(spec._replace(actions={"embed": action}), "tests.second.handlers")
+    connection = {"key": "service", "fields": sandbox.connection("openai")["fields"]}
+    result = made.invoke("embed", {}, connection)
+    assert result.error is not None
+    assert result.error.code == "invalid_manifest"
+    assert made.invoke("embed", {"texts": ["a"]}, connection).ok
+    made.close()
 
 
 def test_it_has_no_other_actions(second: Connector) -> None:

@@ -33,7 +33,8 @@ for name in ("../../__init__.py", "/etc/hostname", "outputs/../../connector.yaml
         assert "outside" in error.message, error
     else:
         raise AssertionError(name)
-icon = resources.root() / loaded.manifest.raw["icon"]
+with (resources.root() / loaded.manifest.raw["icon"]).open("rb") as file:
+    icon = file.read()
 print(json.dumps({
     "manifest": resources.manifest().name,
     "described": loaded.describe(),
@@ -42,7 +43,7 @@ print(json.dumps({
         loaded.invoke(key, inputs, json.loads(sys.argv[2])).to_dict()["ok"]
         for key, inputs in json.loads(sys.argv[3]).items()
     ],
-    "icon": icon.read_bytes().hex(),
+    "icon": icon.hex(),
     "check": cli.main(["check"]),
 }))
 """

@@ -7,9 +7,12 @@ from typing import Any
 
 from connector.transport.client import Client
 
+from . import rules
+
 
 def embed(inputs: Mapping[str, Any], client: Client) -> list[list[float]]:
     """Return one vector a text, in their order."""
+    rules.check(inputs, ())
     body = {"model": inputs["model"], "input": inputs["texts"]}
     if "dimensions" in inputs:
         body["dimensions"] = inputs["dimensions"]
