@@ -17,6 +17,8 @@ from connector import Connector
 from .support.fault_server import FaultServer, Received, chat_completion, completion
 from .support.front import connection
 
+pytestmark = pytest.mark.core
+
 KEY = "sk-answers-0123456789"
 INPUTS: dict[str, dict[str, Any]] = {
     "createChatCompletion": {},

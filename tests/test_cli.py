@@ -22,8 +22,6 @@ from connector.doors import cli, interrupts, terminal
 from connector.sandbox import Sandbox
 from tests.support import canary
 
-pytestmark = pytest.mark.slow
-
 REPOSITORY = Path(__file__).parent.parent
 KEY = "sk-canary-0123456789abcdef"
 

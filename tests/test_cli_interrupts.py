@@ -13,8 +13,6 @@ import pytest
 from .support.fault_server import FaultServer
 from .support.front import connection
 
-pytestmark = pytest.mark.slow
-
 REPOSITORY = Path(__file__).parent.parent
 
 

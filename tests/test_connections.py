@@ -18,6 +18,8 @@ from connector.targets import Target, Targets
 
 from .conftest import FakeClock
 
+pytestmark = pytest.mark.core
+
 KEY = "sk-never-shown-0123456789"
 CHAT = {"messages": [{"role": "user", "content": "Hi"}]}
 

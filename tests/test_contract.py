@@ -27,6 +27,8 @@ from connector.sandbox import Sandbox
 from .conftest import FakeClock
 from .support.fault_server import FaultServer, chat_completion, completion
 
+pytestmark = pytest.mark.core
+
 CASES = Path(__file__).parent / "cases" / "contract"
 _CASE_KEYS = frozenset(
     "name on answers action options test fields connection configured environment inputs dryRun "

@@ -15,8 +15,6 @@ import pytest
 from connector import Connector, manifest, verdict, yamltext
 from connector.sandbox import Sandbox
 
-pytestmark = pytest.mark.slow
-
 REPOSITORY = Path(__file__).parent.parent
 
 # Runs the command line as an installed wheel does, whose manifest is compiled, and prints what it

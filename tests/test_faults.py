@@ -14,8 +14,6 @@ from tests.support import canary, fault_cases
 from tests.support.fault_cases import Case
 from tests.support.workers import left_behind
 
-pytestmark = pytest.mark.slow
-
 CASES = fault_cases.cases()
 
 

@@ -23,6 +23,8 @@ from connector.transport.body import scrubbed
 from tests.support import canary
 from tests.support.fault_server import FaultServer, chat_completion
 
+pytestmark = pytest.mark.core
+
 BASE64 = base64.b64encode(canary.KEY.encode()).decode()
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
 ESCAPED = "".join(f"\\u{ord(mark):04x}" for mark in canary.KEY)

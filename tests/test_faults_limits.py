@@ -19,8 +19,6 @@ from tests.conftest import FakeClock
 from tests.support import canary
 from tests.support.fault_server import FaultServer, chat_completion
 
-pytestmark = pytest.mark.slow
-
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
 BINARY = {"method": "GET", "responseType": "binary"}
 MIB = 1 << 20

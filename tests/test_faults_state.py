@@ -32,6 +32,8 @@ from tests.support.fault_server import (
     server_context,
 )
 
+pytestmark = pytest.mark.core
+
 GET = {"method": "GET"}
 
 

@@ -16,6 +16,8 @@ from connector.inputs import Cleaned, Form
 from connector.manifest import ABSENT, Input
 from connector.sandbox import Sandbox
 
+pytestmark = pytest.mark.core
+
 CONNECTOR = Connector.load()
 FORMS = {key: CONNECTOR.form(key) for key in CONNECTOR.manifest.actions}
 SECRET = "do-not-show-me-4711"

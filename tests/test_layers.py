@@ -9,9 +9,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import connector
 from connector import Connector, ConnectorError, Result
 from connector.errors import CODES
+
+pytestmark = pytest.mark.core
 
 PACKAGE = Path(connector.__file__).parent
 ROOT = PACKAGE.parent

@@ -22,6 +22,8 @@ from connector.validation import Validator
 from .conftest import FakeClock
 from .support import work
 
+pytestmark = pytest.mark.core
+
 MIB = 1 << 20
 CONNECTOR = Connector.load()
 SPEC = CONNECTOR.manifest

@@ -12,6 +12,8 @@ import pytest
 from connector import Connector
 from connector.validation import Validator
 
+pytestmark = pytest.mark.core
+
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 CUSTOM = {"id": "c1", "type": "custom", "custom": {"name": "f", "input": "x"}}
 TEXT = {"type": "text", "text": "Hi"}

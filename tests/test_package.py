@@ -15,8 +15,6 @@ import pytest
 
 from connector.sandbox import Sandbox
 
-pytestmark = pytest.mark.slow
-
 REPOSITORY = Path(__file__).parent.parent
 
 

@@ -14,6 +14,8 @@ from connector import Connector
 from connector.doors import page
 from connector.errors import CODES
 
+pytestmark = pytest.mark.core
+
 REPOSITORY = Path(__file__).parent.parent
 PAGE = REPOSITORY / "docs" / "azure-openai-service.md"
 

@@ -14,6 +14,8 @@ from connector.sandbox import KINDS, Sandbox
 
 from .conftest import FakeClock
 
+pytestmark = pytest.mark.core
+
 FOLDER = Path(__file__).parent / "second"
 
 

@@ -17,6 +17,8 @@ from connector import jsontext, resources, yamltext
 from connector.doors import terminal
 from tests.support.work import Counted, assert_linear
 
+pytestmark = pytest.mark.core
+
 MEBIBYTE = 1 << 20
 
 

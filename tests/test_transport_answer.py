@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from connector.transport.answer import Malformed, StrictResponse
 
+pytestmark = pytest.mark.core
+
 NAMES = st.text(string.ascii_letters + string.digits + "-_.!#$%&'*+^`|~", min_size=1)
 VALUES = st.text(
     st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=40

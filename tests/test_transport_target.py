@@ -22,6 +22,8 @@ from connector.transport import retry, target
 from tests.support import canary
 from tests.support.fault_server import FaultServer, SilentListener
 
+pytestmark = pytest.mark.core
+
 REFUSED = ("invalid_connection", "blocked_target")
 
 

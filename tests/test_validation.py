@@ -18,6 +18,8 @@ from connector.schema import bundle
 from connector.validation import Problem, Validator, nearest, suggester
 from tests.support import work
 
+pytestmark = pytest.mark.core
+
 CONNECTOR = Connector.load()
 SPEC = CONNECTOR.manifest
 SCHEMAS: dict[str, Any] = {
