@@ -213,6 +213,11 @@ def pointer(*parts: str | int) -> str:
     return result
 
 
+def unknown(name: str) -> str:
+    """Return the JSON pointer of a name that nobody knows, where no key is known to mask it by."""
+    return pointer(name if is_plain(name) else "***")
+
+
 def problem(path: str, message: str, label: str | None = None) -> dict[str, str]:
     """Return one row of `details`: a JSON pointer, the form's label where known, a sentence."""
     row = {"path": path, "message": message}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 LAYERS = 8
@@ -27,11 +27,12 @@ _NAMED = dict(
 )
 
 _HEX = "[0-9A-Fa-f]"
-_ESCAPE = re.compile(
-    rf"%(?P<url>{_HEX}{{2}})|(?:[\\%][Uu]00|\\[Xx])(?P<json>{_HEX}{{2}})|"
-    rf"&(?:#[Xx]0{{0,8}}(?P<html>{_HEX}{{2}})|#0{{0,8}}(?P<number>[0-9]{{2,3}})|"
+_ESCAPE = re.compile(  # each kind begins with its mark: all that lies between is passed over fast
+    rf"%(?:[Uu]00)?(?P<url>{_HEX}{{2}})|"
     # A backslash before what may yet become an escape waits for it.
-    r"(?P<name>[A-Za-z]{2,8}));|\\(?P<itself>[^%&UuXx])"
+    rf"\\(?:(?:[Uu]00|[Xx])(?P<json>{_HEX}{{2}})|(?P<itself>[^%&UuXx]))|"
+    rf"&(?:#[Xx]0{{0,8}}(?P<html>{_HEX}{{2}})|#0{{0,8}}(?P<number>[0-9]{{2,3}})|"
+    r"(?P<name>[A-Za-z]{2,8}));"
 )
 _OPEN = re.compile(
     rf"(?:[\\%](?:[Uu]0{{0,2}}{_HEX}?)?|\\[Xx]{_HEX}?|%{_HEX}?|&#?[0-9A-Za-z]{{0,12}})\Z"
@@ -46,25 +47,26 @@ def unescaped(text: str, tick: Callable[[], object]) -> str:
     """
     if "\\" not in text and "%" not in text and "&" not in text:
         return text
-    pieces = []
-    held = ""
-    for start in range(0, len(text), _WINDOW):
-        tick()
-        held += text[start : start + _WINDOW]
-        end = _last_escape(held)
-        pieces.append(_ESCAPE.sub(_found, held[:end]))
-        held = held[end:]
-    pieces.append(_ESCAPE.sub(_found, held))
-    plain = "".join(pieces)
-    if plain != text:
-        return plain
-    # Those that waited in vain.
-    return text.replace("\\", "")
+    plain = "".join(_ESCAPE.sub(_found, window) for window in _windows(text, tick))
+    # The backslashes that are left have waited in vain.
+    return plain if plain != text else text.replace("\\", "")
 
 
 def closed(text: str) -> str:
     """Return the beginning of a text without an escape that its end cuts off."""
     return _OPEN.sub("", text)
+
+
+def _windows(text: str, tick: Callable[[], object]) -> Iterator[str]:
+    """Yield `text` in pieces, none of which ends inside an escape."""
+    start = 0
+    while len(text) - start > _WINDOW:
+        tick()
+        end = start + _last_escape(text[start : start + _WINDOW])
+        yield text[start:end]
+        start = end
+    tick()
+    yield text[start:]
 
 
 def _last_escape(text: str) -> int:

@@ -11,10 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, NamedTuple
 
 from connector import jsontext
-from connector.errors import ConnectorError, is_plain, pointer, problem
+from connector.errors import ConnectorError, pointer, problem, unknown
 from connector.manifest import ABSENT, Input
 from connector.schema import Schemas, object_schema, resolved
-from connector.secret import MASK
 from connector.validation import Validator, suggester
 from connector.verdict import pattern
 
@@ -142,8 +141,8 @@ class Form:
         for key in keys:
             close = suggested(key, known)
             # A refused connection has no key yet by which one in place of a name could be told.
-            name = key if of_action or close or is_plain(key) else MASK
-            yield problem(self.path + pointer(name), "is not known here" + close)
+            place = pointer(key) if of_action or close else unknown(key)
+            yield problem(self.path + place, "is not known here" + close)
 
     def _check(self, values: dict[str, Any]) -> list[dict[str, str]]:
         return [

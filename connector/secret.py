@@ -116,7 +116,7 @@ class Secret:
             return False
         if any(needle in data for _, needle in self.__forms):
             return True
-        if not any(mark in data for mark in _MARKS):
+        if not (b"%" in data or b"&" in data or (b"\\" in data and _MARKS.search(data))):
             return False
         text = data.decode("latin-1")
         return self.scrub(text, tick) is not text
@@ -166,8 +166,8 @@ class Secret:
         raise TypeError("a secret is never pickled")
 
 
-_MARKS = (b"\\u", b"\\x", b"\\/", b"\\\\", b"%", b"&")
-"""What an escape begins with, as JSON may spell it."""
+_MARKS = re.compile(rb"\\[ux/\\]")
+"""The escapes of JSON but for those that any text has, such as a line break's."""
 
 
 def _ticking(items: Iterable[T], tick: Callable[[], object]) -> Iterator[T]:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector import connections
-from connector.errors import ConnectorError, is_plain, pointer, problem, refused
+from connector.errors import ConnectorError, problem, refused, unknown
 from connector.inputs import Cleaned, Form
 from connector.manifest import Manifest
-from connector.secret import MASK, Secret
+from connector.secret import Secret
 from connector.transport.bounded import make_room
 from connector.validation import nearest
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from connector.transport.wire import Line
 
 _MOST = 128
-_UNKNOWN = "is not known here; fields go under 'fields'"
 _MOST_FIELDS = 100
 _LONGEST_SECRET = 8192
 
@@ -83,8 +82,10 @@ class Targets:
         fields = connection.get("fields")
         fields = {} if fields is None else fields
         problems = [
-            problem(pointer("connection", name if is_plain(name) else MASK), _UNKNOWN)
-            for name in map(str, connection)
+            problem(
+                f"/connection{unknown(str(name))}", "is not known here; fields go under 'fields'"
+            )
+            for name in connection
             if name not in ("key", "fields")
         ]
         if not isinstance(key, str) or key not in kinds:

@@ -19,7 +19,7 @@ from connector import jsontext, manifest, resources
 from connector.connector import Connector
 from connector.doors import parser
 from connector.doors.terminal import tell
-from connector.errors import ConnectorError, is_plain, pointer, problem, refused
+from connector.errors import ConnectorError, problem, refused, unknown
 from connector.result import Result
 from connector.secret import MASK
 from connector.validation import nearest, suggester
@@ -152,16 +152,10 @@ def _payload(source: str | None) -> dict[str, Any]:
         ) from None
     if not isinstance(payload, dict):
         raise ConnectorError("invalid_payload", "The payload is not a JSON object.")
-    unknown = [name for name in payload if name not in _PARTS]
-    if unknown:
-        suggested = suggester()
-        rows = [
-            problem(
-                pointer(name if is_plain(name) else MASK),
-                f"is not known here{suggested(name, _PARTS)}",
-            )
-            for name in unknown
-        ]
+    others = [name for name in payload if name not in _PARTS]
+    if others:
+        close = suggester()
+        rows = [problem(unknown(n), f"is not known here{close(n, _PARTS)}") for n in others]
         raise refused("invalid_payload", rows, hint="A payload may have connection and inputs.")
     return payload
 
