@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import email
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -57,6 +59,21 @@ def test_a_build_needs_no_dependency_of_the_package() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 10_000
+
+
+def test_every_link_of_the_readme_works_on_a_package_index(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        metadata = email.message_from_bytes(archive.read(name))
+    links = re.findall(r"\]\(([^)]+)\)", str(metadata.get_payload()))
+    assert len(links) > 5
+    for link in links:
+        assert link.startswith(("https://", "#")), link
+    shown = [link for link in links if link.startswith("https://raw.")]
+    for link in [*shown, *(link for link in links if "/blob/main/" in link)]:
+        path = link.partition("/main/")[2].partition("#")[0]
+        assert (REPOSITORY / path).is_file(), link
 
 
 def test_wheel_and_sdist_carry_manifest_schemas_and_icon(built: Path) -> None:
