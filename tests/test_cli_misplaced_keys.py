@@ -99,7 +99,7 @@ def test_no_spelling_prints_the_key(
         shown = "".join(capsys.readouterr())
         assert not any(mark in shown for mark in MARKS), words
         assert shown, words
-        if not {"-h", "--help", "--hel", "--he"} & {word[:6] for word in words}:
+        if not any(word.startswith(("-h", "--h")) for word in words):  # help is no error
             assert code in (1, 2), words
 
 
