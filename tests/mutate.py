@@ -3,7 +3,8 @@
     python tests/mutate.py secret
     python tests/mutate.py actions/raw tests/test_contract.py
 
-The first word is a module of `connector`, the others go to pytest; without them the core tests run.
+The first word is a module of `connector`, the others go to pytest; without them all tests run that
+kill by no chance. Each mutant meets the tests that run the changed function, most special first.
 mutmut makes the mutants, at module level and in decorated functions too, where its own runner makes
 none. A mutant that no test can tell from the original is listed in `EQUIVALENT` with the reason.
 """
@@ -21,11 +22,12 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing import connection, get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import coverage
 import libcst
@@ -37,7 +39,7 @@ from mutmut.mutation.pragma_handling import IgnoredCode
 
 REPOSITORY = Path(__file__).parent.parent
 EQUIVALENT = REPOSITORY / "tests/data/equivalent-mutants.txt"
-CORE = ["-m", "not slow and not hypothesis", "tests"]
+ALL = ["-m", "not hypothesis", "tests"]
 WORKERS = os.cpu_count() or 1
 OUTPUT = "mutate-output.txt"
 PRELOADED = "aiohttp hypothesis jsonschema jsonschema_rs requests trustme yaml".split()
@@ -106,7 +108,7 @@ def _described(path: str, source: str, code: str) -> Mutant:
 
 
 def _scope(tree: ast.Module, first: int, last: int) -> tuple[str, range]:
-    """Return the outermost function around the lines and its own, or the whole module."""
+    """Return the outermost function around the lines and its own lines, none for all others."""
     names: list[str] = []
     node: ast.AST | None = tree
     while isinstance(node, ast.Module | ast.ClassDef):
@@ -114,9 +116,10 @@ def _scope(tree: ast.Module, first: int, last: int) -> tuple[str, range]:
         if isinstance(node, ast.ClassDef | ast.FunctionDef):
             names.append(node.name)
             lines = range(node.lineno, (node.end_lineno or 0) + 1)
-    if isinstance(node, ast.FunctionDef):
-        return ".".join(names), lines
-    return ".".join([*names, "<module>"]), range(0)
+    if not isinstance(node, ast.FunctionDef):
+        return ".".join([*names, "<module>"]), range(0)
+    # What is decorated may be cached, and then the first test to need it runs it for all others.
+    return ".".join(names), range(0) if node.decorator_list else lines
 
 
 def _holds(node: ast.stmt, first: int, last: int) -> bool:
@@ -155,48 +158,56 @@ def start(copy: Path, words: list[str], *plugins: Any) -> Any:
     return process
 
 
-def covering(copy: Path, path: str, words: list[str]) -> tuple[dict[int, set[str]], float]:
-    """Run the tests on the unchanged copy; return for each line the tests that run it, and how
-    many seconds all took."""
+class Coverage(NamedTuple):
+    """Which tests run a line of the module, how much each test runs, and how long all took."""
+
+    tests: dict[int, set[str]]
+    size: Counter[str]
+    seconds: float
+
+    def of(self, mutant: Mutant) -> list[str]:
+        """Return the tests that run the mutant's function, those that run little else first."""
+        found = set().union(*(self.tests.get(line, set()) for line in mutant.lines or self.tests))
+        return sorted(found, key=lambda test: (self.size[test], test))
+
+
+def covered(copy: Path, path: str, words: list[str]) -> Coverage:
+    """Run the tests on the unchanged copy."""
     began = time.monotonic()
-    process = start(
-        copy,
-        [
-            *words,
-            f"--cov={copy / 'connector'}",
-            "--cov-context=test",
-            "--cov-report=",
-            "--cov-fail-under=0",
-        ],
-    )
+    measured = ["--cov=connector", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
+    process = start(copy, [*words, *measured, "-n", str(WORKERS), "--dist", "worksteal"])
     process.join()
     if process.exitcode:
         sys.exit((copy / OUTPUT).read_text() + "The tests fail on the unchanged code.")
     data = coverage.CoverageData(str(copy / ".coverage"))
     data.read()
-    contexts = data.contexts_by_lineno(str(copy / path))
-    tests = {
-        line: {context.partition("|")[0] for context in found if context}
-        for line, found in contexts.items()
-    }
-    return tests, time.monotonic() - began
+    tests: dict[int, set[str]] = {}
+    size: Counter[str] = Counter()
+    for file in data.measured_files():
+        for line, contexts in data.contexts_by_lineno(file).items():
+            names = {context.partition("|")[0] for context in contexts if context}
+            size.update(names)
+            if file == str(copy / path):
+                tests[line] = names
+    return Coverage(tests, size, time.monotonic() - began)
 
 
-def survivors(
-    copies: list[Path], made: list[Mutant], tests: dict[int, set[str]], limit: float
-) -> Iterator[Mutant]:
-    """Yield the mutants with which all tests of the module pass, those of its function first."""
-    every = set().union(*tests.values())
+def survivors(copies: list[Path], made: list[Mutant], found: Coverage) -> Iterator[Mutant]:
+    """Yield the mutants with which all their tests pass."""
+    limit = 10 + 4 * found.seconds
     pending, free = list(reversed(made)), list(copies)
     running: dict[Any, tuple[Mutant, Path, float]] = {}
     while pending or running:
         while pending and free:
-            mutant, copy = pending.pop(), free.pop()
+            mutant = pending.pop()
+            if not found.of(mutant):
+                yield mutant
+                continue
+            copy = free.pop()
             (copy / mutant.path).write_text(mutant.code, encoding="utf-8")
-            near = set().union(*(tests.get(line, set()) for line in mutant.lines))
-            order = sorted(near) + sorted(every - near)
-            files = sorted({test.partition("::")[0] for test in order})
-            process = start(copy, files, Selection(order))
+            tests = found.of(mutant)
+            files = {test.partition("::")[0] for test in tests}
+            process = start(copy, sorted(files), Selection(tests))
             running[process] = (mutant, copy, time.monotonic() + limit)
         connection.wait([process.sentinel for process in running], 1)
         for process, (mutant, copy, end) in list(running.items()):
@@ -238,9 +249,7 @@ def main(name: str, words: list[str]) -> int:
         copies = [Path(folder, str(number)) for number in range(WORKERS)]
         ignored = shutil.ignore_patterns(".git", ".venv*", ".*_cache", ".hypothesis", "__pycache__")
         shutil.copytree(REPOSITORY, copies[0], ignore=ignored)
-        tests, seconds = covering(copies[0], path, words or CORE)
-        if not tests:
-            sys.exit(f"No test runs {path}.")
+        found = covered(copies[0], path, words or ALL)
         for cached in (copies[0] / path).parent.glob(f"__pycache__/{Path(path).stem}.*"):
             cached.unlink()
         for copy in copies[1:]:
@@ -250,7 +259,7 @@ def main(name: str, words: list[str]) -> int:
         gc.freeze()  # the processes share what is loaded
         print(f"{path}: {len(made)} mutants, {WORKERS} at a time", flush=True)
         alive = 0
-        for mutant in survivors(copies, made, tests, 10 + 4 * seconds):
+        for mutant in survivors(copies, made, found):
             alive += 1
             print(f"\n{mutant}", flush=True)
     for text in equivalent.keys() - set(map(str, every)):
