@@ -114,7 +114,13 @@ for declared in [*project["dependencies"], *project["optional-dependencies"]["sa
 PY
 }
 
+minor() { "$venv/bin/python" -c 'import sys; print(sys.version_info.minor)'; }
+
 oldest() {
+  if [ "$(minor)" -gt 12 ]; then
+    say "== no core tests with the oldest dependencies: some are older than this Python"
+    return
+  fi
   say "== the core tests with the oldest dependencies"
   make "$venv-oldest" "$venv/bin/python"
   lowest >"$venv-oldest/constraints.txt"
@@ -123,15 +129,14 @@ oldest() {
 }
 
 newer() {
-  this=$("$venv/bin/python" -c 'import sys; print(sys.version_info.minor)')
-  for minor in 12 13 14 15; do
-    [ "$minor" -gt "$this" ] || continue
-    for name in "python3.$minor" "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.$minor".*/bin/python; do
+  for number in 12 13 14 15; do
+    [ "$number" -gt "$(minor)" ] || continue
+    for name in "python3.$number" "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.$number".*/bin/python; do
       has_ensurepip "$name" || continue # not there, or of no use
       say "== the core tests on $name"
-      make "$venv-3.$minor" "$name"
-      put "$venv-3.$minor" --group test
-      core "$venv-3.$minor"
+      make "$venv-3.$number" "$name"
+      put "$venv-3.$number" --group test
+      core "$venv-3.$number"
       break
     done
   done

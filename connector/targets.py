@@ -124,8 +124,7 @@ class Targets:
                 raise refused("invalid_connection", [*cleaned.problems, *_more(cleaned)])
             # Kept under what was given, to find it without cleaning, and under what it means.
             name = _name(key, cleaned.values)
-            target = self._made.get(name) or _new(cleaned.values)
-            self._keep(name, target)
+            target = self._keep(name, self._made.get(name) or _new(cleaned.values))
             self._keep(given, target)
         if self._warnings and isinstance(connection, str):
             target = target._replace(warnings=self._warnings)
@@ -141,10 +140,11 @@ class Targets:
         public = {item.key for kind in kinds for item in kind.fields if not item.secret}
         return Secret("", *_texts(connection, ({"key"}, public)))
 
-    def _keep(self, name: str, target: Target) -> None:
+    def _keep(self, name: str, target: Target) -> Target:
+        """Return the target that is kept: another thread's, where that one was first."""
         for old in make_room(self._made, _MOST):
             old.line.close()
-        self._made.setdefault(name, target)
+        return self._made.setdefault(name, target)
 
     def close(self) -> None:
         """Close the idle connections of all targets; the next call makes new ones."""

@@ -7,12 +7,14 @@ import logging
 import os
 import threading
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connector import Connector, ConnectorError, connections
+from connector import targets as targets_module
 from connector.sandbox import Sandbox
 from connector.targets import Target, Targets
 
@@ -272,6 +274,26 @@ def test_targets_are_safe_in_threads() -> None:
         thread.join()
     assert failed == []
     assert all(found)
+
+
+def test_threads_that_make_a_target_at_once_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, found, both = targets(), [], threading.Barrier(2)
+    new = targets_module._new
+
+    def at_once(fields: Mapping[str, Any]) -> Target:
+        both.wait(60)
+        return new(fields)
+
+    def look() -> None:
+        found.append(made.find({"fields": {"apiKey": "k", "isOpenAIKey": True}}))
+
+    monkeypatch.setattr(targets_module, "_new", at_once)
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found[0] is found[1]
 
 
 # Secrets
