@@ -245,10 +245,10 @@ def test_a_name_is_quoted_where_it_looks_like_one(name: str, plain: bool) -> Non
 
 
 def test_problems_stand_as_in_the_form_unknown_names_first() -> None:
-    given_ = {"topP": 9, "nothing": 1, "temperature": 9, "messages": 1, "else": 1}
+    given_ = {"topP": 9, "nothing": 1, "temperature": 9, "messages": 1, "model": 1, "else": 1}
     paths = [row["path"] for row in FORMS["createChatCompletion"].clean(given_).problems]
     assert paths == [
-        f"/inputs/{key}" for key in ("nothing", "else", "messages", "temperature", "topP")
+        f"/inputs/{key}" for key in ("nothing", "else", "model", "messages", "temperature", "topP")
     ]
 
 

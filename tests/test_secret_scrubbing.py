@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from connector import Connector, escapes
@@ -83,6 +83,9 @@ def test_a_key_behind_four_layers_of_escapes_is_masked() -> None:
 
 
 @given(st.text("\\%&#;ux0025cC7bK", max_size=200), st.integers(26, 40))
+@example("a" * 24 + "\\\\u0041", 26)
+@example("a" * 24 + "\\u0041", 26)
+@example("a" * 23 + "%41", 26)
 def test_an_escape_across_two_windows_is_one(text: str, window: int) -> None:
     whole = escapes.unescaped(text, lambda: None)
     with pytest.MonkeyPatch.context() as patch:
@@ -119,6 +122,7 @@ def test_a_key_is_masked_in_a_json_pointer_an_address_and_other_bytes(key: str) 
     assert secret.scrub_bytes(key.encode()) == MASK.encode()
     assert secret.is_in(json.dumps({"a": key}).encode())
     assert secret.is_in(json.dumps({"a": key}, ensure_ascii=False).encode())
+    assert secret.is_in(json.dumps([key.replace("s", "&#115;")], ensure_ascii=False).encode())
 
 
 def test_a_short_key_does_not_leave_a_login_unmasked() -> None:
@@ -201,6 +205,21 @@ def test_what_scrubbing_takes_counts_against_the_deadline(
         result = connector.invoke("rawRequest", inputs, fields(server.url))
     assert result.error is not None
     assert (result.error.code, result.error.sent) == ("deadline_exceeded", "unknown")
+
+
+def test_a_prompt_whose_answer_could_not_be_searched_in_time_may_have_been_billed(
+    connector: Connector, fake_clock: FakeClock
+) -> None:
+    def late(*_: Any) -> dict[str, Any]:
+        fake_clock.sleeps.append(601.0)
+        return {"json": chat_completion("100%41")}
+
+    with FaultServer(late) as server:
+        inputs = {"model": "m", "messages": ["a", "b"], "concurrency": 1}
+        result = connector.invoke("createCompletions", inputs, fields(server.url))
+    first, second = (choice["error"] for choice in result.data["choices"])
+    assert (first["code"], first["sent"]) == ("deadline_exceeded", "unknown")
+    assert second["sent"] == "no"
 
 
 def test_an_answer_is_searched_as_a_whole_and_not_text_by_text(
@@ -320,6 +339,23 @@ def test_the_log_shows_no_part_of_a_key_with_a_question_mark(connector: Connecto
         assert connector.invoke("rawRequest", raw("json", url=url), connection).ok
     assert "/v1/***" in logs.getvalue()
     assert "sk-abc" not in logs.getvalue()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_parts_of_a_long_text_show_no_part_of_the_key(
+    connector: Connector, dry_run: bool
+) -> None:
+    def repeat(received: Any, _: int) -> dict[str, Any]:
+        text = received.json()["messages"][1]["content"]
+        return {"json": chat_completion(text[20:320])}
+
+    inputs = {"model": "m", "textToSummarize": canary.KEY * 6000}
+    with FaultServer(repeat) as server:
+        to = fields(server.url)
+        result = connector.invoke("summarizeText", inputs, to, dry_run=dry_run)
+    assert result.ok, result.error
+    assert MASK in json.dumps(result.data)
+    canary.assert_no_part("the parts", json.dumps(result.data))
 
 
 # Usage

@@ -121,6 +121,8 @@ class _Summary:
         Raises ConnectorError `invalid_response` where a further round would be needed for a text
         that is not half as long: with that, all rounds together cost twice the parts of the text.
         """
+        # Masked before it is cut: a summary of half a key could not be.
+        text = self._client.provider.secret.scrub(text, self._client.tick)
         parts = split(text, self._room)
         progress = _Progress(self._client, tokens(text))
         kept: list[list[Answer]] = [[] for _ in parts]
