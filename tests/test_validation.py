@@ -566,7 +566,7 @@ def test_a_reference_beside_properties_does_not_double_the_work_at_each_level() 
     definitions = {"both": both, "node": {"properties": {"a": {"$ref": "#/$defs/both"}}}}
     validator = Validator({"$ref": "#/$defs/both", "$defs": definitions})
     for _ in range(2):  # walked, then compiled
-        assert work.calls(lambda: validator.problems(nested(40)), 1_000_000)
+        assert work.calls(lambda: validator.problems(nested(40)), most=1_000_000)
     (found,) = validator.problems(nested(40))
     assert found.message == "takes too many steps to compare with its schema"
     assert validator.problems(nested(3)) == []
