@@ -9,6 +9,7 @@ a socket or a defect.
 from __future__ import annotations
 
 import opcode
+import signal
 import sys
 from collections.abc import Iterator
 from types import TracebackType
@@ -50,7 +51,8 @@ def is_external(error: BaseException) -> bool:
 
 
 def _is_signal_handler(trace: TracebackType, outer: TracebackType) -> bool:
-    """Whether a function was given its own caller's frame, as only signal handlers are."""
+    """Whether a function is a signal's handler, or was given its own caller's frame as only such
+    are: a handler may have been replaced by now, or have dropped its arguments."""
     code, values = trace.tb_frame.f_code, trace.tb_frame.f_locals
     count = code.co_argcount + bool(code.co_flags & _VARARGS)
     for name in code.co_varnames[:count]:
@@ -58,7 +60,15 @@ def _is_signal_handler(trace: TracebackType, outer: TracebackType) -> bool:
         given = value if isinstance(value, tuple) else (value,)
         if any(item is outer.tb_frame for item in given):
             return True
-    return False
+    return any(code is _code_of(signal.getsignal(number)) for number in signal.valid_signals())
+
+
+def _code_of(handler: Any) -> object:
+    handler = getattr(handler, "func", handler)  # of a partial
+    handler = getattr(handler, "__func__", handler)  # of a method
+    if not callable(handler) or hasattr(handler, "__code__"):
+        return getattr(handler, "__code__", None)
+    return getattr(type(handler).__call__, "__code__", None)  # of any other object
 
 
 def find_external(error: BaseException) -> BaseException | None:

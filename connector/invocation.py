@@ -11,12 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError, is_plain, problem, refused
 from connector.inputs import Cleaned
 from connector.interruptions import find_external, is_external
 from connector.jsontext import UNPAIRED
 from connector.manifest import Manifest
 from connector.result import Result
+from connector.secret import MASK
 from connector.sink import Sink
 from connector.transport.call import Call, Clock, Planned, worse
 from connector.version import __version__
@@ -164,15 +165,15 @@ class Invocation:
         problems: list[dict[str, str]] = []
         if spec is None or target is None:
             return problems
+        known = {row["path"] for row in cleaned.problems}
         for item in spec.inputs:
+            path = f"/inputs/{item.key}"
             model = cleaned.values.get(item.key) if item.data_source else None
-            if not isinstance(model, str):
+            if not isinstance(model, str) or path in known:
                 continue
             if item.key in cleaned.defaulted:
                 model = cleaned.values[item.key] = self._model(model, target)
-            path = f"/inputs/{item.key}"
-            fault = target.model_fault(model)
-            if fault and all(row["path"] != path for row in cleaned.problems):
+            if fault := target.model_fault(model):
                 problems.append(problem(path, fault, item.label))
         return problems
 
@@ -209,13 +210,19 @@ class Invocation:
         error.__traceback__ = error.__cause__ = error.__context__ = None
         return error
 
+    def _shown_name(self) -> str:
+        """Return the name of the action: what is none may be a misplaced key."""
+        name: Any = self._name
+        known = isinstance(name, str) and (name in self._manifest.actions or is_plain(name))
+        return name if known else MASK
+
     def _meta(self, duration: int) -> dict[str, Any]:
         call = self._call
         warnings = list(call.warnings)
         if self._provider is not None:
             warnings = [self._provider.secret.scrub(text) for text in warnings]
         meta = {
-            "action": self._name,
+            "action": self._shown_name(),
             "provider": self._provider.name if self._provider else None,
             "attempts": call.attempts,
             "durationMs": duration,

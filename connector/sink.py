@@ -83,8 +83,8 @@ class Sink:
         """Start a result, dropping what an earlier attempt wrote."""
         self.abort()
         with _refusals("no"):
-            # A link stays: what it leads to is written.
-            self._target = Path(os.path.realpath(self._path))
+            # A link stays: what it leads to is written. Further results go beside the link.
+            self._target = self._path if self.written else Path(os.path.realpath(self._path))
             # A name of its own: another invocation may write to the same path.
             self._part = self._target.with_name(f"{self._target.name}.{os.urandom(4).hex()}.part")
             old = self._target.stat() if self._target.exists() else None

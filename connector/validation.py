@@ -54,7 +54,7 @@ class Validator:
         """Return every problem of `value` as jsonschema finds them."""
         if self._jsonschema is None:
             self._jsonschema = _explainer(self.schema)
-        _steps.left = _FEWEST_STEPS + _STEPS * _size(value)
+        _steps.left = _FEWEST_STEPS + _STEPS * walk.size(value)
         try:
             errors = list(self._jsonschema.iter_errors(value))
         except _TooManySteps:
@@ -71,7 +71,6 @@ _TOO_DEEP = "is nested too deeply, or its schema leads back to itself"
 
 _FEWEST_STEPS = 20_000
 _STEPS = 100
-_MOST_VALUES = 5_000_000
 
 _steps = threading.local()
 """`_steps.left` is how many keywords jsonschema may still apply in this thread: schemas that refer
@@ -80,18 +79,6 @@ to the same others again and again would make it apply them without end."""
 
 class _TooManySteps(Exception):
     """Ends jsonschema's work on one value."""
-
-
-def _size(value: Any) -> int:
-    """Return of how many values `value` is made, at most _MOST_VALUES (it may contain itself)."""
-    count = 0
-    pending = [value]
-    while pending and count < _MOST_VALUES:
-        node = pending.pop()
-        count += 1
-        if isinstance(node, dict | list):
-            pending.extend(node.values() if isinstance(node, dict) else node)
-    return count
 
 
 def _told(errors: Iterable[Any]) -> list[Problem]:

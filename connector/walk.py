@@ -33,12 +33,14 @@ def faults(schema: Mapping[str, Any], value: Any) -> Iterator[Fault]:
 
     Raises Unknown where `value` meets a keyword that is not in the tables.
     """
-    return _faults(schema, value, _Run(schema.get("$defs", {})), ())
+    return _faults(schema, value, _Run(schema.get("$defs", {}), value), ())
 
 
 _Schema = Mapping[str, Any]
 
-_MOST_STEPS = 100_000
+_FEWEST_STEPS = 20_000
+_STEPS = 100
+_MOST_VALUES = 5_000_000
 
 
 class _Run:
@@ -46,18 +48,23 @@ class _Run:
     other fit a value. Each is tried once: options of options would double the work again and
     again."""
 
-    def __init__(self, definitions: Mapping[str, Any]) -> None:
+    def __init__(self, definitions: Mapping[str, Any], value: Any) -> None:
         self.definitions = definitions
+        self._value = value
         self._fits: dict[tuple[int, int], bool] = {}
         self._nested = False
         self._steps = 0
+        self._most_steps = _FEWEST_STEPS
 
     def step(self) -> None:
-        """Count a part that holds beside others; of too many jsonschema decides, which counts
-        too, in proportion to the value."""
+        """Count a part that holds beside others: more than in proportion to the value only schemas
+        take that refer to the same others again and again. Of these jsonschema decides, counting
+        too."""
         self._steps += 1
-        if self._steps > _MOST_STEPS:
-            raise Unknown
+        if self._steps > self._most_steps:
+            self._most_steps = _FEWEST_STEPS + _STEPS * size(self._value)
+            if self._steps > self._most_steps:
+                raise Unknown
 
     def any_fits(self, options: Sequence[_Schema], value: Any) -> bool:
         if self._nested:
@@ -74,6 +81,18 @@ class _Run:
         if key not in self._fits:
             self._fits[key] = next(_faults(option, value, self, ()), None) is None
         return self._fits[key]
+
+
+def size(value: Any) -> int:
+    """Return of how many values `value` is made, at most _MOST_VALUES (it may contain itself)."""
+    count = 0
+    pending = [value]
+    while pending and count < _MOST_VALUES:
+        node = pending.pop()
+        count += 1
+        if isinstance(node, dict | list):
+            pending.extend(node.values() if isinstance(node, dict) else node)
+    return count
 
 
 def _faults(schema: Any, value: Any, run: _Run, path: Path) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ import _thread
 import ctypes
 import os
 import pickle
+import queue
 import signal
 import sys
 import threading
@@ -39,7 +40,16 @@ class LikeAValue(ValueError):
     """One that parsers of texts catch."""
 
 
-KINDS = [SoftTimeLimit, LikeATimeout, LikeAValue, TimeoutError, OSError, ValueError, KeyError]
+KINDS = [
+    SoftTimeLimit,
+    LikeATimeout,
+    LikeAValue,
+    TimeoutError,
+    OSError,
+    ValueError,
+    KeyError,
+    queue.Empty,
+]
 
 
 @contextmanager
@@ -47,6 +57,7 @@ def signal_raises(kind: type[BaseException]) -> Iterator[Callable[[], None]]:
     """Yield what makes the main thread's signal handler raise `kind`, as engines do."""
 
     def handler(number: int, frame: Any) -> None:
+        del number, frame  # as many do with arguments that they do not need
         raise kind("out of time")
 
     old = signal.signal(signal.SIGUSR1, handler)
@@ -347,6 +358,13 @@ def test_a_watchdog_that_was_killed_is_replaced(
         result = connector.invoke("rawRequest", inputs, to(server))
     assert result.error is not None
     assert result.error.code == "deadline_exceeded"
+
+
+@pytest.mark.parametrize("name", [canary.KEY, 5, None, ["x"]])
+def test_what_is_no_action_is_not_quoted(connector: Connector, name: Any) -> None:
+    result = connector.invoke(name, {}, {"fields": {}})
+    assert result.error is not None
+    assert (result.error.code, result.meta["action"]) == ("unknown_action", "***")
 
 
 def test_a_results_exception_pickles(connector: Connector) -> None:

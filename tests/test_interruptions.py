@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import ctypes
+import functools
 import itertools
 import json
 import signal
@@ -146,6 +147,14 @@ def signalled(handler: Any) -> BaseException:
         signal.signal(signal.SIGUSR1, old)
 
 
+class Forgetful:
+    """A handler that is an object, and drops what it is given."""
+
+    def __call__(self, number: int, frame: Any) -> None:
+        del number, frame
+        raise OSError("x")
+
+
 class Handlers:
     """The shapes that handlers of signals have."""
 
@@ -157,6 +166,11 @@ class Handlers:
     def of_any(*_: Any) -> None:
         raise OSError("x")
 
+    @staticmethod
+    def forgetful(number: int, frame: Any) -> None:
+        del number, frame
+        raise OSError("x")
+
     def method(self, number: int, frame: Any) -> None:
         raise OSError(number)
 
@@ -164,12 +178,27 @@ class Handlers:
         self.method(number, frame)
 
 
-SHAPES = [Handlers.plain, Handlers.of_any, Handlers().method, Handlers()]
+SHAPES: dict[str, Any] = {
+    "plain": Handlers.plain,
+    "any": Handlers.of_any,
+    "method": Handlers().method,
+    "object": Handlers(),
+    "forgetful": Handlers.forgetful,
+    "forgetful partial": functools.partial(Handlers.forgetful),
+    "forgetful object": Forgetful(),
+}
 
 
-@pytest.mark.parametrize("handler", SHAPES, ids=["plain", "any", "method", "object"])
-def test_what_a_signal_handler_raises_is_external(handler: Any) -> None:
-    assert is_external(signalled(handler))
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_a_signal_handler_raises_is_external(shape: str) -> None:
+    old = signal.signal(signal.SIGUSR1, SHAPES[shape])
+    try:
+        error = caught(lambda: signal.raise_signal(signal.SIGUSR1))
+        assert is_external(error)
+    finally:
+        signal.signal(signal.SIGUSR1, old)
+    # A handler that has been replaced is known by its argument, if it has kept that.
+    assert is_external(error) is not shape.startswith("forgetful")
 
 
 def test_a_function_that_is_given_another_frame_is_no_signal_handler() -> None:

@@ -214,3 +214,9 @@ def test_a_default_that_is_replaced_by_a_reasoning_model_still_answers(sandbox: 
     assert len(result.meta["warnings"]) == 3
     assert refused.error is not None  # what the caller named is left as it is
     assert refused.error.provider_param == "temperature"
+
+
+def test_a_long_name_of_marks_is_not_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To put marks that combine in order costs the square of their number."""
+    monkeypatch.setattr(target, "unicodedata", None)
+    assert target.segment_fault("a" + "\u0301\u0327" * 50_000) == "is too long"

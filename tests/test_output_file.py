@@ -375,3 +375,26 @@ def test_a_system_without_owners_needs_none(
     (tmp_path / "out").write_text("old")
     assert fetch(connector, {"text": "new"}, tmp_path / "out").ok
     assert (tmp_path / "out").read_text() == "new"
+
+
+def test_a_further_result_stays_on_the_file_system_of_the_link(
+    connector: Connector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the link leads to may lie on another, to which nothing can be renamed."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link.png").symlink_to(tmp_path / "other" / "real.png")
+    replace = os.replace
+
+    def within_one(old: Path, new: Path) -> None:
+        if Path(old).parent != Path(new).parent:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "replace", within_one)
+    image = {"b64_json": "iVBORw0KGgo="}
+    with FaultServer({"json": {"data": [image, image]}}) as server:
+        to = {"fields": {"apiKey": "sk-0123456789", "isOpenAIKey": True, "endpoint": server.url}}
+        inputs = {"prompt": "x", "numImages": 2}
+        result = connector.invoke("createImage", inputs, to, output=tmp_path / "link.png")
+    assert result.ok, result.to_dict()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link-2.png", "link.png", "other"]

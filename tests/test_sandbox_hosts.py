@@ -167,3 +167,15 @@ def test_faults_without_a_count_are_not_remembered_and_others_bounded(
         counts.pick(faults.Named("error", 1, source))
     assert len(counts._struck) == 2
     assert counts.pick(first) is not faults.none
+
+
+def test_a_request_that_cannot_be_read_is_not_quoted(capfd: pytest.CaptureFixture[str]) -> None:
+    """It may hold a real key, in a header that is not well-formed."""
+    with Sandbox({}) as sandbox:
+        port = int(sandbox.url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)) as sock:
+            sock.sendall(
+                b"GET /v1/models HTTP/1.1\r\nAuthorization: Bearer sk-real\x1b[31m\r\n\r\n"
+            )
+            assert b" 400 " in sock.recv(65536)
+    assert "sk-real" not in "".join(capfd.readouterr())

@@ -647,3 +647,13 @@ def test_suggestions_end() -> None:
     suggested = suggester()
     found = [suggested("modle", ["model"]) for _ in range(12)]
     assert found == ["; did you mean 'model'?"] * 10 + [""] * 2
+
+
+def test_a_long_conversation_that_is_refused_is_walked_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """jsonschema takes ten times as long and much more memory."""
+    monkeypatch.setattr(Validator, "explain", None)
+    form = Connector.load().form("createChatCompletion")
+    messages = [{"role": "x"}] * 30_000
+    assert len(form.clean({"messages": messages}).problems) >= 30_000

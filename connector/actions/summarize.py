@@ -220,7 +220,7 @@ class _Progress:
         if not repeats and made <= max(room, self._size // 2):
             return
         self.over = True
-        error = self._client.invalid("The model's summaries are not shorter than their texts.")
+        error = self._client.invalid("The model's summaries are not much shorter than their texts.")
         error.hint = "Choose another model, or lower Max Tokens, which limits each summary."
         raise error
 

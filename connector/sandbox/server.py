@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
@@ -34,6 +35,11 @@ _RATE_LIMITS: Mapping[str, str] = {
     "x-ratelimit-remaining-requests": "9999",
     "x-ratelimit-remaining-tokens": "199000",
 }
+
+
+# aiohttp's own would quote the headers of a request that it cannot read, and so a real key.
+_SILENT = logging.Logger("connector.sandbox")
+_SILENT.addHandler(logging.NullHandler())
 
 
 class Sandbox:
@@ -175,6 +181,7 @@ class Sandbox:
             app,
             handle_signals=False,
             access_log=None,
+            logger=_SILENT,
             handler_cancellation=True,
             shutdown_timeout=_GRACE,
         )

@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 from connector import facts, jsontext
 from connector.errors import ConnectorError
-from connector.interruptions import is_external
 from connector.secret import MASK
 from connector.sink import Sink
 from connector.transport import budget, retry
@@ -147,9 +146,7 @@ class Client:
                     known = True
                     batch.start(limit)
                 return batch.outcomes()
-            except BaseException as end:
-                if not is_external(end):
-                    raise
+            except BaseException as end:  # noqa: BLE001 - waiting raises nothing of its own
                 self.call.deadline.end(end)
 
     def send(self, request: Request, rule: retry.Rule, sink: Sink | None = None) -> Answer:

@@ -217,6 +217,7 @@ def path_fault(url: str) -> str | None:
     return _decoded_fault(path)
 
 
+_LONGEST_SEGMENT = 1024
 _PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\Z")
 _SEPARATORS = frozenset("/\\?#%;\u2044\u2215\u29f8")
 """What ends a segment, begins its parameters or an escape, and what old code pages turn into it."""
@@ -227,6 +228,8 @@ def segment_fault(name: str) -> str | None:
     decoded and normalized it; None where it could not."""
     if _PLAIN_SEGMENT.match(name):
         return None
+    if len(name) > _LONGEST_SEGMENT:  # to normalize marks that combine costs the square
+        return "is too long"
     folded = unicodedata.normalize("NFKC", name)
     if not _SEPARATORS.isdisjoint(folded):
         return "has a character that ends a segment of a path"

@@ -8,11 +8,12 @@ object, which the interpreter frees when the thread ends, however that comes abo
 from __future__ import annotations
 
 import _thread
-import contextlib
 import functools
 import queue
 import weakref
 from collections.abc import Callable, Iterator
+
+from connector.interruptions import is_external
 
 Work = Callable[[], object]
 Stray = Callable[[BaseException], object]
@@ -62,8 +63,11 @@ class Crew:
     def wait(self) -> None:
         """Return when all have ended."""
         while self.at_work():
-            with contextlib.suppress(queue.Empty):
+            try:
                 self._ended.get(timeout=TURN_SECONDS)
+            except queue.Empty as over:
+                if is_external(over):
+                    raise
 
 
 def _job(work: Work, stray: Stray) -> _Job:
