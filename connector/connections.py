@@ -74,11 +74,11 @@ def _unusable(message: str, hint: str | None = None) -> ConnectorError:
 
 
 def has_literal(connection: Any, secrets: Collection[str]) -> bool:
-    """Whether one of the fields `secrets` of a configured connection is written out, in part at
-    least, and not taken from a `${VARIABLE}`."""
+    """Whether one of the fields `secrets` of a configured connection is written out, and not
+    taken from a `${VARIABLE}`."""
     fields = connection.get("fields") if isinstance(connection, Mapping) else None
     values = [fields.get(name) for name in secrets] if isinstance(fields, Mapping) else []
-    return any(value and _VARIABLE.sub("", str(value)) for value in values)
+    return any(value and not _VARIABLE.search(str(value)) for value in values)
 
 
 def named(name: str, known: Mapping[str, Any], environment: Mapping[str, str]) -> Any:

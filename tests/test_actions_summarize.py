@@ -232,7 +232,7 @@ def test_summaries_that_do_not_get_shorter_end_in_the_first_round(
         "unknown",
         False,
     )
-    assert "not shorter" in error["message"]
+    assert "not much shorter" in error["message"]
     assert "Max Tokens" in error["hint"]
     assert 1 <= calls <= most
     assert len(result["data"]["choices"]) == calls
