@@ -172,7 +172,9 @@ class _Watchdog:
                 return  # watch() starts another
             self._next = min(list(self._times.values()), default=now + _IDLE)
             if not over:
-                wake.wait(self._next - now)
+                # By turns: Python 3.11 spins where it traces and this thread has an exception to
+                # take, which it takes when it wakes.
+                wake.wait(min(self._next - now, _IDLE))
 
 
 _watchdog = _Watchdog()
