@@ -5,6 +5,7 @@
 
 The first word is a module of `connector`, the others go to pytest; without them all tests run that
 kill by no chance. Each mutant meets the tests that run the changed function, most special first.
+Sentences are left alone: the wording of a message is read by people, and its place is tested.
 mutmut makes the mutants, at module level and in decorated functions too, where its own runner makes
 none. A mutant that no test can tell from the original is listed in `EQUIVALENT` with the reason.
 """
@@ -40,7 +41,7 @@ from mutmut.mutation.pragma_handling import IgnoredCode
 REPOSITORY = Path(__file__).parent.parent
 EQUIVALENT = REPOSITORY / "tests/data/equivalent-mutants.txt"
 ALL = ["-m", "not hypothesis", "tests"]
-WORKERS = os.cpu_count() or 1
+WORKERS = int(os.environ.get("WORKERS", 0)) or os.cpu_count() or 1
 OUTPUT = "mutate-output.txt"
 PRELOADED = "aiohttp hypothesis jsonschema jsonschema_rs requests trustme yaml".split()
 """Imported once and not by each mutant's process."""
@@ -81,11 +82,17 @@ def mutants(path: str) -> list[Mutant]:
     module = MetadataWrapper(libcst.parse_module(source)).visit(visitor)
     found: dict[str, Mutant] = {}
     for mutation in visitor.mutations:
+        if _is_prose(mutation.original_node):
+            continue
         changed = deep_replace(module, mutation.original_node, mutation.mutated_node)
         assert isinstance(changed, libcst.Module)
         if changed.code != source and _compiles(changed.code):
             found[changed.code] = _described(path, source, changed.code)
     return list(found.values())
+
+
+def _is_prose(node: libcst.CSTNode) -> bool:
+    return isinstance(node, libcst.SimpleString) and " " in node.value
 
 
 def _compiles(code: str) -> bool:
