@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -54,4 +55,8 @@ def _imports(frame: Any) -> bool:
 
 def _interrupt_later() -> None:
     time.sleep(0.02)
-    _thread.interrupt_main()
+    if hasattr(signal, "pthread_kill"):
+        # A real signal: it also ends a wait that the main thread has begun since.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
