@@ -25,8 +25,8 @@ class CustomBuildHook(BuildHookInterface[Any]):
         package = types.ModuleType("connector")
         package.__path__ = [str(root / "connector")]
         sys.modules["connector"] = package
-        yamltext = importlib.import_module("connector.yamltext")
-        manifest = yamltext.loads((root / "connector.yaml").read_text(encoding="utf-8"))
+        safe_yaml = importlib.import_module("connector.text.safe_yaml")
+        manifest = safe_yaml.loads((root / "connector.yaml").read_text(encoding="utf-8"))
         self.folder = tempfile.TemporaryDirectory()
         compiled = Path(self.folder.name) / "connector.json"
         compiled.write_text(json.dumps(manifest, ensure_ascii=False), encoding="utf-8")

@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from connector import Connector
-from connector.transport.call import Clock
+from connector.policy.clock import Clock
 from tests.support.fault_server import FaultServer, Received, chat_completion
 
 KEYS = [f"sk-soak-{index}-5f1c77aa90e3" for index in range(4)]

@@ -151,10 +151,10 @@ def _without_http() -> None:
     """Answer in the place of the HTTP call, so that only the connector's own part is left."""
     from server import _CHAT
 
-    from connector.transport import http, wire
+    from connector.http import messages, sender
 
-    answer = wire.Answer(200, {"content-type": "application/json"}, _CHAT, "req_1")
-    http.Sender.send = lambda *_: answer  # type: ignore[method-assign] # a stand-in
+    answer = messages.Response(200, {"content-type": "application/json"}, _CHAT, "req_1")
+    sender.Sender.send = lambda *_: answer  # type: ignore[method-assign] # a stand-in
 
 
 def _flat(connector: Any, connection: Any, prompts: int) -> Any:

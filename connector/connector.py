@@ -6,32 +6,32 @@ No HTTP here; `invocation` makes the result.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import os
-import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector import jsontext, manifest, proof, resources
-from connector.errors import ConnectorError, named, problem, refused
-from connector.inputs import NO_INPUTS, Cleaned, Form
-from connector.manifest import Action, Manifest
+from connector.check import loading
+from connector.connections.store import ConnectionStore
+from connector.errors import ConnectorError, problem, quoted, refused
+from connector.files import resources
+from connector.handlers import HANDLERS, Handlers
+from connector.manifest import reader
+from connector.manifest.model import Action, Manifest
+from connector.manifest.schemas import bundle
+from connector.policy.clock import SYSTEM_CLOCK, Clock
 from connector.result import Result
-from connector.schema import bundle
-from connector.targets import Targets
-from connector.transport.call import REAL, Clock
-from connector.validation import Validator, nearest
+from connector.text import strict_json
+from connector.validation.form import NO_INPUTS, Cleaned, Form
+from connector.validation.suggestions import nearest
+from connector.validation.validator import Validator
 from connector.version import __version__
 
 if TYPE_CHECKING:
+    from connector.client import Client
+    from connector.connections.store import ReadyConnection
     from connector.invocation import Invocation
-    from connector.targets import Target
-    from connector.transport.client import Client
-
-HANDLERS = "connector.actions"
-_HANDLER = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+\Z")
 
 
 class Connector:
@@ -46,14 +46,13 @@ class Connector:
         spec: Manifest,
         handlers: str = HANDLERS,
         configured: Path | Mapping[str, Any] | None = None,
-        clock: Clock = REAL,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.manifest = spec
-        self._handlers = handlers
+        self._handlers = Handlers(handlers)
         self._clock = clock
-        self._targets = Targets(spec, configured)
+        self._targets = ConnectionStore(spec, configured)
         self._forms: dict[str, Form] = {}
-        self._found: dict[str, Callable[..., Any] | ConnectorError] = {}
         self._outputs: dict[str, Validator] = {}
 
     @classmethod
@@ -63,7 +62,7 @@ class Connector:
         *,
         handlers: str = HANDLERS,
         connections: str | os.PathLike[str] | Mapping[str, Any] | None = None,
-        clock: Clock = REAL,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> Connector:
         """Return the connector of a manifest: the bundled one where `path` is absent.
 
@@ -73,7 +72,7 @@ class Connector:
 
         All that a call needs is imported here, the handlers too.
         """
-        spec = manifest.load(resources.manifest()) if path is None else proof.load(Path(path))
+        spec = reader.load(resources.manifest()) if path is None else loading.load(Path(path))
         if connections is not None and not isinstance(connections, Mapping):
             connections = Path(connections)
         made = cls(spec, handlers, connections, clock)
@@ -137,7 +136,7 @@ class Connector:
     def test_connection(self, connection: Mapping[str, Any] | str | None) -> Result:
         """Prove a connection by an unbilled call; the data has a verdict each on its parts."""
 
-        def prepare() -> tuple[Target, Cleaned]:
+        def prepare() -> tuple[ReadyConnection, Cleaned]:
             return self._targets.find(connection), NO_INPUTS
 
         def work(client: Client, _: Cleaned) -> Any:
@@ -156,10 +155,10 @@ class Connector:
     def options(self, source: str, connection: Mapping[str, Any] | str | None) -> Result:
         """Return what fills a dropdown: the data is a list of `{"key", "label"}`."""
 
-        def prepare() -> tuple[Target, Cleaned]:
+        def prepare() -> tuple[ReadyConnection, Cleaned]:
             if source not in self.manifest.data_sources:
                 close = nearest(source, self.manifest.data_sources)
-                raise ConnectorError("invalid_payload", f"No data source {named(source)}{close}")
+                raise ConnectorError("invalid_payload", f"No data source {quoted(source)}{close}")
             return self._targets.find(connection), NO_INPUTS
 
         def work(client: Client, _: Cleaned) -> Any:
@@ -172,7 +171,7 @@ class Connector:
 
     def describe(self) -> dict[str, Any]:
         """Return the manifest as data: all that a form builder needs."""
-        raw: dict[str, Any] = jsontext.copy(self.manifest.raw)
+        raw: dict[str, Any] = strict_json.copy(self.manifest.raw)
         first = raw.pop("connectionInput", None)
         if first:
             row = {"key": "connection", **first, "control": "connection", "required": True}
@@ -183,7 +182,7 @@ class Connector:
         """Return the JSON Schema that the runtime validates with: of an action's inputs, or of
         the fields of the `connection`. Raises ConnectorError `unknown_action`."""
         form = self._targets.form() if name == "connection" else self.form(name)
-        schema: dict[str, Any] = jsontext.copy(form.schema)
+        schema: dict[str, Any] = strict_json.copy(form.schema)
         return schema
 
     def close(self) -> None:
@@ -211,17 +210,8 @@ class Connector:
         return self._forms[action]
 
     def handler(self, name: str) -> Callable[..., Any]:
-        """Return the function that the manifest names, below the package of handlers only."""
-        found = self._found.get(name)
-        if found is None:
-            try:
-                found = self._find(name)
-            except ConnectorError as error:
-                found = error.with_traceback(None)
-            self._found[name] = found
-        if isinstance(found, ConnectorError):
-            raise ConnectorError(found.code, found.message)
-        return found
+        """Return the function that the manifest names; see `Handlers.find`."""
+        return self._handlers.find(name)
 
     def _import_all(self) -> None:
         from connector import preload  # noqa: F401 - only who loads a connector waits for it
@@ -235,42 +225,20 @@ class Connector:
             with contextlib.suppress(ConnectorError):  # told by the action that needs it
                 self.handler(name)
 
-    def _find(self, name: str) -> Callable[..., Any]:
-        module, _, function = name.rpartition(".")
-        found: Any = None
-        if _HANDLER.match(name):
-            found = getattr(self._module(f"{self._handlers}.{module}"), function, None)
-        home = str(getattr(found, "__module__", ""))
-        if not callable(found) or not f"{home}.".startswith(f"{self._handlers}."):
-            raise ConnectorError(
-                "invalid_manifest", f"There is no handler {name!r} below {self._handlers}."
-            )
-        handler: Callable[..., Any] = found
-        return handler
-
-    def _module(self, name: str) -> Any:
-        try:
-            return importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if f"{name}.".startswith(f"{error.name}."):
-                return None
-            reason = f"needs {error.name}, which is not installed"
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an import may do
-            reason = f"cannot be imported ({type(error).__name__}: {error})"
-        raise ConnectorError("invalid_manifest", f"The handlers' module {name} {reason}.")
-
     def _action(self, key: str) -> Action:
         spec = self.manifest.actions.get(key) if isinstance(key, str) else None
         if spec is None:
             known = self.manifest.actions
             raise ConnectorError(
                 "unknown_action",
-                f"There is no action {named(str(key))}{nearest(str(key), known)}",
+                f"There is no action {quoted(str(key))}{nearest(str(key), known)}",
                 hint="Actions: " + ", ".join(known),
             )
         return spec
 
-    def _prepare(self, action: str, inputs: Any, connection: Any) -> tuple[Target, Cleaned]:
+    def _prepare(
+        self, action: str, inputs: Any, connection: Any
+    ) -> tuple[ReadyConnection, Cleaned]:
         """Return the target and the cleaned inputs, their problems still unsaid.
 
         Raises ConnectorError for a connection that leads nowhere, with the problems of both.
@@ -297,7 +265,7 @@ class Connector:
 
     def _check_output(self, spec: Action, data: Any) -> None:
         if spec.output is None:
-            jsontext.dumps(data)  # raises for what no envelope can hold
+            strict_json.dumps(data)  # raises for what no envelope can hold
             return
         if spec.output not in self._outputs:
             self._outputs[spec.output] = Validator(bundle(spec.output, self.manifest.schemas))

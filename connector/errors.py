@@ -115,7 +115,7 @@ class ConnectorError(Exception):
     `sent` says whether the provider may have done (and billed) the work: `no` (nothing left, or
     it was refused before), `rejected` (the provider answered with an error), `unknown`.
     `retryable` defaults to what the code's row in `CODES` says. `retry_after_ms` is in
-    milliseconds; None where the provider named no delay. `details` lists every problem of a
+    milliseconds; None where the provider quoted no delay. `details` lists every problem of a
     payload as `{"path", "input", "message"}`. `data` is what was finished before the failure, None
     where nothing was. `final` says that the provider forbids a retry, whatever a rule says.
     """
@@ -190,7 +190,7 @@ def is_plain(name: str) -> bool:
     return bool(_PLAIN.match(name)) and sum(map(str.isdigit, name)) <= _MOST_DIGITS
 
 
-def named(name: str) -> str:
+def quoted(name: str) -> str:
     """Return how a sentence quotes a name that nobody knows: whole, or by its length only.
 
     It is never cut: half a key would no longer be recognised, and masked.

@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector.errors import ConnectorError, is_plain, problem, refused
-from connector.inputs import Cleaned
-from connector.interruptions import find_external, is_external
-from connector.jsontext import UNPAIRED
-from connector.manifest import Manifest
+from connector.files.output_file import OutputFile
+from connector.manifest.model import Manifest
+from connector.policy.clock import Clock
+from connector.policy.context import Context, DryRunDone, worst_sent
 from connector.result import Result
-from connector.secret import MASK
-from connector.sink import Sink
-from connector.transport.call import Call, Clock, Planned, worse
+from connector.runtime.interruptions import find_external, is_external
+from connector.text.secrets import MASK
+from connector.text.strict_json import UNPAIRED
+from connector.validation.form import Cleaned
 from connector.version import __version__
 
 if TYPE_CHECKING:
-    from connector.targets import Target
-    from connector.transport.client import Client
-    from connector.transport.providers import Provider
+    from connector.client import Client
+    from connector.connections.store import ReadyConnection
+    from connector.providers.provider import Provider
 
 _MOST_RESUMED = 5
 """How often a handler may be ended from outside before it is not run once more."""
@@ -46,11 +47,11 @@ class Invocation:
         self._manifest = manifest
         self._name = name
         self._planned: list[dict[str, Any]] | None = [] if dry_run else None
-        self._sink = Sink(Path(output)) if output is not None else None
+        self._sink = OutputFile(Path(output)) if output is not None else None
         self._progress = progress
         self._clock = clock
-        self._call = Call(manifest.policies, clock, name)
-        self._prepared: tuple[Target, Cleaned] | None = None
+        self._call = Context(manifest.policies, clock, name)
+        self._prepared: tuple[ReadyConnection, Cleaned] | None = None
         self._provider: Provider | None = None
         self._resumed = 0
 
@@ -60,7 +61,7 @@ class Invocation:
 
     def result(
         self,
-        prepare: Callable[[], tuple[Target, Cleaned]],
+        prepare: Callable[[], tuple[ReadyConnection, Cleaned]],
         work: Callable[[Client, Cleaned], Any],
     ) -> Result:
         """Return what became of the invocation.
@@ -93,7 +94,7 @@ class Invocation:
     def _outcome(self, prepare: Any, work: Any) -> tuple[Any, ConnectorError | None]:
         try:
             data = self._done(prepare, work)
-        except Planned:
+        except DryRunDone:
             planned = self._planned or []
             return (planned[0] if len(planned) == 1 else planned), None
         except ConnectorError as found:
@@ -143,12 +144,12 @@ class Invocation:
         if not self._call.batches or self.wrote or self._resumed > _MOST_RESUMED:
             raise ConnectorError("cancelled", "The action was interrupted.")
 
-    def _client(self, target: Target) -> Client:
-        from connector.transport.client import Client  # a refused payload has no use for it
+    def _client(self, target: ReadyConnection) -> Client:
+        from connector.client import Client  # a refused payload has no use for it
 
         return Client(
             target.provider,
-            target.line,
+            target.transport,
             self._call,
             self._manifest.models,
             f"{self._manifest.key}-connector/{__version__}",
@@ -198,7 +199,7 @@ class Invocation:
 
     def _scrubbed(self, error: ConnectorError) -> ConnectorError:
         """Return the error with the key masked, without its frames, true for all attempts."""
-        error.sent = worse(error.sent, self._call.sent)
+        error.sent = worst_sent(error.sent, self._call.sent)
         if self._provider is not None:
             secret = self._provider.secret
             for name, value in vars(error).items():

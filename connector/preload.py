@@ -18,8 +18,13 @@ import random  # noqa: F401 - for the wait before a retry
 
 import backoff  # noqa: F401 - for a retry
 
-from connector import charsets, invocation, yamltext  # noqa: F401 - for named connections
-from connector.transport import client, http, providers  # noqa: F401 - for a request
+from connector import client, invocation  # noqa: F401 - for a request
+from connector.http import sender  # noqa: F401 - for a request
+from connector.providers import api_key  # noqa: F401 - for a connection
+from connector.text import (
+    charsets,
+    safe_yaml,  # noqa: F401 - for named connections
+)
 
 for name in charsets.NAMES:
     codecs.lookup(name)

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import settings
 
 from connector import Connector
+from connector.policy import deadline
+from connector.policy.clock import Clock
+from connector.runtime.flag import Flag
 from connector.sandbox import Sandbox
-from connector.transport import deadline
-from connector.transport.call import Clock
-from connector.transport.deadline import Flag
 
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")

@@ -15,9 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector import Connector, Result, resources
+from connector import Connector, Result
 from connector.actions.summarize import split
 from connector.actions.writing import tokens
+from connector.files import resources
 from connector.sandbox import Sandbox
 
 from .support.fault_server import FaultServer, Received, chat_completion, completion

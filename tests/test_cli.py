@@ -628,7 +628,7 @@ def test_an_interrupt_within_an_import_waits_for_its_end(
 
 FEW_FILES = """
 import resource, sys
-import connector.transport.http  # so that the call itself meets the limit, not its imports
+import connector.http.sender  # so that the call itself meets the limit, not its imports
 from connector.doors import cli
 limit = int(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))

@@ -13,7 +13,7 @@ import pytest
 
 from connector import Connector, ConnectorError
 from connector.doors import cli
-from connector.transport.refusal import lacks_model, refuses_key, refuses_version
+from connector.providers.error_body import lacks_model, refuses_key, refuses_version
 
 from .support.fault_server import FaultServer, refused_port
 

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from connector import Connector, ConnectorError, connections
-from connector import targets as targets_module
+from connector import Connector, ConnectorError
+from connector.connections import configured as configured_file
+from connector.connections import store
+from connector.connections.store import ConnectionStore, ReadyConnection
 from connector.sandbox import Sandbox
-from connector.targets import Target, Targets
 
 from .conftest import FakeClock
 
@@ -41,7 +42,7 @@ def openai(sandbox: Sandbox, **fields: Any) -> dict[str, Any]:
 def test_a_file_of_connections(name: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    found = connections.named("main", connections.read(path).connections, {"MY_KEY": "k"})
+    found = configured_file.find("main", configured_file.read(path).connections, {"MY_KEY": "k"})
     assert found == {"fields": {"apiKey": "k", "isOpenAIKey": True}}
 
 
@@ -105,7 +106,7 @@ def test_an_unusable_file_does_not_hide_the_problems_of_the_inputs(tmp_path: Pat
 )
 def test_variables_are_filled_in_once(value: Any, filled: Any) -> None:
     known = {"n": {"fields": value}}
-    found = connections.named("n", known, {"A": "1", "B": "${A}"})
+    found = configured_file.find("n", known, {"A": "1", "B": "${A}"})
     assert found == {"fields": filled}
     assert known == {"n": {"fields": value}}
 
@@ -235,8 +236,8 @@ def test_no_guess_leads_to_a_configured_name(tmp_path: Path, name: str) -> None:
 # Targets
 
 
-def targets() -> Targets:
-    return Targets(Connector.load().manifest, {})
+def targets() -> ConnectionStore:
+    return ConnectionStore(Connector.load().manifest, {})
 
 
 def test_the_same_fields_share_a_target_however_they_are_written() -> None:
@@ -262,7 +263,7 @@ def test_targets_are_safe_in_threads() -> None:
         try:
             for n in range(100):
                 connection = {"fields": {"apiKey": f"k{(n * number) % 90}", "isOpenAIKey": True}}
-                target: Target = made.find(connection)
+                target: ReadyConnection = made.find(connection)
                 found.append(target.provider.secret.reveal() == connection["fields"]["apiKey"])
         except Exception as error:  # noqa: BLE001 - told below
             failed.append(error)
@@ -278,16 +279,16 @@ def test_targets_are_safe_in_threads() -> None:
 
 def test_threads_that_make_a_target_at_once_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
     made, found, both = targets(), [], threading.Barrier(2)
-    new = targets_module._new
+    new = store._new
 
-    def at_once(fields: Mapping[str, Any]) -> Target:
+    def at_once(fields: Mapping[str, Any]) -> ReadyConnection:
         both.wait(60)
         return new(fields)
 
     def look() -> None:
         found.append(made.find({"fields": {"apiKey": "k", "isOpenAIKey": True}}))
 
-    monkeypatch.setattr(targets_module, "_new", at_once)
+    monkeypatch.setattr(store, "_new", at_once)
     threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
         thread.start()

@@ -21,8 +21,9 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from connector import Connector, Result, yamltext
+from connector import Connector, Result
 from connector.sandbox import Sandbox
+from connector.text import safe_yaml
 
 from .conftest import FakeClock
 from .support.fault_server import FaultServer, chat_completion, completion
@@ -50,7 +51,7 @@ class Request(NamedTuple):
 
 def _cases() -> Iterator[Any]:
     for path in sorted(CASES.glob("*.yaml")):
-        for case in yamltext.loads(path.read_text(encoding="utf-8")):
+        for case in safe_yaml.loads(path.read_text(encoding="utf-8")):
             assert _CASE_KEYS.issuperset(case), f"{path.stem}: {case['name']}"
             kinds = case.get("on", ["openai"])
             for kind in [kinds] if isinstance(kinds, str) else kinds:

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
-from connector import Connector, manifest, verdict, yamltext
+from connector import Connector
+from connector.manifest import reader
 from connector.sandbox import Sandbox
+from connector.text import safe_yaml
+from connector.validation import compiler
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -22,7 +25,7 @@ REPOSITORY = Path(__file__).parent.parent
 COUNT = """
 import json, sys
 from pathlib import Path
-from connector import resources
+from connector.files import resources
 resources.root = lambda: Path(sys.argv[1])
 from connector.doors import cli
 code = cli.main(sys.argv[2:])
@@ -33,7 +36,7 @@ print("\\n" + json.dumps(sorted(sys.modules)))
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bundle")
-    raw = manifest.read(REPOSITORY / "connector.yaml")
+    raw = reader.read(REPOSITORY / "connector.yaml")
     (folder / "connector.json").write_text(json.dumps(raw))
     for name in ("schemas", "assets"):
         (folder / name).symlink_to(REPOSITORY / name)
@@ -106,9 +109,9 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[obje
 def test_a_process_parses_once_and_compiles_each_schema_once(
     monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
-    parses = counted(monkeypatch, yamltext, "loads")
-    compilations = counted(monkeypatch, verdict, "compile_schema")
-    reads = counted(monkeypatch, manifest, "read")
+    parses = counted(monkeypatch, safe_yaml, "loads")
+    compilations = counted(monkeypatch, compiler, "compile_schema")
+    reads = counted(monkeypatch, reader, "read")
     connector = Connector.load()
     for _ in range(3):
         for kind in ("openai", "azure"):
@@ -138,7 +141,7 @@ def test_no_request_is_sent_that_was_not_asked_for(connector: Connector, sandbox
 
 
 def test_a_connection_is_opened_once_for_many_calls(connector: Connector, sandbox: Sandbox) -> None:
-    from connector.transport import connection, dialing
+    from connector.http import connection, dialing
 
     opened = []
     original = dialing.dial

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.transport import dialing, resolver, threads
+from connector.http import dialing, resolver
+from connector.runtime import threads
 from tests.support import canary
 from tests.support.fault_server import FaultServer, refused_port
 
@@ -119,7 +120,7 @@ def test_a_process_without_file_descriptors_is_told_so(
     with FaultServer({"json": 1}) as server:
         leads_to(monkeypatch, [("127.0.0.1", server.port)])
         if when == "socket":
-            monkeypatch.setattr("connector.transport.dialing.socket.socket", fails)
+            monkeypatch.setattr("connector.http.dialing.socket.socket", fails)
         else:
             monkeypatch.setattr(socket.socket, "connect_ex", fails)
         result = connector.invoke("rawRequest", {"method": "GET"}, fields(server.port))
@@ -293,7 +294,7 @@ def test_what_lost_the_race_is_closed(
 
     with dead_port() as port, FaultServer({"json": 1}) as server:
         leads_to(monkeypatch, [("127.0.0.1", port)] * 2 + [("127.0.0.1", server.port)])
-        monkeypatch.setattr("connector.transport.dialing.socket.socket", Noted)
+        monkeypatch.setattr("connector.http.dialing.socket.socket", Noted)
         result = connector.invoke("rawRequest", {"method": "GET"}, fields(port))
         monkeypatch.undo()
         assert result.ok, result.to_dict()

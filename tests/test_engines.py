@@ -19,7 +19,7 @@ import pytest
 
 from connector import Connector, Result
 from connector.actions import completions
-from connector.transport import threads
+from connector.runtime import threads
 from tests.support import canary
 from tests.support.fault_server import FaultServer, Received, chat_completion
 from tests.support.workers import at_work, left_behind
@@ -353,7 +353,7 @@ def test_a_watchdog_that_was_killed_is_replaced(
     with FaultServer([{"json": 1}, {"json": 1, "drip_headers": 0.02}]) as server:
         assert connector.invoke("rawRequest", {"method": "GET"}, to(server)).ok
         for ident, name in at_work().items():
-            assert name == "connector.transport.deadline._run"
+            assert name == "connector.policy.deadline._run"
             raise_in(ident, SoftTimeLimit)
         result = connector.invoke("rawRequest", inputs, to(server))
     assert result.error is not None

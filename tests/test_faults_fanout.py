@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.transport import threads
-from connector.transport.call import Clock
-from connector.transport.deadline import Flag
+from connector.policy.clock import Clock
+from connector.runtime import threads
+from connector.runtime.flag import Flag
 from tests.conftest import TODAY, FakeClock
 from tests.support import canary
 from tests.support.fault_server import FaultServer, Received, chat_completion

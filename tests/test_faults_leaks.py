@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector import Connector, ConnectorError
-from connector.secret import Secret
-from connector.transport.body import scrubbed
+from connector.http.body import scrubbed
+from connector.text.secrets import Secret
 from tests.support import canary
 from tests.support.fault_server import FaultServer, chat_completion
 

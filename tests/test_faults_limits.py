@@ -14,7 +14,8 @@ import pytest
 
 from connector import Connector
 from connector.actions import raw
-from connector.transport import body, budget
+from connector.http import body
+from connector.policy import budget
 from tests.conftest import FakeClock
 from tests.support import canary
 from tests.support.fault_server import FaultServer, chat_completion

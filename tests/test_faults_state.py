@@ -18,10 +18,12 @@ import pytest
 from urllib3.exceptions import ProtocolError
 
 from connector import Connector
-from connector.transport import breakage, deadline
-from connector.transport.connection import Exchange, _PlainPool
-from connector.transport.deadline import Deadline
-from connector.transport.http import _tls_context
+from connector.http import exception_mapping
+from connector.http.connection import Exchange, _PlainPool
+from connector.http.sender import tls_context
+from connector.policy import deadline
+from connector.policy.deadline import Deadline
+from connector.runtime.flag import Flag
 from tests.support import canary
 from tests.support.fault_server import (
     FaultServer,
@@ -140,7 +142,7 @@ def test_the_environment_gets_no_session_secrets_and_a_name_must_be_the_certific
     with FaultServer({"json": 1}, tls="good") as server:
         assert get(connector, fields(server.url, caFile=str(ca_file(tmp_path)))) == 1
     assert not secrets.exists()
-    assert not _tls_context(None).hostname_checks_common_name
+    assert not tls_context(None).hostname_checks_common_name
 
 
 @pytest.mark.parametrize(
@@ -398,7 +400,7 @@ class Guarded:
 
 
 def test_a_flag_is_waited_for_and_stays_set() -> None:
-    flag = deadline.Flag()
+    flag = Flag()
     assert not flag.wait(0)
     flag.set()
     flag.set()
@@ -524,5 +526,7 @@ def test_a_peer_that_vanishes_is_not_called_our_deadline(broken: Exception, code
     """The system's own timeout is a TimeoutError like that of a socket."""
     exchange = Exchange(Deadline(60))
     exchange.sent = True
-    error = breakage.error(ProtocolError("Connection aborted.", broken), exchange, answered=False)
+    error = exception_mapping.to_error(
+        ProtocolError("Connection aborted.", broken), exchange, answered=False
+    )
     assert (error.code, error.sent) == (code, "unknown")

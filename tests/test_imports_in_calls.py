@@ -12,7 +12,9 @@ REPOSITORY = Path(__file__).parent.parent
 # Prints the modules that are looked for once the connector is loaded, and what became of the calls.
 PROGRAM = """
 import sys
-from connector import Connector, manifest, resources
+from connector import Connector
+from connector.files import resources
+from connector.manifest import reader
 from tests.support.fault_server import FaultServer, chat_completion
 
 connector = LOAD
@@ -76,9 +78,10 @@ print(*sorted(set(looked_for)))
 CHECK = """
 import sys
 from pathlib import Path
-from connector import Connector, manifest
+from connector import Connector
+from connector.manifest import reader
 
-spec = manifest.load(Path("tests/second/connector.yaml"))
+spec = reader.load(Path("tests/second/connector.yaml"))
 action = spec.actions["embed"]._replace(handler="nothing.at_all")
 made = Connector(spec._replace(actions={"embed": action}), "tests.second.handlers")
 made._import_all()
@@ -108,8 +111,8 @@ def test_a_loaded_connector_imports_nothing_in_a_call() -> None:
 
 def test_a_connector_of_the_command_line_imports_late() -> None:
     """And so the guard above sees what is imported."""
-    late = looked_for("Connector(manifest.load(resources.manifest()))")
-    assert {"connector.transport.http", "requests", "backoff"} <= set(late)
+    late = looked_for("Connector(reader.load(resources.manifest()))")
+    assert {"connector.http.sender", "requests", "backoff"} <= set(late)
 
 
 def test_the_checks_of_actions_are_imported_too() -> None:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector import Connector
-from connector.errors import named, pointer
-from connector.inputs import Cleaned, Form
-from connector.manifest import ABSENT, Input
+from connector.errors import pointer, quoted
+from connector.manifest.model import ABSENT, Input
 from connector.sandbox import Sandbox
+from connector.validation.form import Cleaned, Form
 
 pytestmark = pytest.mark.core
 
@@ -241,7 +241,7 @@ def test_a_pointer_that_would_be_long_ends_where_a_name_does() -> None:
     ],
 )
 def test_a_name_is_quoted_where_it_looks_like_one(name: str, plain: bool) -> None:
-    assert named(name) == (repr(name) if plain else f"of {len(name)} characters")
+    assert quoted(name) == (repr(name) if plain else f"of {len(name)} characters")
 
 
 def test_problems_stand_as_in_the_form_unknown_names_first() -> None:
@@ -319,9 +319,9 @@ def test_every_problem_has_a_place_and_a_sentence(case: tuple[Form, dict[str, An
     for row in cleaned.problems:
         assert row["path"] == "/inputs" or row["path"].startswith("/inputs/")
         assert row["message"]
-    named = {row["path"].split("/")[2] for row in cleaned.problems if row["path"] != "/inputs"}
+    quoted = {row["path"].split("/")[2] for row in cleaned.problems if row["path"] != "/inputs"}
     unknown = {key for key in payload if key not in form.schema["properties"]}
-    assert {key.replace("~", "~0").replace("/", "~1") for key in unknown} <= named
+    assert {key.replace("~", "~0").replace("/", "~1") for key in unknown} <= quoted
     if not cleaned.problems:
         assert set(cleaned.values) <= set(form.schema["properties"])
 

@@ -19,7 +19,7 @@ import urllib3
 import yaml
 
 from connector import Connector, ConnectorError
-from connector.interruptions import chain, find_external, is_external
+from connector.runtime.interruptions import chain, find_external, is_external
 from tests.support import canary
 from tests.support.fault_server import FaultServer, chat_completion
 

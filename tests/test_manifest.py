@@ -14,10 +14,14 @@ import jsonschema
 import pytest
 import yaml
 
-from connector import Connector, ConnectorError, manifest, resources, yamltext
-from connector.manifest import ABSENT, SchemaFiles
-from connector.schema import bundle
-from connector.validation import Validator
+from connector import Connector, ConnectorError
+from connector.files import resources
+from connector.manifest import reader
+from connector.manifest.model import ABSENT
+from connector.manifest.reader import SchemaFiles
+from connector.manifest.schemas import bundle
+from connector.text import safe_yaml
+from connector.validation.validator import Validator
 
 from .conftest import FakeClock
 from .support import work
@@ -105,7 +109,7 @@ def test_every_reference_resolves_and_every_schema_file_is_used() -> None:
 def test_every_schema_is_a_schema(path: Path) -> None:
     import jsonschema
 
-    schema = manifest.read(path)
+    schema = reader.read(path)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     jsonschema.Draft202012Validator.check_schema(schema)
     if path.name != "manifest.schema.json":
@@ -132,9 +136,9 @@ def test_models_name_facts_that_exist() -> None:
 
 
 def test_policies_say_what_the_code_falls_back_to() -> None:
-    from connector import facts
+    from connector.policy import limits
 
-    assert facts.policies({}) == SPEC.policies
+    assert limits.policies({}) == SPEC.policies
 
 
 # Older manifests
@@ -582,4 +586,4 @@ def test_the_keys_are_those_that_payloads_use() -> None:
 
 def test_the_manifest_is_read_from_where_it_lies() -> None:
     assert resources.root() == ROOT
-    assert yamltext.loads((ROOT / "connector.yaml").read_text(encoding="utf-8")) == SPEC.raw
+    assert safe_yaml.loads((ROOT / "connector.yaml").read_text(encoding="utf-8")) == SPEC.raw

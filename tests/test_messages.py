@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.validation import Validator
+from connector.validation.validator import Validator
 
 pytestmark = pytest.mark.core
 

@@ -11,9 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connector import Connector, resources, yamltext
+from connector import Connector
+from connector.files import resources
+from connector.providers import paths
 from connector.sandbox import Sandbox
-from connector.transport import target
+from connector.text import safe_yaml
 
 from .conftest import FakeClock
 from .support.fault_server import FaultServer
@@ -166,9 +168,9 @@ segments = st.text(
 
 @given(segments)
 def test_no_name_leads_elsewhere_however_often_a_server_decodes(name: str) -> None:
-    if target.segment_fault(name) is None:
-        assert target.path_fault("/a/" + name.replace(" ", "") + "/b") is None
-        assert target._decoded_fault(f"/{name}") is None
+    if paths.segment_fault(name) is None:
+        assert paths.path_fault("/a/" + name.replace(" ", "") + "/b") is None
+        assert paths._decoded_fault(f"/{name}") is None
         assert ";" not in name
 
 
@@ -178,7 +180,7 @@ def test_a_default_that_has_retired_is_replaced_whether_it_is_sent_or_not(
     fake_clock: FakeClock, tmp_path: Path, action: str, sent: bool
 ) -> None:
     """In every action with a model, as one that the manifest gives a retired default."""
-    manifest = yamltext.loads((resources.root() / "connector.yaml").read_text(encoding="utf-8"))
+    manifest = safe_yaml.loads((resources.root() / "connector.yaml").read_text(encoding="utf-8"))
     manifest["models"]["old"] = {"retires": {"openai": "2026-01-01"}, "successor": "new"}
     for item in (item for spec in manifest["actions"] for item in spec["inputs"]):
         if item["key"] == "model":
@@ -218,5 +220,5 @@ def test_a_default_that_is_replaced_by_a_reasoning_model_still_answers(sandbox: 
 
 def test_a_long_name_of_marks_is_not_normalized(monkeypatch: pytest.MonkeyPatch) -> None:
     """To put marks that combine in order costs the square of their number."""
-    monkeypatch.setattr(target, "unicodedata", None)
-    assert target.segment_fault("a" + "\u0301\u0327" * 50_000) == "is too long"
+    monkeypatch.setattr(paths, "unicodedata", None)
+    assert paths.segment_fault("a" + "\u0301\u0327" * 50_000) == "is too long"

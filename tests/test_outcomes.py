@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.transport.call import Clock
+from connector.policy.clock import Clock
 from tests.conftest import FakeClock
 from tests.support.fault_server import FaultServer, Received, chat_completion
 from tests.support.front import KEY, call, connection, inputs_of, refusal

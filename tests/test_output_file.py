@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from connector import Connector
+from connector.files.output_file import OutputFile
 from connector.sandbox import Sandbox
-from connector.sink import Sink
 from tests.support import canary
 from tests.support.fault_server import FaultServer
 
@@ -102,7 +102,7 @@ def test_a_file_that_cannot_be_written_is_refused_before_anything_is_sent(
 def test_a_disk_that_fills_up_is_not_called_a_broken_connection(
     connector: Connector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    begin = Sink.begin
+    begin = OutputFile.begin
 
     class Full:
         def __init__(self, file: Any) -> None:
@@ -121,7 +121,7 @@ def test_a_disk_that_fills_up_is_not_called_a_broken_connection(
         begin(sink)
         sink._file = Full(sink._file)
 
-    monkeypatch.setattr(Sink, "begin", full)
+    monkeypatch.setattr(OutputFile, "begin", full)
     result = fetch(connector, {"text": "x"}, tmp_path / "out", maxRetries=3)
     assert result.error is not None
     assert (result.error.code, result.error.sent) == ("invalid_input", "unknown")
@@ -234,7 +234,7 @@ def test_the_temporary_file_is_never_wider_than_the_file(
         take_over(descriptor, wanted)
 
     monkeypatch.setattr(os, "fchmod", fchmod)
-    sink = Sink(path)
+    sink = OutputFile(path)
     sink.begin()
     (part,) = tmp_path.glob("*.part")
     seen.append(mode(part))

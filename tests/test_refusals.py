@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 
-from connector import Connector, yamltext
-from connector.transport import refusal, retry, wording
+from connector import Connector
+from connector.policy import retry
+from connector.providers import error_body, error_table
+from connector.text import safe_yaml
 
 from .support.fault_server import FaultServer, Received, chat_completion
 
 KEY = "sk-refusals-0123456789"
 PATH = Path(__file__).parent / "cases" / "refusals.yaml"
-ROWS: list[dict[str, Any]] = yamltext.loads(PATH.read_text(encoding="utf-8"))
+ROWS: list[dict[str, Any]] = safe_yaml.loads(PATH.read_text(encoding="utf-8"))
 HINTS = {"length": "shorter text", "model": "Set Model / Deployment Name"}
 
 
@@ -41,7 +43,7 @@ def test_a_refusal_in_the_words_of_its_server(connector: Connector, row: Any) ->
     with FaultServer(answer_of(row)) as server:
         error = run(connector, server, "createChatCompletion", model="x").error
     assert error.code == row["code"]
-    assert refusal.too_long(error) == (row.get("about") == "length")
+    assert error_body.too_long(error) == (row.get("about") == "length")
     assert error.sent == "rejected"
     for about, hint in HINTS.items():
         assert (hint in (error.hint or "")) == (about == row.get("about"))
@@ -66,23 +68,23 @@ def test_a_long_text_is_split_whatever_the_server_calls_it(connector: Connector,
 
 
 def sentences_of(row: Mapping[str, Any]) -> str:
-    found = refusal.read({"error": row["error"]} if "error" in row else row.get("body"))
-    return refusal._unwrapped(found.message or row.get("text") or "")[0]
+    found = error_body.read({"error": row["error"]} if "error" in row else row.get("body"))
+    return error_body._unwrapped(found.message or row.get("text") or "")[0]
 
 
 def test_every_sentence_and_every_name_has_a_row() -> None:
-    for statuses, meaning, patterns in wording.SENTENCES:
+    for statuses, meaning, patterns in error_table.SENTENCES:
         rows = [row for row in ROWS if row["status"] in statuses and row["code"] == meaning.code]
         for pattern in patterns:
             assert any(re.match(f"(?i){pattern}", sentences_of(row)) for row in rows), pattern
     text = PATH.read_text(encoding="utf-8").lower()
-    for name in wording.BY_NAME:
+    for name in error_table.BY_NAME:
         assert re.search(rf"\b{re.escape(name)}\b", text), name
 
 
 def patterns_of(module: Any) -> list[str]:
     values = [value for name, value in vars(module).items() if not name.startswith("__")]
-    nested = [p for _, _, patterns in wording.SENTENCES for p in patterns]
+    nested = [p for _, _, patterns in error_table.SENTENCES for p in patterns]
     return [
         value.pattern if isinstance(value, re.Pattern) else value
         for value in [*values, *nested]
@@ -108,7 +110,7 @@ def widest(parsed: Any) -> int:
     return most
 
 
-@pytest.mark.parametrize("module", [refusal, retry, wording])
+@pytest.mark.parametrize("module", [error_body, retry, error_table])
 def test_no_pattern_takes_long_on_any_message(module: Any) -> None:
     """Every repeat is bounded, so that the time is linear in the message, whatever it says."""
     found = patterns_of(module)

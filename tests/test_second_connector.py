@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from connector import Connector, manifest
+from connector import Connector
+from connector.manifest import reader
 from connector.sandbox import KINDS, Sandbox
 
 from .conftest import FakeClock
@@ -84,7 +85,7 @@ def test_its_own_check_is_told_with_the_rest(
 
 
 def test_a_check_that_is_not_there_is_the_manifests_fault(sandbox: Sandbox) -> None:
-    spec = manifest.load(FOLDER / "connector.yaml")
+    spec = reader.load(FOLDER / "connector.yaml")
     action = spec.actions["embed"]._replace(check="rules.none")
     made = Connector(spec._replace(actions={"embed": action}), "tests.second.handlers")
     connection = {"key": "service", "fields": sandbox.connection("openai")["fields"]}

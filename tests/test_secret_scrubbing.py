@@ -15,9 +15,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from connector import Connector, escapes
-from connector.secret import MASK, Secret
-from connector.transport.body import scrubbed
+from connector import Connector
+from connector.http.body import scrubbed
+from connector.text import escapes
+from connector.text.secrets import MASK, Secret
 from tests.conftest import FakeClock
 from tests.support import canary, work
 from tests.support.fault_server import FaultServer, chat_completion

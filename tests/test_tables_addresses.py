@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from connector import Connector, Result
-from connector.transport import target
+from connector.http import addresses
+from connector.providers import endpoint
 from tests.support.fault_server import ca_file
 from tests.support.front import connection, inputs_of
 from tests.support.name_only_network import NameOnlyNetwork
@@ -346,8 +347,8 @@ def test_every_row_has_its_case() -> None:
     def texts(networks: Any) -> list[str]:
         return sorted(str(network) for network in networks)
 
-    assert texts(target._FORBIDDEN_NETWORKS) == sorted(row.network for row in FORBIDDEN)
-    assert texts(target._PRIVATE_NETWORKS) == sorted(row.network for row in PRIVATE)
-    assert texts(target._TRANSLATED) == ["64:ff9b::/96", "::ffff:0:0:0/96"]
-    assert sorted(target._FORBIDDEN_NAMES) == sorted(FORBIDDEN_NAMES)
-    assert sorted(target._LOCAL_NAMES) == sorted(LOCAL_NAMES)
+    assert texts(addresses._FORBIDDEN_NETWORKS) == sorted(row.network for row in FORBIDDEN)
+    assert texts(addresses._PRIVATE_NETWORKS) == sorted(row.network for row in PRIVATE)
+    assert texts(addresses._TRANSLATED) == ["64:ff9b::/96", "::ffff:0:0:0/96"]
+    assert sorted(endpoint._FORBIDDEN_NAMES) == sorted(FORBIDDEN_NAMES)
+    assert sorted(endpoint._LOCAL_NAMES) == sorted(LOCAL_NAMES)

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from connector import Connector, charsets
+from connector import Connector
 from connector.actions import raw
+from connector.text import charsets
 from tests.support.fault_server import FaultServer, Received, chat_completion
 from tests.support.front import KEY, call, connection
 

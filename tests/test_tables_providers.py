@@ -14,7 +14,7 @@ import pytest
 
 from connector import Connector, ConnectorError
 from connector.doors import cli
-from connector.transport import providers
+from connector.providers import api_key, paths, provider
 from tests.conftest import FakeClock
 from tests.support import manifests
 from tests.support.front import KEY, connection, inputs_of
@@ -427,8 +427,8 @@ def test_a_connection_has_a_key_and_fields_and_nothing_else(
 
 
 def test_every_row_has_its_case() -> None:
-    assert providers._OPERATIONS.split("|") == OPERATIONS
-    assert list(providers._PREVIEW_ON_V1) == PREVIEWS
-    variables = {key for key, _, _ in providers._USUAL}
-    variables |= {name for _, _, others in providers._USUAL for name in others.values()}
+    assert paths.OPERATIONS.split("|") == OPERATIONS
+    assert list(provider._PREVIEW_ON_V1) == PREVIEWS
+    variables = {key for key, _, _ in api_key._USUAL}
+    variables |= {name for _, _, others in api_key._USUAL for name in others.values()}
     assert variables == {name for environment, _, _ in ENVIRONMENTS for name in environment}

@@ -14,7 +14,8 @@ import pytest
 
 from connector import Connector, ConnectorError
 from connector.errors import CODES
-from connector.transport import fanout, providers, refusal, retry, wording
+from connector.policy import fan_out, retry
+from connector.providers import error_body, error_table, provider
 from tests.conftest import FakeClock
 from tests.support.fault_server import (
     FaultServer,
@@ -771,10 +772,10 @@ def test_a_code_says_whether_to_retry(connector: Connector, tmp_path: Path, code
 
 
 def test_every_row_has_its_case() -> None:
-    assert set(wording.BY_NAME) == {name.lower() for name in NAMED}
-    assert set(wording.BY_STATUS) <= set(STATUSES)
+    assert set(error_table.BY_NAME) == {name.lower() for name in NAMED}
+    assert set(error_table.BY_STATUS) <= set(STATUSES)
     assert set(retry._TRANSPORT) == {*TRANSPORT, "connect_failed"}
-    assert set(fanout._STOPS) == {*STOPS, "internal_error"}  # see test_faults_fanout
+    assert set(fan_out._STOPS) == {*STOPS, "internal_error"}  # see test_faults_fanout
     assert set(CODES) == set(RETRYABLE)
-    assert len(providers._HINTS) + len(providers._HINTS_NOT_FOUND) == 14
-    assert len(refusal._UNSUPPORTED.split("|")) == len(UNKNOWN_PARAMETER) - 1
+    assert len(provider._HINTS) + len(provider._HINTS_NOT_FOUND) == 14
+    assert len(error_body._UNSUPPORTED.split("|")) == len(UNKNOWN_PARAMETER) - 1

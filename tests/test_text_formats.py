@@ -13,8 +13,9 @@ import yaml
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from connector import jsontext, resources, yamltext
 from connector.doors import terminal
+from connector.files import resources
+from connector.text import safe_yaml, strict_json
 from tests.support.work import Counted, assert_linear
 
 pytestmark = pytest.mark.core
@@ -41,17 +42,17 @@ json_values = st.recursive(
 
 @given(json_values)
 def test_json_comes_back_as_it_went(value: Any) -> None:
-    data = jsontext.dumps(value)
-    assert jsontext.loads(data) == jsontext.loads(data.decode(), unique=True) == value
-    assert jsontext.loads(b"\xef\xbb\xbf" + data) == value
+    data = strict_json.dumps(value)
+    assert strict_json.loads(data) == strict_json.loads(data.decode(), unique=True) == value
+    assert strict_json.loads(b"\xef\xbb\xbf" + data) == value
     assert json.loads(data) == value
-    assert jsontext.loads(terminal.pretty(value, indent=2)) == value
+    assert strict_json.loads(terminal.pretty(value, indent=2)) == value
 
 
 @given(st.binary(max_size=40) | st.text(alphabet='[]{}":,0123456789eE-.\\u true', max_size=40))
 def test_json_reads_or_refuses_anything(text: str | bytes) -> None:
     try:
-        value = jsontext.loads(text, unique=True)
+        value = strict_json.loads(text, unique=True)
     except ValueError:
         return
     assert json.loads(text) == value
@@ -78,7 +79,7 @@ def test_json_reads_or_refuses_anything(text: str | bytes) -> None:
 )
 def test_json_that_is_refused(text: str | bytes, message: str | None) -> None:
     for unique in (False, True):
-        found = refusal(functools.partial(jsontext.loads, unique=unique), text)
+        found = refusal(functools.partial(strict_json.loads, unique=unique), text)
         assert found is not None
         assert message is None or found == message
         assert "s3cr3t" not in found
@@ -86,15 +87,15 @@ def test_json_that_is_refused(text: str | bytes, message: str | None) -> None:
 
 def test_json_nesting_has_a_limit_that_is_reached() -> None:
     text = "[" * 200 + "]" * 200
-    assert jsontext.dumps(jsontext.loads(text)) == text.encode()
-    many = jsontext.loads("[" + ",".join(["[]"] * 2000) + "]")  # many brackets, no depth
+    assert strict_json.dumps(strict_json.loads(text)) == text.encode()
+    many = strict_json.loads("[" + ",".join(["[]"] * 2000) + "]")  # many brackets, no depth
     assert len(many) == 2000
 
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "a": 1}}]'])
 def test_json_keys_that_stand_twice(text: str) -> None:
-    assert jsontext.loads(text) is not None
-    assert refusal(lambda t: jsontext.loads(t, unique=True), text) == (
+    assert strict_json.loads(text) is not None
+    assert refusal(lambda t: strict_json.loads(t, unique=True), text) == (
         "the key 'a' stands twice in one object"
     )
 
@@ -112,14 +113,14 @@ def test_json_keys_that_stand_twice(text: str) -> None:
     ids=["arrays", "objects", "numbers", "backslashes", "digits", "fraction"],
 )
 def test_json_of_a_mebibyte_is_refused(text: str) -> None:
-    assert refusal(lambda t: jsontext.loads(t, unique=True), text)
+    assert refusal(lambda t: strict_json.loads(t, unique=True), text)
 
 
 def test_finding_a_duplicate_key_takes_linear_work() -> None:
     def keys(number: int) -> list[tuple[str, int]]:
         return [(Counted(f"k{n}"), 0) for n in [*range(number), number - 1]]
 
-    read: Callable[..., Any] | None = jsontext._strict.object_pairs_hook
+    read: Callable[..., Any] | None = strict_json._strict.object_pairs_hook
     assert read is not None
     with pytest.raises(ValueError, match="the key of 4 characters stands twice"):
         read(keys(500))
@@ -127,7 +128,7 @@ def test_finding_a_duplicate_key_takes_linear_work() -> None:
 
 
 def test_measuring_the_depth_takes_linear_work() -> None:
-    assert_linear(jsontext.loads, lambda number: "[" + "[[]]," * number + "0]", 500)
+    assert_linear(strict_json.loads, lambda number: "[" + "[[]]," * number + "0]", 500)
 
 
 @pytest.mark.parametrize(
@@ -137,26 +138,26 @@ def test_measuring_the_depth_takes_linear_work() -> None:
 )
 def test_what_is_not_json_is_not_written(value: Any) -> None:
     with pytest.raises(ValueError, match=r"."):
-        jsontext.dumps(value)
+        strict_json.dumps(value)
 
 
 def test_a_value_that_holds_itself_is_not_written() -> None:
     value: list[Any] = []
     value.append(value)
     with pytest.raises(ValueError, match=r"."):
-        jsontext.dumps(value)
+        strict_json.dumps(value)
     deep: list[Any] = []
     for _ in range(100_000):
         deep = [deep]
     with pytest.raises(ValueError, match="not JSON"):
-        jsontext.dumps(deep)
+        strict_json.dumps(deep)
     while deep:  # taken apart here: freeing it at once would recurse
         deep = deep[0]
 
 
 def test_json_surrogates() -> None:
-    assert jsontext.loads(r'"\ud83d\ude00"') == "😀"
-    lone = jsontext.loads(r'"\ud800"')
+    assert strict_json.loads(r'"\ud83d\ude00"') == "😀"
+    lone = strict_json.loads(r'"\ud800"')
     assert json.loads(terminal.pretty(lone)) == lone
 
 
@@ -210,7 +211,7 @@ def test_json_surrogates() -> None:
     ],
 )
 def test_a_yaml_scalar_is_what_it_looks_like(text: str, value: Any) -> None:
-    found = yamltext.loads(text)
+    found = safe_yaml.loads(text)
     assert found == value
     assert type(found) is type(value)
 
@@ -246,7 +247,7 @@ def test_a_yaml_scalar_is_what_it_looks_like(text: str, value: Any) -> None:
     ],
 )
 def test_yaml_that_is_refused(text: str, message: str) -> None:
-    found = refusal(yamltext.loads, text)
+    found = refusal(safe_yaml.loads, text)
     assert found is not None
     assert found.startswith(message)
 
@@ -260,7 +261,7 @@ def test_yaml_that_nests_without_end_is_refused_early(
 ) -> None:
     """Each of these nests, or never ends; deep nesting has overrun the C parser's stack."""
     events = parsed(monkeypatch)
-    assert refusal(yamltext.loads, unit * (MEBIBYTE // len(unit)))
+    assert refusal(safe_yaml.loads, unit * (MEBIBYTE // len(unit)))
     assert len(events) < 300
 
 
@@ -294,47 +295,47 @@ def test_reading_yaml_takes_linear_work(
     make: Callable[[int], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert parsed(monkeypatch) == []
-    assert_linear(yamltext.loads, make, 500)
+    assert_linear(safe_yaml.loads, make, 500)
 
 
 @pytest.mark.parametrize(
     "text", ["a: " + "x" * (MEBIBYTE - 3), "#" * MEBIBYTE], ids=["text", "comment"]
 )
 def test_yaml_of_a_mebibyte_is_read(text: str) -> None:
-    assert refusal(yamltext.loads, text) is None
+    assert refusal(safe_yaml.loads, text) is None
 
 
 def test_more_than_a_mebibyte_of_yaml_is_refused() -> None:
-    assert refusal(yamltext.loads, " " * (MEBIBYTE + 1)) == "larger than 1048576 bytes"
+    assert refusal(safe_yaml.loads, " " * (MEBIBYTE + 1)) == "larger than 1048576 bytes"
 
 
 def test_the_manifest_needs_no_c_parser(monkeypatch: pytest.MonkeyPatch) -> None:
     text = resources.manifest().read_text(encoding="utf-8")
-    fast = yamltext.loads(text)
-    monkeypatch.setattr(yamltext, "_Loader", yaml.SafeLoader)
-    assert yamltext.loads(text) == fast
+    fast = safe_yaml.loads(text)
+    monkeypatch.setattr(safe_yaml, "_Loader", yaml.SafeLoader)
+    assert safe_yaml.loads(text) == fast
 
 
 def test_yaml_knows_the_line_of_each_value() -> None:
     lines: dict[str, int] = {}
-    yamltext.loads("a:\n  - x\n  - b: 1\nc: {d: 2}\n", lines)
+    safe_yaml.loads("a:\n  - x\n  - b: 1\nc: {d: 2}\n", lines)
     assert lines == {"": 1, "/a": 2, "/a/0": 2, "/a/1": 3, "/a/1/b": 3, "/c": 4, "/c/d": 4}
 
 
 @given(st.text(max_size=40) | st.text(alphabet="-?:[]{},&*!|>'\"%@` \n\tab1<", max_size=40))
 def test_yaml_reads_or_refuses_anything(text: str) -> None:
     try:
-        value = yamltext.loads(text)
+        value = safe_yaml.loads(text)
     except ValueError:
         return
-    jsontext.dumps(value)  # data only
+    strict_json.dumps(value)  # data only
 
 
 @given(json_values.filter(lambda value: len(json.dumps(value)) < 800))
 def test_json_is_yaml(value: Any) -> None:
     text = json.dumps(value)  # escaped: to YAML, some other characters are line breaks
     try:
-        found = yamltext.loads(text)
+        found = safe_yaml.loads(text)
     except ValueError:
         reject()  # a surrogate pair, which YAML writes in one escape
     assert _texts(found) == _texts(value)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from connector.transport.answer import Malformed, StrictResponse
+from connector.http.response_head import Malformed, StrictResponse
 
 pytestmark = pytest.mark.core
 

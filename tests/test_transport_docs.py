@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from connector.errors import CODES
-from connector.facts import Policies
+from connector.policy.limits import Policies
 
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
 _TABLE = re.compile(r"(<!-- codes: .*? -->\n).*?(<!-- end of codes -->)", re.DOTALL)

@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 
 from connector import Connector
 from connector.errors import ConnectorError
-from connector.transport import retry, target
+from connector.http import addresses
+from connector.policy import retry_after
+from connector.providers.endpoint import parse_endpoint
 from tests.support import canary
 from tests.support.fault_server import FaultServer, SilentListener
 
@@ -121,7 +123,7 @@ def test_an_endpoint_that_is_no_plain_address_is_refused(shared: Connector, endp
     http://[::ffff:10.0.0.1] https://xn--exmple-cua.com""".split(),
 )
 def test_an_endpoint_that_is_allowed(endpoint: str) -> None:
-    target.parse_endpoint(endpoint)
+    parse_endpoint(endpoint)
 
 
 @settings(max_examples=300, deadline=None)
@@ -129,7 +131,7 @@ def test_an_endpoint_that_is_allowed(endpoint: str) -> None:
 @example("http://169.254.169.254\uff0e")
 @example("https://[")
 def test_any_text_as_endpoint_is_refused_or_has_a_sound_origin(text: str) -> None:
-    endpoint = outcome(target.parse_endpoint, text)
+    endpoint = outcome(parse_endpoint, text)
     if isinstance(endpoint, ConnectorError):
         assert endpoint.code in REFUSED
         return
@@ -143,7 +145,7 @@ def test_any_text_as_endpoint_is_refused_or_has_a_sound_origin(text: str) -> Non
 @settings(max_examples=300, deadline=None)
 @given(st.ip_addresses(), st.booleans())
 def test_no_forbidden_address_is_ever_allowed(address: Any, plain: bool) -> None:
-    refusal = outcome(target.check_address, str(address), plain=plain)
+    refusal = outcome(addresses.check_address, str(address), plain=plain)
     if isinstance(refusal, ConnectorError):
         assert refusal.code == "blocked_target"
         return
@@ -397,7 +399,7 @@ NOW = datetime.datetime(2026, 11, 23, 12, 0, tzinfo=datetime.UTC)
 
 def delay(after: str, **headers: str) -> int | None:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return retry.requested_delay_ms({"retry-after": after, **named}, "", NOW.timestamp())
+    return retry_after.requested_delay_ms({"retry-after": after, **named}, "", NOW.timestamp())
 
 
 @settings(max_examples=500, deadline=None)
@@ -411,7 +413,7 @@ def test_no_text_as_wait_crashes(after: str, date: str) -> None:
         {"retry-after": after, "date": date},
         {"retry-after-ms": after, "retry-after": date},
     ):
-        found = retry.requested_delay_ms(headers, after, NOW.timestamp())
+        found = retry_after.requested_delay_ms(headers, after, NOW.timestamp())
         assert found is None or found > 0
 
 
@@ -421,7 +423,7 @@ def test_no_wait_is_ever_shortened(seconds: Any) -> None:
     found = delay(f"{seconds:f}")
     assert (found or 0) >= seconds * 1000
     assert found is None or found - seconds * 1000 < 1.001
-    in_ms = retry.requested_delay_ms({"retry-after-ms": f"{seconds:f}"}, "", 0.0)
+    in_ms = retry_after.requested_delay_ms({"retry-after-ms": f"{seconds:f}"}, "", 0.0)
     assert (in_ms or 0) == math.ceil(seconds)
 
 

@@ -13,9 +13,12 @@ import pytest
 from hypothesis import Phase, assume, example, find, given, settings
 from hypothesis import strategies as st
 
-from connector import Connector, verdict
-from connector.schema import bundle
-from connector.validation import Problem, Validator, nearest, suggester
+from connector import Connector
+from connector.manifest.schemas import bundle
+from connector.validation import compiler
+from connector.validation.messages import Problem
+from connector.validation.suggestions import nearest, suggester
+from connector.validation.validator import Validator
 from tests.support import work
 
 pytestmark = pytest.mark.core
@@ -36,7 +39,7 @@ VALIDATORS = {name: Validator(schema) for name, schema in SCHEMAS.items()}
 
 def agree(validator: Validator, value: Any) -> bool:
     """Assert that verdict, walk and jsonschema say the same; return what they say."""
-    valid = verdict.compile_schema(validator.schema)(value)
+    valid = compiler.compile_schema(validator.schema)(value)
     problems = validator.explain(value)
     assert valid == (not problems)
     assert validator.problems(value) == problems  # walked
@@ -258,7 +261,7 @@ def test_random_schemas_agree_too(schema: dict[str, Any], value: Any) -> None:
 
 def check_agreement(schema: dict[str, Any], value: Any) -> None:
     validator = Validator(schema)
-    valid = verdict.compile_schema(schema)(value)
+    valid = compiler.compile_schema(schema)(value)
     problems = validator.explain(value)
     # A keyword that the verdict does not know makes it ask: a no that is not final.
     assert not (valid and problems)
@@ -271,8 +274,8 @@ def check_agreement(schema: dict[str, Any], value: Any) -> None:
 def understood(schema: Any) -> bool:
     """Whether the verdict knows every keyword, so that its no is final."""
     try:
-        verdict._Compiler(schema).compile()
-    except verdict._Unsupported:
+        compiler._Compiler(schema).compile()
+    except compiler._Unsupported:
         return False
     return True
 
@@ -355,7 +358,7 @@ def test_conditions_are_understood_alike(schema: Any) -> None:
     others: list[Any] = [{}, {"z": 1}, {"z": "1"}, {"y": "b"}, {"y": "b", "z": "1"}]
     values: list[Any] = [None, "a", [], 1, *({**one, **more} for one in kinds for more in others)]
     for value in values:
-        valid = verdict.compile_schema(schema)(value)
+        valid = compiler.compile_schema(schema)(value)
         problems = validator.explain(value)
         assert valid == (not problems) or not (valid or understood(schema))
         assert validator.problems(value) == problems  # walked
@@ -375,7 +378,7 @@ def test_schemas_may_nest_deeper_than_python_nests_loops() -> None:
     for _ in range(60):
         schema = {"type": "array", "items": {"type": "object", "properties": {"a": schema}}}
         value, wrong = [{"a": value}], [{"a": wrong}]
-    check = verdict.compile_schema(schema)
+    check = compiler.compile_schema(schema)
     assert check(value)
     assert not check(wrong)
 
@@ -401,7 +404,7 @@ def _is_json(value: Any) -> bool:
 @given(st.text(alphabet="ab\n", max_size=4))
 @example("a\n")
 def test_a_dollar_is_the_end_of_the_text(text: str) -> None:
-    assert bool(verdict.pattern("^a$").search(text)) == (text == "a")
+    assert bool(compiler.pattern("^a$").search(text)) == (text == "a")
     assert agree(Validator({"pattern": "^(a|b)$"}), text) == (text in ("a", "b"))
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from connector import Connector, manifest
+from connector import Connector
+from connector.manifest import reader
 from connector.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).parent.parent
@@ -21,7 +22,8 @@ PROGRAM = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import connector
-from connector import ConnectorError, resources
+from connector import ConnectorError
+from connector.files import resources
 from connector.doors import cli
 
 assert connector.__file__.startswith(sys.argv[1]), connector.__file__
@@ -61,7 +63,7 @@ def zipped(folder: Path, inside: str, compiled: bool) -> Path:
                 file.write(path, bundle + str(path.relative_to(REPOSITORY)))
         file.write(REPOSITORY / "connector.yaml", bundle + "connector.yaml")
         if compiled:
-            raw = manifest.read(REPOSITORY / "connector.yaml")
+            raw = reader.read(REPOSITORY / "connector.yaml")
             file.writestr(bundle + "connector.json", json.dumps(raw))
     return archive / inside if inside else archive
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from connector.actions import extra
+from connector.client import Client
 from connector.errors import ConnectorError
-from connector.transport.client import Client
-from connector.transport.refusal import rejects
+from connector.providers.error_body import rejects
 
 PATH = "/chat/completions"
 

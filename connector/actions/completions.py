@@ -7,9 +7,9 @@ from typing import Any
 
 from connector.actions import partial
 from connector.actions.writing import Answer, Writer
+from connector.client import Client
 from connector.errors import ConnectorError, problem, refused
-from connector.jsontext import UNPAIRED, is_encodable
-from connector.transport.client import Client
+from connector.text.strict_json import UNPAIRED, is_encodable
 
 
 def create_completions(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from connector.actions import extra, partial
+from connector.client import Client
 from connector.errors import ConnectorError
-from connector.transport.client import Client
-from connector.transport.refusal import names
+from connector.providers.error_body import names
 
 PATH = "/images/generations"
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from connector.actions import chat, verdicts
 from connector.actions.verdicts import Verdicts
+from connector.client import Client
 from connector.errors import ConnectorError
-from connector.transport import retry
-from connector.transport.client import Client
-from connector.transport.providers import LATEST_DATED
+from connector.policy import retry
+from connector.providers.provider import LATEST_DATED
 
 PATH = "/models"
 
@@ -134,7 +134,7 @@ def _lists_in_another_version(client: Client) -> bool:
         return False
     url = provider._replace(dated=LATEST_DATED).url(PATH)
     try:
-        answer = client.request("GET", url, {}, None, retry.named(client.policies.retries))
+        answer = client.request("GET", url, {}, None, retry.for_actions(client.policies.retries))
         value = client.parsed(answer)
     except (ConnectorError, ValueError):
         return False

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from connector.client import Client
 from connector.errors import ConnectorError
-from connector.transport.client import Client
 
 _NOTHING_SENT = ("invalid_input", "invalid_connection", "blocked_target")
 """What refuses a request before it leaves, and refuses all the others for the same reason."""

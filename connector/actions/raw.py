@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from urllib3.filepost import encode_multipart_formdata
 
-from connector import charsets, jsontext
+from connector.client import Client
 from connector.errors import problem, refused
-from connector.jsontext import UNPAIRED, is_encodable
-from connector.transport import retry
-from connector.transport.client import Client
-from connector.transport.target import path_fault
-from connector.transport.wire import Answer
+from connector.http.messages import Response
+from connector.policy import retry
+from connector.providers.paths import path_fault
+from connector.text import charsets, strict_json
+from connector.text.strict_json import UNPAIRED, is_encodable
 
 _OWN_HEADERS = frozenset(
     "authorization api-key x-api-key ocp-apim-subscription-key openai-organization cookie "
@@ -52,7 +52,7 @@ def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
         headers["Accept"] = _ACCEPT[inputs["responseType"]]
     if "timeout" in inputs:
         client.call.deadline.limit(inputs["timeout"] / 1000)
-    rule = retry.raw(
+    rule = retry.for_raw_request(
         client.policies.raw_retries,
         max_retries=inputs["maxRetries"],
         all_errors=inputs["retryAllErrors"],
@@ -164,7 +164,7 @@ def _body(
         kind = "application/json" if _is_json(data) else "text/plain; charset=utf-8"
         return _utf8(data, "/inputs/data", "Data", problems), kind
     try:
-        return jsontext.dumps(data), "application/json"
+        return strict_json.dumps(data), "application/json"
     except ValueError as error:
         problems.append(problem("/inputs/data", f"is not strict JSON: {error}", "Data"))
         return None, None
@@ -179,7 +179,7 @@ def _utf8(text: str, path: str, label: str, problems: _Problems) -> bytes:
 
 def _is_json(text: str) -> bool:
     try:
-        return isinstance(jsontext.loads(text), dict | list)
+        return isinstance(strict_json.loads(text), dict | list)
     except ValueError:
         return False
 
@@ -255,11 +255,11 @@ def _check_name(name: str, path: str, label: str, problems: _Problems) -> None:
         problems.append(problem(path, UNPAIRED, label))
 
 
-def _kind(answer: Answer) -> str:
+def _kind(answer: Response) -> str:
     return answer.headers.get("content-type", "application/octet-stream")
 
 
-def _read_json(answer: Answer, client: Client) -> Any:
+def _read_json(answer: Response, client: Client) -> Any:
     if not answer.body:
         return None
     try:
@@ -270,12 +270,12 @@ def _read_json(answer: Answer, client: Client) -> Any:
         ) from None
 
 
-def _read_text(answer: Answer, client: Client) -> str:
+def _read_text(answer: Response, client: Client) -> str:
     text = client.readable(answer).decode(charsets.of(_kind(answer)), errors="replace")
     return client.provider.secret.scrub(text, client.tick)
 
 
-def _read_binary(answer: Answer, client: Client) -> dict[str, Any]:
+def _read_binary(answer: Response, client: Client) -> dict[str, Any]:
     kind = _kind(answer)
     if client.sink is not None:
         return client.sink.finish(kind)

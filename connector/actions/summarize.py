@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.actions.writing import Answer, Writer, tokens
+from connector.client import Client
 from connector.errors import ConnectorError, problem, refused
-from connector.jsontext import UNPAIRED, is_encodable
-from connector.transport.client import Client
-from connector.transport.refusal import too_long
+from connector.providers.error_body import too_long
+from connector.text.strict_json import UNPAIRED, is_encodable
 
 _OVERHEAD_TOKENS = 400
 """Room for the instructions around the text."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from connector.client import Client
 from connector.errors import ConnectorError
-from connector.transport.client import Client
-from connector.transport.providers import Provider
-from connector.transport.refusal import lacks_model, refuses_key, refuses_version
+from connector.providers.error_body import lacks_model, refuses_key, refuses_version
+from connector.providers.provider import Provider
 
 Verdicts = dict[str, dict[str, str]]
 """By part: `{"verdict": "ok" | "failed" | "unknown", "message"}`."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from connector.actions import chat
+from connector.client import Client
 from connector.errors import ConnectorError
-from connector.transport.client import Client
-from connector.transport.refusal import context_of, wants_other_api
+from connector.providers.error_body import context_of, wants_other_api
 
 LEGACY = "/completions"
 

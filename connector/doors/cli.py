@@ -11,8 +11,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from connector import resources
-from connector.connector import HANDLERS
 from connector.doors import interrupts, parser
 from connector.doors.preparation import (
     Usage,
@@ -35,6 +33,8 @@ from connector.doors.terminal import (
     visible,
 )
 from connector.errors import ConnectorError
+from connector.files import resources
+from connector.handlers import HANDLERS
 from connector.result import Result
 
 
@@ -172,7 +172,7 @@ def _schema(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from connector.check import check
+    from connector.check.report import check
 
     path = arguments.manifest or resources.root() / "connector.yaml"
     if arguments.manifest and not os.path.isfile(path):

@@ -8,7 +8,7 @@ from typing import Any
 
 from connector.connector import Connector
 from connector.errors import CODES
-from connector.schema import bundle
+from connector.manifest.schemas import bundle
 
 
 def render(connector: Connector) -> str:

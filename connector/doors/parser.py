@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from connector.connector import HANDLERS
-from connector.validation import nearest
+from connector.handlers import HANDLERS
+from connector.validation.suggestions import nearest
 from connector.version import __version__
 
 _SANDBOX_DEFAULT = "openai"
@@ -63,7 +63,7 @@ class _Parser(argparse.ArgumentParser):
         super().error(f"{reason}; see: {self.prog} --help")
 
     def format_help(self) -> str:
-        from connector.transport.providers import environment_help
+        from connector.providers.api_key import environment_help
 
         if self.takes_connection:
             self.epilog = (
@@ -85,7 +85,7 @@ def _with_optional_kind(text: str) -> str:
 
 def connection_hint() -> str:
     """Return, for a person, where the command line looks for a connection."""
-    from connector.transport.providers import environment_help
+    from connector.providers.api_key import environment_help
 
     return f"Set {environment_help()}; or give a connection in --payload, or try --sandbox."
 

@@ -15,14 +15,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from connector import jsontext, manifest, resources
 from connector.connector import Connector
 from connector.doors import parser
 from connector.doors.terminal import tell
 from connector.errors import ConnectorError, problem, refused, unknown
+from connector.files import resources
+from connector.manifest import reader
 from connector.result import Result
-from connector.secret import MASK
-from connector.validation import nearest, suggester
+from connector.text import strict_json
+from connector.text.secrets import MASK
+from connector.validation.suggestions import nearest, suggester
 from connector.version import DISTRIBUTION
 
 _PARTS = ("connection", "inputs")
@@ -54,7 +56,7 @@ def known_or_masked(word: str, known: Collection[str]) -> str:
 
 def bundled(connections: Path | None = None) -> Connector:
     """Return the bundled connector; `Connector.load` would import what most commands never need."""
-    return Connector(manifest.load(resources.manifest()), configured=connections)
+    return Connector(reader.load(resources.manifest()), configured=connections)
 
 
 def given_inputs(arguments: argparse.Namespace, connector: Connector) -> dict[str, str]:
@@ -109,7 +111,7 @@ def _names_connection(arguments: argparse.Namespace) -> bool:
 
 def _from_environment() -> dict[str, Any] | None:
     """Return the environment's connection; say which key it has where there are several."""
-    from connector.transport.providers import from_environment
+    from connector.providers.api_key import from_environment
 
     found = from_environment(os.environ)
     keys = [name for name, value in os.environ.items() if from_environment({name: value})]
@@ -145,7 +147,7 @@ def _payload(source: str | None) -> dict[str, Any]:
             hint = "; it takes the name of a file, or - for standard input"
         raise Usage(f"--payload: {reason(error)}{hint}") from None
     try:
-        payload = jsontext.loads(text, unique=True)
+        payload = strict_json.loads(text, unique=True)
     except ValueError as error:
         raise ConnectorError(
             "invalid_payload", f"The payload is not strict JSON: {error}."

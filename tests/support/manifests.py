@@ -7,15 +7,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from connector import Connector, yamltext
-from connector.transport.call import Clock
+from connector import Connector
+from connector.policy.clock import Clock
+from connector.text import safe_yaml
 
 ROOT: Final = Path(__file__).parent.parent.parent
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], object], clock: Clock) -> Connector:
     """Return a connector of the bundled manifest after `change`, which edits it in place."""
-    raw = yamltext.loads((ROOT / "connector.yaml").read_text(encoding="utf-8"))
+    raw = safe_yaml.loads((ROOT / "connector.yaml").read_text(encoding="utf-8"))
     change(raw)
     path = folder / "connector.json"
     path.write_text(json.dumps(raw), encoding="utf-8")

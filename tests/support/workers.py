@@ -15,11 +15,11 @@ def at_work() -> dict[int, str]:
         while at is not None:
             names.append(f"{at.f_globals.get('__name__')}.{at.f_code.co_name}")
             at = at.f_back
-        if names[-1] == "connector.transport.threads._guarded":
+        if names[-1] == "connector.runtime.threads._guarded":
             found[ident] = names[-2] if len(names) > 1 else ""
     return found
 
 
 def left_behind() -> list[str]:
     """What is still done for an invocation: the watchdog is not counted, which serves all."""
-    return [name for name in at_work().values() if name != "connector.transport.deadline._run"]
+    return [name for name in at_work().values() if name != "connector.policy.deadline._run"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connector.transport.client import Client
+from connector.client import Client
 
 from . import rules
 

@@ -1,0 +1,1 @@
+"""Proves a manifest: its shape, its schemas, its handlers, defaults and examples."""

@@ -1,0 +1,111 @@
+"""The connections that an operator has configured by name, so that keys do not travel with
+payloads."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from connector.errors import ConnectorError, problem, refused
+from connector.files import resources
+from connector.text import strict_json
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+class Configured(NamedTuple):
+    """The operator's connections by name; `exposed`: other users may read the file they are in."""
+
+    connections: Mapping[str, Any]
+    exposed: bool = False
+
+
+def read(path: Path) -> Configured:
+    """Return the operator's connections: a YAML or JSON file that maps names to connections as
+    payloads hold them.
+
+    Raises ConnectorError `invalid_connection`, also for a file that other users may change: they
+    could send the keys of the environment to a host of their own.
+    """
+    try:
+        with path.open("rb") as file:
+            found = os.fstat(file.fileno())
+            _check_unchangeable(found)
+            text = resources.read(file)
+        if path.suffix == ".json":
+            content = strict_json.loads(text, unique=True)
+        else:
+            from connector.text import safe_yaml  # only who needs it pays for its import
+
+            content = safe_yaml.loads(text)
+    except OSError as error:
+        raise _unusable(f"The connections file cannot be read: {error.strerror}.") from None
+    except ValueError:
+        # The parser's message may quote the file, and the file may hold keys.
+        raise _unusable("The connections file is not valid YAML or JSON.") from None
+    if not isinstance(content, dict):
+        raise _unusable("The connections file must map names to connections.")
+    return Configured(content, _has_modes() and bool(found.st_mode & 0o044))
+
+
+def _has_modes() -> bool:
+    return hasattr(os, "geteuid")  # Windows has access lists, which `stat` does not show
+
+
+def _check_unchangeable(found: os.stat_result) -> None:
+    if not _has_modes():
+        return
+    if found.st_mode & 0o022:
+        raise _unusable(
+            "The connections file may be changed by other users.",
+            hint="Run chmod go-w on the connections file.",
+        )
+    if found.st_uid not in (0, os.geteuid()):
+        raise _unusable(
+            "The connections file belongs to another user.",
+            hint="Give the connections file to root, or to the user that runs the connector.",
+        )
+
+
+def _unusable(message: str, hint: str | None = None) -> ConnectorError:
+    return ConnectorError("invalid_connection", message, hint=hint)
+
+
+def has_literal(connection: Any, secrets: Collection[str]) -> bool:
+    """Whether one of the fields `secrets` of a configured connection is written out, and not
+    taken from a `${VARIABLE}`."""
+    fields = connection.get("fields") if isinstance(connection, Mapping) else None
+    values = [fields.get(name) for name in secrets] if isinstance(fields, Mapping) else []
+    return any(value and not _VARIABLE.search(str(value)) for value in values)
+
+
+def find(name: str, known: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
+    """Return the operator's connection of that name, its `${VARIABLES}` filled in."""
+    if name not in known:
+        hint = None
+        if not known:
+            hint = "Name a file with --connections or CONNECTOR_CONNECTIONS."
+        # Without the nearest name: whoever writes payloads need not know which ones there are.
+        row = problem("/connection", "no connection of this name is configured")
+        raise refused("invalid_connection", [row], hint=hint)
+    return _filled(known[name], environment)
+
+
+def _filled(value: Any, environment: Mapping[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(item, environment) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, environment) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def replace(match: re.Match[str]) -> str:
+        if match[1] not in environment:
+            row = problem("/connection", f"the environment variable {match[1]} is not set")
+            raise refused("invalid_connection", [row])
+        return environment[match[1]]
+
+    return _VARIABLE.sub(replace, value)

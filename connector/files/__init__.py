@@ -1,0 +1,1 @@
+"""Files that the connector reads and writes: those it ships with, and a result's."""

@@ -1,0 +1,67 @@
+"""Where the manifest, the schemas and the icon lie: beside the package in a checkout, inside it
+in an installed wheel, and in the archive where the package is imported from a zip."""
+
+from __future__ import annotations
+
+import io
+import posixpath
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, cast
+
+LONGEST = 1 << 20
+"""Bytes of a manifest, a schema or a file of connections: hundreds of times what one needs."""
+
+_PACKAGE = Path(__file__).parent.parent
+_BUNDLE = _PACKAGE / "_bundled"
+
+
+def text(path: Path) -> str:
+    """Return the text of a manifest or the like; see `read`."""
+    with path.open("rb") as file:
+        return read(file)
+
+
+def read(file: IO[bytes]) -> str:
+    """Return the text of an open file. Raises ValueError for more than LONGEST bytes, whatever it
+    holds."""
+    data = file.read(LONGEST + 1)
+    if len(data) > LONGEST:
+        raise ValueError(f"larger than {LONGEST} bytes")
+    return data.decode()
+
+
+class _Zipped(PurePosixPath):
+    """A file in the zip that this module is imported from, with what is used of a `Path`."""
+
+    def open(self, mode: str) -> IO[bytes]:
+        # The zip is read each time: one that is kept open would be shared with forked children.
+        loader: Any = __spec__.loader
+        return io.BytesIO(loader.get_data(str(self)))
+
+    def is_file(self) -> bool:
+        try:
+            self.open("rb")
+        except OSError:
+            return False
+        return True
+
+    def resolve(self) -> _Zipped:
+        return _Zipped(posixpath.normpath(self))
+
+
+def root() -> Path:
+    """Return the folder that holds `connector.yaml`, `schemas/` and `assets/`.
+
+    Of the paths below it only the names, `open`, `is_file` and `resolve` are to be used.
+    """
+    if _BUNDLE.is_dir():
+        return _BUNDLE
+    if hasattr(__spec__.loader, "archive"):
+        return cast(Path, _Zipped(_BUNDLE))
+    return _PACKAGE.parent
+
+
+def manifest() -> Path:
+    """Return the bundled manifest, in the form that a built wheel has compiled to JSON if any."""
+    compiled = root() / "connector.json"
+    return compiled if compiled.is_file() else root() / "connector.yaml"

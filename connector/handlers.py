@@ -1,0 +1,64 @@
+"""Finds the functions that a manifest names."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable
+from typing import Any
+
+from connector.errors import ConnectorError
+
+HANDLERS = "connector.actions"
+"""The package below which the bundled manifest names its functions."""
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+\Z")
+
+
+class Handlers:
+    """The functions below one package, each found once. Never another import."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+        self._found: dict[str, Callable[..., Any] | ConnectorError] = {}
+
+    def find(self, name: str) -> Callable[..., Any]:
+        """Return the function `module.function` below the package.
+
+        Raises ConnectorError `invalid_manifest` where there is none, or its module cannot be
+        imported.
+        """
+        found = self._found.get(name)
+        if found is None:
+            try:
+                found = self._find(name)
+            except ConnectorError as error:
+                found = error.with_traceback(None)
+            self._found[name] = found
+        if isinstance(found, ConnectorError):
+            raise ConnectorError(found.code, found.message)
+        return found
+
+    def _find(self, name: str) -> Callable[..., Any]:
+        module, _, function = name.rpartition(".")
+        found: Any = None
+        if _NAME.match(name):
+            found = getattr(self._module(f"{self._package}.{module}"), function, None)
+        home = str(getattr(found, "__module__", ""))
+        if not callable(found) or not f"{home}.".startswith(f"{self._package}."):
+            raise ConnectorError(
+                "invalid_manifest", f"There is no handler {name!r} below {self._package}."
+            )
+        handler: Callable[..., Any] = found
+        return handler
+
+    def _module(self, name: str) -> Any:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if f"{name}.".startswith(f"{error.name}."):
+                return None
+            reason = f"needs {error.name}, which is not installed"
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an import may do
+            reason = f"cannot be imported ({type(error).__name__}: {error})"
+        raise ConnectorError("invalid_manifest", f"The handlers' module {name} {reason}.")

@@ -1,0 +1,135 @@
+"""The body of an answer: bounded, and freed of its compression in bounded pieces."""
+
+from __future__ import annotations
+
+import http.client
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from urllib3.exceptions import HTTPError
+
+from connector.errors import ConnectorError
+from connector.http.response_head import Malformed
+from connector.runtime.interruptions import find_external
+from connector.text.secrets import Secret
+
+CHUNK = 1 << 16
+_BOMB_BYTES = 16 << 20
+_BOMB_RATIO = 100
+"""No answer of a service of this kind shrinks to a hundredth: base64 to three quarters, prose to a
+third, lists of numbers to a tenth. What does, and is large, is a decompression bomb."""
+_PADDING_BYTES = 1 << 20
+_PADDING_RATIO = 4
+"""Nor does compression make it much larger, but for what is sent in tiny pieces. What does is
+made of empty members and blocks, which may have no end."""
+
+
+def _too_large(what: str) -> ConnectorError:
+    return ConnectorError(
+        "response_too_large",
+        f"The answer {what}.",
+        sent="unknown",
+        hint="Ask for less; the limit is maxResponseBytes of the manifest.",
+    )
+
+
+def whole(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
+    length = raw.length_remaining
+    if length is not None and length > limit:
+        raise _too_large(f"is larger than {limit} bytes")
+    if length is not None and length <= limit and "content-encoding" not in headers:
+        body: bytes = raw.read(decode_content=False)  # bounded by its own length: one read
+        return body
+    return b"".join(decoded(raw, headers, limit))
+
+
+def beginning(raw: Any, headers: Mapping[str, str], limit: int) -> tuple[bytes, bool]:
+    """Return the beginning of an error's body, and whether it is not the whole: one that breaks
+    off is still an error's body."""
+    pieces: list[bytes] = []
+    try:
+        for piece in decoded(raw, headers, limit):
+            pieces.append(piece)
+    except (ConnectorError, HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+        if find_external(error) is not None:
+            raise
+        return b"".join(pieces), True
+    return b"".join(pieces), False
+
+
+def decoded(raw: Any, headers: Mapping[str, str], limit: int) -> Iterator[bytes]:
+    """Yield the body without its compression, at most `limit` bytes and in bounded pieces."""
+    pieces = _pieces(raw)
+    codings = [c.strip().lower() for c in headers.get("content-encoding", "").split(",")]
+    codings = [c for c in codings if c not in ("", "identity")]
+    if len(codings) > 1 or (codings and codings[0] not in ("gzip", "x-gzip", "deflate")):
+        raise Malformed("an unknown content coding")
+    if codings:
+        pieces = _inflated(pieces, codings[0])
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            raise _too_large(f"is larger than {limit} bytes")
+        yield piece
+
+
+def _pieces(raw: Any) -> Iterator[bytes]:
+    while piece := raw.read(CHUNK, decode_content=False):
+        yield piece
+
+
+def _inflated(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:
+    """Yield the decompressed bytes, never more than CHUNK at once, however they grow."""
+    decoder = None
+    read = size = 0
+    for piece in pieces:
+        data = piece
+        if read > _PADDING_BYTES + _PADDING_RATIO * size:
+            raise ValueError("the compressed body is larger than what it holds")
+        read += len(piece)
+        while data:
+            if decoder is None or decoder.eof:  # gzip may have several members
+                if decoder is not None and coding == "deflate":
+                    raise ValueError("bytes after the end of the compressed body")
+                decoder = zlib.decompressobj(_window(coding, data))
+            if grown := _grown(decoder, data):
+                size += len(grown)
+                if size > max(_BOMB_BYTES, _BOMB_RATIO * read):
+                    raise _too_large("is a decompression bomb: it grows a hundredfold")
+                yield grown
+            data = decoder.unused_data if decoder.eof else decoder.unconsumed_tail
+    while decoder is not None and not decoder.eof:
+        grown = _grown(decoder, b"")
+        if not grown:
+            raise http.client.IncompleteRead(b"")
+        yield grown
+
+
+def _grown(decoder: Any, data: bytes) -> bytes:
+    try:
+        grown: bytes = decoder.decompress(data, CHUNK)
+    except zlib.error:
+        raise ValueError("the compressed body is corrupt") from None
+    return grown
+
+
+def _window(coding: str, start: bytes) -> int:
+    if coding != "deflate":
+        return 16 + zlib.MAX_WBITS
+    # "deflate" means zlib's format, but some servers send the bare one.
+    return zlib.MAX_WBITS if start[0] & 0x0F == 8 else -zlib.MAX_WBITS
+
+
+def scrubbed(pieces: Iterator[bytes], secret: Secret) -> Iterator[bytes]:
+    """Yield the same bytes with the secret masked, even where it lies across two pieces."""
+    keep = max(secret.longest - 1, 0)
+    held = b""
+    for piece in pieces:
+        held = secret.scrub_bytes(held + piece)
+        if keep < len(held):
+            yield held[: len(held) - keep]
+            held = held[len(held) - keep :]
+    if held:
+        yield held

@@ -1,0 +1,127 @@
+"""TCP connections to a host, to whichever of its addresses answers first."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import selectors
+import socket
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from connector.errors import ConnectorError
+from connector.http import resolver
+from connector.http.addresses import check_address
+from connector.policy.deadline import Deadline
+from connector.runtime import threads
+from connector.runtime.interruptions import is_external
+
+_HEAD_START_SECONDS = 0.25
+"""How long an address is tried alone before the next one is tried beside it (RFC 8305)."""
+
+_UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)
+
+_Address = tuple[Any, ...]
+"""As `socket.getaddrinfo` returns it: family, kind, protocol, name, address."""
+
+
+def dial(
+    host: str, port: int, plain: bool, deadline: Deadline, guard: Callable[[Any], None]
+) -> socket.socket:
+    """Return a socket connected to the address of `host` that answers first.
+
+    `guard` is told the socket, so that the deadline can end it. Each address is checked first, so
+    that a name that changes its mind (rebinding) reaches nothing that `target` forbids. Raises
+    ConnectorError `connect_failed`, `blocked_target`, `deadline_exceeded` or `cancelled`; nothing
+    was sent.
+    """
+    addresses = resolver.resolve(host, port, deadline)
+    for *_, address in addresses:
+        check_address(str(address[0]), plain=plain)
+    race = _Race(addresses)
+    try:
+        sock = race.winner(deadline)
+        if sock is not None:
+            guard(sock)
+            deadline.check("while connecting")
+            sock.settimeout(max(deadline.remaining(), 0.001))
+            race.sockets.remove(sock)
+            return sock
+    finally:
+        for other in race.sockets:
+            other.close()
+    raise ConnectorError(
+        "connect_failed",
+        f"No connection to {host}:{port} ({race.failure}).",
+        hint="Check the endpoint, DNS, firewall and private network.",
+    )
+
+
+def _interleaved(addresses: list[_Address]) -> Iterator[_Address]:
+    """Yield the addresses in turns by family: a network that lacks one costs one head start."""
+    families = dict.fromkeys(item[0] for item in addresses)
+    rows = ([item for item in addresses if item[0] == family] for family in families)
+    for turn in itertools.zip_longest(*rows):
+        yield from (item for item in turn if item is not None)
+
+
+class _Race:
+    """Connections tried side by side, each with a head start over the next."""
+
+    def __init__(self, addresses: list[_Address]) -> None:
+        self._addresses = list(_interleaved(addresses))
+        self.sockets: list[socket.socket] = []
+        self.failure = "no address"
+
+    def winner(self, deadline: Deadline) -> socket.socket | None:
+        """Return the first socket that is connected, None where there is none in time."""
+        with selectors.DefaultSelector() as selector:
+            now = time.monotonic()
+            until, next_start = now + resolver.SECONDS, now
+            while self._addresses or selector.get_map():
+                if self._addresses and (next_start <= now or not selector.get_map()):
+                    self._start(selector)
+                    next_start = now + _HEAD_START_SECONDS
+                    continue
+                wait = min(until - now, threads.TURN_SECONDS, max(deadline.remaining(), 0))
+                if self._addresses:
+                    wait = min(wait, next_start - now)
+                for key, _ in selector.select(wait):
+                    sock: Any = key.fileobj
+                    code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    if code == 0:
+                        return sock  # type: ignore[no-any-return] # it is one of ours
+                    selector.unregister(sock)
+                    self._fail(sock, os.strerror(code))
+                    next_start = now
+                deadline.check("while connecting")
+                now = time.monotonic()
+                if now >= until:
+                    self.failure = "no answer in time"
+                    return None
+        return None
+
+    def _start(self, selector: selectors.BaseSelector) -> None:
+        """Begin to connect to the next address."""
+        family, kind, protocol, _, address = self._addresses.pop(0)
+        try:
+            sock = socket.socket(family, kind, protocol)
+            self.sockets.append(sock)
+            sock.setblocking(False)
+            code = sock.connect_ex(address)
+        except OSError as error:  # such as a process without a file descriptor left
+            if is_external(error):
+                raise
+            self.failure = error.strerror or type(error).__name__
+            return
+        if code == 0 or code in _UNDER_WAY:
+            selector.register(sock, selectors.EVENT_WRITE)
+        else:
+            self._fail(sock, os.strerror(code))
+
+    def _fail(self, sock: socket.socket, reason: str) -> None:
+        self.failure = reason
+        self.sockets.remove(sock)
+        sock.close()

@@ -1,0 +1,127 @@
+"""What a library's exception means: the code of an attempt that brought no answer.
+
+No text of an exception is passed on: it may quote an address, a header or a key.
+"""
+
+from __future__ import annotations
+
+import http.client
+import re
+import ssl
+
+from urllib3.exceptions import SSLError
+
+from connector.errors import ConnectorError
+from connector.http.connection import Exchange
+from connector.http.response_head import Malformed, NotHttp
+from connector.runtime.interruptions import chain, find_external
+
+_ENDS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)
+"""A handshake that merely ends; which of the first two it is differs between Python's releases."""
+
+_CERTAIN_SECONDS = 0.5
+"""So long before its deadline no attempt times out by itself."""
+
+
+def engine_exception(broken: Exception, exchange: Exchange) -> BaseException | None:
+    """Return what an engine raised into the attempt, None where it broke by itself."""
+    found = find_external(broken)
+    if found is not None or exchange.cut or exchange.deadline.remaining() < _CERTAIN_SECONDS:
+        return found
+    # Raised by the interpreter within a call into C, it looks like a timeout of the socket's own;
+    # but none is set that ends before the deadline does.
+    return next((e for e in chain(broken) if _is_timeout(e)), None)
+
+
+def to_error(broken: Exception, exchange: Exchange, answered: bool) -> ConnectorError:
+    """Return the error of an attempt that `broken` ended; `answered` says that a head had come."""
+    sent = "unknown" if exchange.sent or answered else "no"
+    if exchange.deadline.cancelled.is_set():
+        return ConnectorError("cancelled", "The action was interrupted.", sent=sent)
+    if exchange.cut or exchange.deadline.remaining() <= 0 or _timed_out(broken):
+        where = "while it waited for the answer" if sent != "no" else "before anything was sent"
+        return ConnectorError(
+            "deadline_exceeded", f"The action's time was over {where}.", sent=sent
+        )
+    if sent == "no" or (not answered and _refused_by_alert(broken)):
+        return _unsent(broken)
+    if _is_loss(broken):
+        code, words = "connection_lost", "broke before the answer was complete"
+    else:
+        code, words = "protocol_error", "did not carry well-formed HTTP"
+    message = f"The connection {words} ({_what(broken)})."
+    return ConnectorError(code, message, sent=sent, retryable=_may_pass(broken, exchange))
+
+
+def _may_pass(broken: Exception, exchange: Exchange) -> bool:
+    """Whether the next answer may be a good one."""
+    return not _has(broken, Malformed) or (not exchange.fresh and _has(broken, NotHttp))
+
+
+def _unsent(broken: Exception) -> ConnectorError:
+    # A handshake that breaks off says nothing of a certificate.
+    if _has(broken, ssl.SSLError, SSLError) and not _has(broken, *_ENDS):
+        return ConnectorError(
+            "tls_error",
+            f"The server's TLS was refused ({_tls_reason(broken)}).",
+            hint="Check the endpoint's host name; for a private authority set CA File.",
+        )
+    status = _tunnel_status(broken)
+    why = f"the proxy answered {status}" if status else _what(broken)
+    return ConnectorError("connect_failed", f"The connection failed ({why}).")
+
+
+def _refused_by_alert(broken: Exception) -> bool:
+    """Whether the server refused the handshake: in TLS 1.3 it says so only after the client, who
+    may lack a certificate, has sent its first bytes; none of them was read."""
+    return any(
+        isinstance(e, ssl.SSLError) and "ALERT" in (getattr(e, "reason", None) or "")
+        for e in chain(broken)
+    )
+
+
+def _timed_out(broken: Exception) -> bool:
+    """Whether our own limit ended it. The system's own (ETIMEDOUT, a peer that vanished) is a
+    TimeoutError too, but one that carries its number."""
+    return any(_is_timeout(e) for e in chain(broken))
+
+
+def _is_timeout(error: BaseException) -> bool:
+    return isinstance(error, TimeoutError) and error.errno is None
+
+
+def _has(error: Exception, *kinds: type[BaseException]) -> bool:
+    return any(isinstance(item, kinds) for item in chain(error))
+
+
+def _is_loss(error: Exception) -> bool:
+    """Whether the connection broke, rather than carried something malformed."""
+    if _has(error, ConnectionError):  # among them http.client's RemoteDisconnected
+        return True
+    return not _has(error, http.client.HTTPException, ValueError) and _has(
+        error, ssl.SSLError, OSError
+    )
+
+
+def _what(error: Exception) -> str:
+    """Name an exception's innermost cause by its type: its text may quote an address or a key."""
+    cause = list(chain(error))[-1]
+    return str(cause) if isinstance(cause, Malformed) else type(cause).__name__
+
+
+def _tunnel_status(error: Exception) -> str | None:
+    """Return the status with which a proxy refused to connect: the standard library has it in
+    its text only, beside words of the proxy's own."""
+    for item in chain(error):
+        if match := re.match(r"Tunnel connection failed: ([0-9]{3})", str(item)):
+            return match.group(1)
+    return None
+
+
+def _tls_reason(error: Exception) -> str:
+    for item in chain(error):
+        if isinstance(item, ssl.SSLCertVerificationError):
+            return item.verify_message
+        if isinstance(item, ssl.SSLError) and item.reason:
+            return item.reason.lower().replace("_", " ")
+    return "handshake failed"

@@ -1,0 +1,98 @@
+"""The manifest as frozen, typed values, made once from `connector.yaml`.
+
+Reading is here; the full proof (`connector check`) is in `check`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from connector.policy import limits
+from connector.providers import models
+
+
+class _Absent:
+    """Marks an input without a default, since None could be one."""
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+    def __bool__(self) -> bool:
+        return False
+
+
+ABSENT = _Absent()
+
+
+class Input(NamedTuple):
+    """One input of an action, or one field of a connection.
+
+    `default` is ABSENT where there is none. `schema` is the fragment of the manifest, its
+    references still naming files.
+    """
+
+    key: str
+    label: str
+    comments: str
+    schema: Mapping[str, Any]
+    control: str
+    required: bool
+    default: Any
+    secret: bool
+    advanced: bool
+    data_source: str | None
+
+
+class Connection(NamedTuple):
+    """A kind of connection that a builder can fill in."""
+
+    key: str
+    label: str
+    description: str
+    documentation: str
+    test: str | None
+    fields: tuple[Input, ...]
+
+
+class DataSource(NamedTuple):
+    """What fills a dropdown of the form."""
+
+    key: str
+    label: str
+    handler: str
+
+
+class Action(NamedTuple):
+    """One action.
+
+    `output` names the schema file of its data, None where it may be anything. `check` names the
+    function that refuses what is wrong between good inputs, None where there is none.
+    """
+
+    key: str
+    label: str
+    description: str
+    handler: str
+    check: str | None
+    output: str | None
+    inputs: tuple[Input, ...]
+    examples: tuple[Mapping[str, Any], ...]
+
+
+class Manifest(NamedTuple):
+    """All that a manifest declares. `raw` is the document itself, for form builders.
+
+    `schemas` returns a shared schema by its path below `schemas/`.
+    """
+
+    key: str
+    label: str
+    description: str
+    connections: Mapping[str, Connection]
+    data_sources: Mapping[str, DataSource]
+    actions: Mapping[str, Action]
+    models: Mapping[str, models.Model]
+    policies: limits.Policies
+    raw: Mapping[str, Any]
+    schemas: Callable[[str], Mapping[str, Any]]

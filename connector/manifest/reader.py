@@ -1,0 +1,145 @@
+"""Reads `connector.yaml` and the schema files beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from connector.errors import ConnectorError
+from connector.files import resources
+from connector.manifest.model import ABSENT, Action, Connection, DataSource, Input, Manifest
+from connector.policy import limits
+from connector.providers import models
+from connector.text import strict_json
+
+_MAX_DEPTH = 50
+"""Deeper nesting is refused: what reads and proves schemas calls itself for each level."""
+
+
+def load(path: Path) -> Manifest:
+    """Read the manifest at `path` (its `schemas/` lies beside it).
+
+    Raises ConnectorError `invalid_manifest` where it is not a manifest at all; `connector check`
+    explains more.
+    """
+    raw = read(path)
+    try:
+        return parse(raw, SchemaFiles(path.parent / "schemas"))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ConnectorError(
+            "invalid_manifest",
+            f"{path.name} is not a connector manifest ({type(error).__name__}: {error})",
+            hint=f"Run: connector check {path}",
+        ) from None
+
+
+def read(path: Path, lines: dict[str, int] | None = None) -> Any:
+    """Return the document at `path`, YAML or JSON by its suffix, as plain data.
+
+    `lines` is filled with the line of each JSON pointer of a YAML document.
+    """
+    try:
+        text = resources.text(path)
+        if path.suffix == ".json":
+            found = strict_json.loads(text, unique=True)
+        else:
+            from connector.text import safe_yaml  # a compiled manifest never needs the YAML parser
+
+            found = safe_yaml.loads(text, lines)
+        strict_json.check_depth(found, _MAX_DEPTH)
+        return found
+    except OSError as error:
+        raise ConnectorError(
+            "invalid_manifest", f"{path} cannot be read: {error.strerror}"
+        ) from None
+    except ValueError as error:
+        raise ConnectorError("invalid_manifest", f"{path.name}: {error}") from None
+
+
+class SchemaFiles:
+    """Reads the schema files of one folder, each once; never another file, never the network."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[str, Mapping[str, Any]] = {}
+
+    def __call__(self, name: str) -> Mapping[str, Any]:
+        if name not in self._read:
+            path = self._folder / name
+            if not path.resolve().is_relative_to(self._folder.resolve()):
+                raise ConnectorError("invalid_manifest", f"{name!r} lies outside schemas/")
+            found = read(path)
+            if not isinstance(found, Mapping):
+                raise ConnectorError("invalid_manifest", f"{name!r} is not a schema")
+            self._read[name] = found
+        return self._read[name]
+
+
+def parse(raw: Mapping[str, Any], schemas: Callable[[str], Mapping[str, Any]]) -> Manifest:
+    """Return the typed manifest of a document."""
+    connections = tuple(_connection(item) for item in raw["connections"])
+    sources = tuple(_source(item) for item in raw.get("dataSources", ()))
+    actions = tuple(_action(item) for item in raw["actions"])
+    return Manifest(
+        key=raw["key"],
+        label=raw["label"],
+        description=raw["description"],
+        connections=_by_key(connections),
+        data_sources=_by_key(sources),
+        actions=_by_key(actions),
+        models={name: models.model(item) for name, item in raw.get("models", {}).items()},
+        policies=limits.policies(raw.get("policies", {})),
+        raw=raw,
+        schemas=schemas,
+    )
+
+
+def _by_key(items: tuple[Any, ...]) -> dict[str, Any]:
+    result = {item.key: item for item in items}
+    if len(result) != len(items):
+        raise ValueError("two entries have the same key")
+    return result
+
+
+def _connection(raw: Mapping[str, Any]) -> Connection:
+    return Connection(
+        key=raw["key"],
+        label=raw["label"],
+        description=raw.get("description", ""),
+        documentation=raw.get("documentation", ""),
+        test=raw.get("test"),
+        fields=tuple(_input(item) for item in raw["fields"]),
+    )
+
+
+def _source(raw: Mapping[str, Any]) -> DataSource:
+    return DataSource(raw["key"], raw["label"], raw["handler"])
+
+
+def _action(raw: Mapping[str, Any]) -> Action:
+    return Action(
+        key=raw["key"],
+        label=raw["label"],
+        description=raw["description"],
+        handler=raw["handler"],
+        check=raw.get("check"),
+        output=raw.get("output"),
+        inputs=tuple(_input(item) for item in raw["inputs"]),
+        examples=tuple(raw.get("examples", ())),
+    )
+
+
+def _input(raw: Mapping[str, Any]) -> Input:
+    return Input(
+        key=raw["key"],
+        label=raw["label"],
+        comments=raw["comments"],
+        schema=raw["schema"],
+        control=raw.get("control", "text"),
+        required=raw.get("required", False),
+        default=raw.get("default", ABSENT),
+        secret=raw.get("secret", False),
+        advanced=raw.get("advanced", False),
+        data_source=raw.get("dataSource"),
+    )

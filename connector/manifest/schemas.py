@@ -1,0 +1,132 @@
+"""JSON Schemas derived from the manifest, each made self-contained: an action's inputs, a
+connection's fields, an output."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from connector.errors import ConnectorError
+from connector.manifest.model import ABSENT, Input
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+Schemas = Callable[[str], Mapping[str, Any]]
+
+_ELSEWHERE = ("$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$anchor")
+"""Keywords that refer by other ways than a file of schemas/."""
+
+_FILE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.schema\.json\Z")
+
+_DATA = ("enum", "const", "default", "examples")
+"""Keywords whose value is data, in which `$ref` would be a mere key."""
+
+_NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs")
+"""Keywords whose value maps names, which may look like keywords, to schemas."""
+
+
+def object_schema(title: str, inputs: Sequence[Input], schemas: Schemas) -> dict[str, Any]:
+    """Return the schema of the object that holds `inputs`.
+
+    An input is required where the manifest says so and gives no default. The labels, comments
+    and defaults travel as annotations.
+    """
+    definitions: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+    for item in inputs:
+        fragment = {
+            "title": item.label,
+            "description": item.comments,
+            **_local(item.schema, schemas, definitions),
+        }
+        if item.default is not ABSENT:
+            fragment["default"] = item.default
+        if item.secret:
+            fragment["writeOnly"] = True
+        properties[item.key] = fragment
+    result: dict[str, Any] = {
+        "$schema": DIALECT,
+        "title": title,
+        "type": "object",
+        "properties": properties,
+        "required": [i.key for i in inputs if i.required and i.default is ABSENT],
+        "additionalProperties": False,
+    }
+    if definitions:
+        result["$defs"] = definitions
+    return result
+
+
+def bundle(name: str, schemas: Schemas) -> dict[str, Any]:
+    """Return the schema file `name` with all that it refers to inside it."""
+    definitions: dict[str, Any] = {}
+    result = {"$schema": DIALECT, **_local(schemas(name), schemas, definitions)}
+    if definitions:
+        result["$defs"] = definitions
+    return result
+
+
+def patterns(schema: Any) -> Iterator[str]:
+    """Yield every regular expression of a schema."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from patterns(item)
+    if not isinstance(schema, Mapping):
+        return
+    for keyword, value in schema.items():
+        if keyword == "pattern" and isinstance(value, str):
+            yield value
+        elif keyword in _NAMED and isinstance(value, Mapping):
+            if keyword == "patternProperties":
+                yield from value
+            for item in value.values():
+                yield from patterns(item)
+        elif keyword not in _DATA:
+            yield from patterns(value)
+
+
+def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
+    """Return the schema that `schema`, a part of `root`, stands for once its references are
+    followed. Raises ConnectorError `invalid_manifest` where they lead in a circle."""
+    followed = set()
+    while isinstance(schema, Mapping) and "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        if name in followed:
+            raise ConnectorError("invalid_manifest", f"the schema {name!r} refers only to itself")
+        followed.add(name)
+        schema = root["$defs"][name]
+    return schema
+
+
+def _local(schema: Any, schemas: Schemas, definitions: dict[str, Any]) -> Any:
+    """Return `schema` with references to files turned into references to `definitions`."""
+    if isinstance(schema, list):
+        return [_local(item, schemas, definitions) for item in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    result: dict[str, Any] = {}
+    for keyword, value in schema.items():
+        if keyword == "$ref":
+            result[keyword] = _definition(value, schemas, definitions)
+        elif keyword in _ELSEWHERE:
+            raise ConnectorError("invalid_manifest", f"{keyword} is not supported: use $ref")
+        elif keyword in _DATA:
+            result[keyword] = value
+        elif keyword in _NAMED and isinstance(value, Mapping):
+            result[keyword] = {k: _local(v, schemas, definitions) for k, v in value.items()}
+        elif keyword not in ("$schema", "$id"):  # those of the whole hold
+            result[keyword] = _local(value, schemas, definitions)
+    return result
+
+
+def _definition(reference: Any, schemas: Schemas, definitions: dict[str, Any]) -> str:
+    if not isinstance(reference, str) or not _FILE.match(reference):
+        raise ConnectorError(
+            "invalid_manifest", f"the reference {reference!r} is not a file of schemas/"
+        )
+    name = reference.removesuffix(".schema.json").replace("/", ".")
+    if name not in definitions:
+        definitions[name] = {}  # first, so that a schema may refer to itself
+        definitions[name] = _local(schemas(reference), schemas, definitions)
+    return f"#/$defs/{name}"

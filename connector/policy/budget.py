@@ -1,0 +1,54 @@
+"""The retry budget that all actions of a process share, one for each host.
+
+After botocore's standard mode: a bucket of tokens that a retry takes from and a success gives
+back to, so that an outage does not multiply the traffic.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+
+from connector.runtime import forks
+from connector.runtime.bounded import make_room
+
+
+class Budget:
+    """A bucket of `capacity` tokens; a retry costs `cost` of them. Thread-safe."""
+
+    def __init__(self, capacity: int, cost: int) -> None:
+        self.capacity = capacity
+        self.cost = cost
+        self.tokens = capacity
+        self._lock = threading.Lock()
+
+    def take(self) -> bool:
+        """Pay for one retry; False where the bucket does not hold enough."""
+        with self._lock:
+            if self.tokens < self.cost:
+                return False
+            self.tokens -= self.cost
+            return True
+
+    def give(self, retried: bool) -> None:
+        """Return what a success is worth: the cost of the retry that led to it, or one token."""
+        if self.tokens < self.capacity:
+            with self._lock:
+                back = self.cost if retried else 1
+                self.tokens = min(self.capacity, self.tokens + back)
+
+
+_MAX_HOSTS = 256
+_budgets: dict[Hashable, Budget] = {}
+
+
+def shared(origin: Hashable, capacity: int, cost: int) -> Budget:
+    """Return the process's budget for the host at `origin`: its scheme, name and port."""
+    budget = _budgets.get(origin)
+    if budget is None:
+        make_room(_budgets, _MAX_HOSTS)
+        budget = _budgets.setdefault(origin, Budget(capacity, cost))
+    return budget
+
+
+forks.in_child(_budgets.clear)

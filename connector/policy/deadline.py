@@ -1,0 +1,157 @@
+"""The time that one action may take, and the watchdog that ends what overruns it.
+
+A socket's own timeout is per read: a server that drips a byte a second never trips it. The
+watchdog hangs up from outside, whatever the reader waits for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from connector.errors import ConnectorError
+from connector.runtime import forks, threads
+from connector.runtime.flag import Flag
+
+Monotonic = Callable[[], float]
+
+_IDLE = 2.0
+"""Seconds after which the watchdog's thread ends, where there is nothing to watch."""
+
+
+class Guarded(Protocol):
+    """What a deadline ends: one attempt. Told from another thread, at any moment."""
+
+    def hang_up(self) -> None: ...
+
+
+class Deadline:
+    """When an action must be over, and whether it was cancelled before.
+
+    Thread-safe. `seconds` counts from now.
+    """
+
+    def __init__(self, seconds: float, monotonic: Monotonic = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._start = monotonic()
+        self.at = self._start + seconds
+        self.cancelled = Flag()
+        self.ended_by: BaseException | None = None
+        self._open: set[Guarded] = set()
+
+    def remaining(self) -> float:
+        """Return the seconds left, 0 or less where there are none."""
+        return self.at - self._monotonic()
+
+    def check(self, when: str = "", sent: str = "no") -> None:
+        """Raise ConnectorError `cancelled` or `deadline_exceeded` where it is over.
+
+        `when` ends the sentence, as in "while connecting".
+        """
+        if self.cancelled.is_set():
+            raise ConnectorError("cancelled", "The action was interrupted.", sent=sent)
+        if self.remaining() <= 0:
+            message = f"The action's time was over {when}".rstrip()
+            raise ConnectorError("deadline_exceeded", f"{message}.", sent=sent)
+
+    def limit(self, seconds: float) -> None:
+        """Let the action take `seconds` in all, counted from its beginning."""
+        self.at = self._start + seconds
+
+    def cancel(self) -> None:
+        """End every attempt that is under way, and let none begin."""
+        self.cancelled.set()
+        for attempt in list(self._open):
+            attempt.hang_up()
+
+    def end(self, by: BaseException) -> None:
+        """Cancel because of `by`: an interrupt, or an exception of an engine's, which outranks it.
+
+        Its references are dropped, so that tracebacks show no key.
+        """
+        by.__traceback__ = by.__context__ = by.__cause__ = None
+        if self.ended_by is None or isinstance(self.ended_by, KeyboardInterrupt):
+            self.ended_by = by
+        self.cancel()
+
+    def attach(self, attempt: Guarded) -> None:
+        """Let the deadline end `attempt`, until it is detached."""
+        self._open.add(attempt)
+        _watchdog.watch(attempt, time.monotonic() + self.remaining(), self.end)
+        if self.cancelled.is_set():
+            attempt.hang_up()
+
+    def detach(self, attempt: Guarded) -> bool:
+        """Leave `attempt` alone from now on; False where it is too late for that."""
+        self._open.discard(attempt)
+        return _watchdog.forget(attempt) and not self.cancelled.is_set()
+
+
+class _Watchdog:
+    """One thread a process that hangs up attempts whose time is over.
+
+    Without a lock, which an exception raised into a thread could leave held: what is shared is
+    changed in single steps of the interpreter's own.
+    """
+
+    def __init__(self) -> None:
+        self._times: dict[Guarded, float] = {}
+        self._wake = Flag()
+        self._next = float("inf")
+        self._alive: Callable[[], object] = lambda: None
+
+    def watch(self, attempt: Guarded, at: float, stray: threads.Stray) -> None:
+        self._times[attempt] = at
+        if self._alive() is None:
+            self._start(stray)
+        elif at < self._next:
+            self._wake.set()
+
+    def forget(self, attempt: Guarded) -> bool:
+        """Stop watching; False where the thread has taken `attempt` already, to hang it up."""
+        return self._times.pop(attempt, None) is not None
+
+    def _start(self, stray: threads.Stray) -> None:
+        # Where there is no thread to be had, the timeouts of the sockets have to do.
+        with contextlib.suppress(RuntimeError):
+            self._alive = threads.start(self._run, self._ended, stray)
+
+    def _ended(self, _: object) -> None:
+        """Start another thread where one ended too early; a second one does no harm."""
+        if self._times:
+            self._start(lambda _: None)
+
+    def _run(self) -> None:
+        idle_since = time.monotonic()
+        while True:
+            # In this order: who comes after the look at the times sees that it must wake us.
+            self._wake = wake = Flag()
+            self._next = float("inf")
+            now = time.monotonic()
+            over = [attempt for attempt, at in list(self._times.items()) if at <= now]
+            for attempt in over:
+                if self.forget(attempt):
+                    attempt.hang_up()
+            if over or self._times:
+                idle_since = now
+            elif now - idle_since >= _IDLE:
+                return  # watch() starts another
+            self._next = min(list(self._times.values()), default=now + _IDLE)
+            if not over:
+                # By turns: Python 3.11 spins where it traces and this thread has an exception to
+                # take, which it takes when it wakes.
+                wake.wait(min(self._next - now, _IDLE))
+
+
+_watchdog = _Watchdog()
+
+
+def _after_fork() -> None:
+    # The child has not the thread, and its attempts are those of the parent.
+    global _watchdog
+    _watchdog = _Watchdog()
+
+
+forks.in_child(_after_fork)

@@ -1,0 +1,88 @@
+"""The API key: the kind of connection that holds one, and the variables that describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from urllib.parse import unquote
+
+from connector.errors import ConnectorError, problem, refused
+from connector.providers import endpoint
+from connector.providers.azure import azure
+from connector.providers.openai import openai
+from connector.providers.provider import Provider
+from connector.text.secrets import Secret
+
+
+def provider(fields: Mapping[str, Any]) -> Provider:
+    """Return the provider that a connection's cleaned fields name.
+
+    Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
+    """
+    proxy = fields.get("proxy")
+    key = Secret(fields["apiKey"], *_proxy_secrets(proxy or ""))
+    try:
+        found = openai(fields, key) if fields.get("isOpenAIKey") else azure(fields, key)
+    except ConnectorError as error:
+        _check_proxy(proxy, error)
+        raise
+    _check_proxy(proxy)
+    return found._replace(proxy=Secret(proxy) if proxy else None, ca_file=fields.get("caFile"))
+
+
+def _check_proxy(address: str | None, other: ConnectorError | None = None) -> None:
+    """Refuse an address that is no proxy's, together with what `other` refused before."""
+    try:
+        if address:
+            endpoint.check_proxy(address)
+    except ConnectorError as error:
+        row = problem("/connection/fields/proxy", error.message, "Proxy")
+        if other is None:
+            raise refused(error.code, [row]) from None
+        raise refused(other.code, [*(other.details or ()), row], other.hint) from None
+
+
+def _proxy_secrets(proxy: str) -> list[str]:
+    """Return the texts of a proxy's address that an answer may quote: itself, and its login."""
+    login = proxy.partition("://")[2].rpartition("@")[0]
+    plain = unquote(login)
+    _, _, password = login.partition(":")
+    return [proxy, login, plain, password, unquote(password)]
+
+
+def lacks(fields: Collection[str]) -> str | None:
+    """Return what a kind of connection with these fields lacks to lead to a provider, or None."""
+    if "apiKey" not in fields:
+        return "must have a field apiKey"
+    if not {"endpoint", "organization", "isOpenAIKey"}.intersection(fields):
+        return "must have a field endpoint, organization or isOpenAIKey, which leads to a provider"
+    return None
+
+
+# Which variables fill which field; the first row whose key is set decides the provider.
+_USUAL: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
+    (
+        "AZURE_OPENAI_API_KEY",
+        {"isOpenAIKey": False},
+        {"endpoint": "AZURE_OPENAI_ENDPOINT", "apiVersion": "OPENAI_API_VERSION"},
+    ),
+    (
+        "OPENAI_API_KEY",
+        {"isOpenAIKey": True},
+        {"organization": "OPENAI_ORG_ID", "endpoint": "OPENAI_BASE_URL"},
+    ),
+)
+
+
+def from_environment(environment: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the connection that the services' usual variables describe, None for none."""
+    for key, fixed, others in _USUAL:
+        if environment.get(key):
+            found = {f: environment[name] for f, name in others.items() if environment.get(name)}
+            return {"fields": {"apiKey": environment[key], **fixed, **found}}
+    return None
+
+
+def environment_help() -> str:
+    """Return, for a person, the variables that `from_environment` reads."""
+    return ", or ".join(f"{key} with {' and '.join(o.values())}" for key, _, o in _USUAL)

@@ -1,0 +1,76 @@
+"""Azure OpenAI Service: from a connection's fields to a provider."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from connector.errors import problem, refused
+from connector.providers import paths
+from connector.providers.fields import endpoint_of, refused_field
+from connector.providers.paths import OPERATIONS
+from connector.providers.provider import Provider
+from connector.text.secrets import Secret
+
+_DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?\Z")
+_RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}\Z")
+_AZURE_TAIL = re.compile(
+    rf"(?i)(?P<base>.*?)(/api/projects/[^/]+)?"
+    rf"((?P<inference>/models(/.*)?)|/v1|"
+    rf"/openai(/deployments/(?P<deployment>[^/]+)(/.*)?|/v1(/.*)?|/({OPERATIONS}))?)?/*\Z"
+)
+_AZURE_HOST = re.compile(r".*\.azure\.(com|us|cn)\Z")
+
+
+def azure(fields: Mapping[str, Any], key: Secret) -> Provider:
+    endpoint = endpoint_of(_azure_address(fields, key))
+    match = _AZURE_TAIL.match(endpoint.path)
+    query = {name.lower(): value for name, value in parse_qsl(endpoint.query)}
+    if set(query) - {"api-version"}:
+        raise refused_field("endpoint", "Endpoint", "may have no query but api-version")
+    if match and match["base"] and _AZURE_HOST.match(endpoint.host):
+        # Only gateways have a path before the service's own.
+        raise refused_field(
+            "endpoint", "Endpoint", "is not the address of a resource or a deployment"
+        )
+    if match and match["inference"]:
+        query = {}  # the address of another API of the same resource, with versions of its own
+    version = fields.get("apiVersion") or query.get("api-version") or None
+    if version and not _DATED.match(version) and version not in ("v1", "preview", "latest"):
+        raise refused_field("endpoint", "Endpoint", "has an api-version that is no version")
+    dated = version if version and _DATED.match(version) else None
+    deployment = unquote(match["deployment"] or "") if match else ""
+    if deployment and paths.segment_fault(deployment):
+        raise refused_field("endpoint", "Endpoint", "names a deployment that cannot be one")
+    return Provider(
+        name="azure",
+        endpoint=endpoint,
+        base=endpoint.origin + (match["base"] if match else ""),
+        surface="/openai" if dated else "/openai/v1",
+        headers={},
+        authorization=("api-key", "", key),
+        deploys=True,
+        dated=dated,
+        version=None if dated else version,
+        deployment=deployment or None,
+        deployment_api="images" if endpoint.path.endswith("/images/generations") else "chat",
+    )
+
+
+def _azure_address(fields: Mapping[str, Any], key: Secret) -> str:
+    if fields.get("endpoint"):
+        return str(fields["endpoint"])
+    resource = fields.get("organization")
+    if not resource:
+        hint = "Set Endpoint to the address that the Azure portal shows under Keys and Endpoint."
+        if key.reveal().startswith("sk-"):
+            hint = "The key looks like one of OpenAI's: set Is OpenAI Key to true. " + hint
+        row = problem(
+            "/connection/fields/endpoint", "is required for Azure OpenAI Service", "Endpoint"
+        )
+        raise refused("invalid_connection", [row], hint=hint)
+    if not _RESOURCE.match(resource):
+        raise refused_field("organization", "Organization", "is not the name of an Azure resource")
+    return f"https://{resource}.openai.azure.com"

@@ -1,0 +1,32 @@
+"""What the manifest knows of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Model(NamedTuple):
+    """What the manifest knows of a model; the defaults stand for a model that it does not know.
+
+    `retires` maps a provider's name to the ISO date from which it no longer serves the model.
+    """
+
+    api: str = "chat"
+    context_tokens: int | None = None
+    images_per_call: int | None = None
+    reasoning: bool = False
+    retires: Mapping[str, str] = {}
+    successor: str | None = None
+
+
+def model(raw: Mapping[str, Any]) -> Model:
+    """Return the facts of one entry of the manifest's `models`."""
+    return Model(
+        api=raw.get("api", "chat"),
+        context_tokens=raw.get("contextTokens"),
+        images_per_call=raw.get("imagesPerCall"),
+        reasoning=raw.get("reasoning", False),
+        retires=dict(raw.get("retires", {})),
+        successor=raw.get("successor"),
+    )

@@ -1,0 +1,33 @@
+"""OpenAI, and servers that speak its API: from a connection's fields to a provider."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from connector.providers.fields import endpoint_of, refused_field
+from connector.providers.paths import OPERATIONS
+from connector.providers.provider import Provider
+from connector.text.secrets import Secret
+
+_OPENAI = "https://api.openai.com"
+_OPENAI_TAIL = re.compile(rf"(?P<base>.*?)(/v1(/({OPERATIONS}))?)?/*\Z")
+
+
+def openai(fields: Mapping[str, Any], key: Secret) -> Provider:
+    endpoint = endpoint_of(fields.get("endpoint") or _OPENAI)
+    if endpoint.query:
+        raise refused_field("endpoint", "Endpoint", "must not have a query (the part after ?)")
+    match = _OPENAI_TAIL.match(endpoint.path)
+    headers = {}
+    if fields.get("organization"):
+        headers["OpenAI-Organization"] = fields["organization"]
+    return Provider(
+        name="openai",
+        endpoint=endpoint,
+        base=endpoint.origin + (match["base"] if match else ""),
+        surface="/v1",
+        headers=headers,
+        authorization=("Authorization", "Bearer ", key),
+    )

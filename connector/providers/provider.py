@@ -1,0 +1,166 @@
+"""The two services behind one face: base address, key, paths and the shape of their errors.
+
+The only module that knows what Azure is. A connection's fields become one `Provider`; everything
+above speaks neutral paths such as `/chat/completions`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, quote, urlencode
+
+from connector.errors import ConnectorError, problem, refused
+from connector.providers import error_body, paths
+from connector.providers.endpoint import Endpoint
+from connector.providers.error_table import Meaning
+from connector.text.secrets import Secret
+from connector.text.strict_json import UNPAIRED, is_encodable
+
+LATEST_DATED = "2024-10-21"
+"""The last dated version that is generally available; no later one is expected."""
+
+_PREVIEW_ON_V1 = ("/images/generations",)
+"""Azure's v1 surface serves these only with `api-version=preview` (Microsoft's v1 reference)."""
+
+
+class Provider(NamedTuple):
+    """Where one connection leads.
+
+    `deployment` is the one that a pasted address named, `deployment_api` what it serves (images,
+    or chat). `deploys`: models go by the names of deployments, so that a name says nothing of the
+    model. `dated` is the version of the dated surface, None on the v1 surface and on OpenAI.
+    `surface` precedes neutral paths.
+    """
+
+    name: str
+    endpoint: Endpoint
+    base: str
+    surface: str
+    headers: Mapping[str, str]
+    authorization: tuple[str, str, Secret]
+    deploys: bool = False
+    dated: str | None = None
+    version: str | None = None
+    deployment: str | None = None
+    deployment_api: str = "chat"
+    proxy: Secret | None = None
+    ca_file: str | None = None
+
+    @property
+    def legacy(self) -> bool:
+        """Whether the surface has the legacy completions API at all."""
+        return not self.deploys or self.dated is not None
+
+    @property
+    def secret(self) -> Secret:
+        """The key, for the scrubber."""
+        return self.authorization[2]
+
+    def url(self, path: str, model: str | None = None) -> str:
+        """Return the address of a neutral path; `model` is the one that the request is about."""
+        if self.dated is None:
+            version = self.version or ("preview" if self._needs_preview(path) else None)
+            return f"{self.base}{self.surface}{path}" + (
+                f"?api-version={version}" if version else ""
+            )
+        if model is not None:
+            if fault := self.model_fault(model):
+                raise refused("invalid_input", [problem("/inputs/model", fault, "Model")])
+            path = f"/deployments/{quote(model, safe='')}{path}"
+        return f"{self.base}{self.surface}{path}?api-version={self.dated}"
+
+    def model_fault(self, model: str) -> str | None:
+        """Return why no request can name this model, None where one can. On the dated surface it
+        is a part of the path, elsewhere of the body, which holds any text."""
+        if self.dated is not None and paths.segment_fault(model):
+            return "is not the name of a deployment"
+        return None if is_encodable(model) else UNPAIRED
+
+    def _needs_preview(self, path: str) -> bool:
+        return self.deploys and path in _PREVIEW_ON_V1
+
+    def raw_url(self, url: str, query: Sequence[tuple[str, str]]) -> str:
+        """Return the address of a caller's own path, already checked, with `query` added."""
+        path, _, inline = url.partition("?")
+        if self.deploys and (path == "/v1" or path.startswith("/v1/")):
+            path = "/openai" + path
+        pairs = list(query)
+        given = [*parse_qsl(inline, keep_blank_values=True), *pairs]
+        named = any(key.lower() == "api-version" for key, _ in given)
+        if self.deploys and not named:
+            pairs += self._own_version(path)
+        path = quote(path, safe="/%:@!$&'()*+,;=~-._")
+        inline = quote(inline, safe="/%:@!$&'()*+,;=~-._?[]")
+        more = urlencode(pairs)
+        query_text = "&".join(part for part in (inline, more) if part)
+        return f"{self.base}{path}" + (f"?{query_text}" if query_text else "")
+
+    def _own_version(self, path: str) -> list[tuple[str, str]]:
+        on_v1 = f"{path}/".startswith("/openai/v1/")
+        if on_v1:
+            neutral = path.removeprefix("/openai/v1")
+            version = self.version or ("preview" if self._needs_preview(neutral) else None)
+        else:
+            version = self.dated if path.startswith("/openai/") else None
+        return [("api-version", version)] if version else []
+
+    def failure(
+        self, status: int, headers: Mapping[str, str], body: Any, excerpt: str
+    ) -> ConnectorError:
+        """Return the error of an answer with a status of 300 or more.
+
+        `body` is the parsed answer, None where it was not JSON; `excerpt` its beginning as text.
+        """
+        found = error_body.read(body)
+        message = self.secret.scrub_message(found.message or excerpt or f"HTTP {status}")[:2000]
+        meaning = error_body.classify(status, found, message)
+        if meaning.code == "unexpected_redirect":
+            message = f"The server answered {status} with a redirect, which is never followed."
+        should = headers.get("x-should-retry", "").strip().lower()
+        retryable = {"true": True, "false": False}.get(should, True if status == 409 else None)
+        error = ConnectorError(
+            meaning.code,
+            message,
+            sent="rejected",
+            retryable=retryable,
+            http_status=status,
+            provider_code=self._scrubbed(error_body.name_of(found)),
+            provider_param=self._scrubbed(found.param),
+            hint=self._hint(meaning),
+        )
+        error.final = should == "false"
+        return error
+
+    def _scrubbed(self, text: str | None) -> str | None:
+        return None if text is None else self.secret.scrub_message(text)[:200]
+
+    def _hint(self, meaning: Meaning) -> str | None:
+        code, about = meaning
+        if code == "not_found":
+            return _HINTS_NOT_FOUND[self.name, about == "model"]
+        return _HINTS.get(("", about)) or _HINTS.get((self.name, code)) or _HINTS.get(("", code))
+
+
+_HINTS_NOT_FOUND = {
+    ("openai", True): "Set Model / Deployment Name to a model that your account can use.",
+    ("openai", False): "Check the path, and Endpoint if it is set.",
+    ("azure", True): "Set Model / Deployment Name to the name of a deployment of this resource; "
+    "a new one takes some minutes to be found.",
+    ("azure", False): "Check Endpoint and API Version: the resource has no such path in this "
+    "version (blank selects the v1 API).",
+}
+_HINTS: Mapping[tuple[str, str | None], str] = {
+    ("openai", "authentication_failed"): "Check API Key (it begins with sk-) and Organization; "
+    "for a key of an Azure resource set Is OpenAI Key to false.",
+    ("azure", "authentication_failed"): "Check that API Key belongs to the resource of Endpoint; "
+    "for a key that begins with sk- set Is OpenAI Key to true.",
+    ("azure", "permission_denied"): "Check the resource's network rules and that it allows keys.",
+    ("openai", "permission_denied"): "Check the key's permissions and the country it is used from.",
+    ("", "quota_exhausted"): "Add credit or raise the spend limit; waiting does not help.",
+    ("", "rate_limited"): "Retry later, lower Concurrency, or ask the provider for a higher limit.",
+    ("", "content_filtered"): "Change the text; on Azure the deployment's content filter decides.",
+    ("", "length"): "Send a shorter text, or use a model with a larger context.",
+    ("", "bad_request"): "Read the message; providerParam names the parameter at fault.",
+    ("", "unexpected_redirect"): "Set Endpoint to the address that answers itself.",
+}

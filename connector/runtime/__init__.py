@@ -1,0 +1,1 @@
+"""What the interpreter needs: threads, forks, flags, exceptions from outside, bounded tables."""

@@ -1,0 +1,1 @@
+"""Cleans and validates inputs: conversion, defaults, JSON Schema, sentences."""
