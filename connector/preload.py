@@ -20,7 +20,7 @@ import backoff  # noqa: F401 - for a retry
 
 from connector import client, invocation  # noqa: F401 - for a request
 from connector.http import sender  # noqa: F401 - for a request
-from connector.providers import api_key  # noqa: F401 - for a connection
+from connector.providers import api_key, tokens  # noqa: F401 - for a connection
 from connector.text import (
     charsets,
     safe_yaml,  # noqa: F401 - for named connections

@@ -416,7 +416,7 @@ def test_a_later_round_that_fails_keeps_the_whole_text(connector: Connector) -> 
 def test_what_is_finished_at_an_interrupt_is_kept(connector: Connector) -> None:
     """In the merge too, which is one call."""
     policies = connector.manifest.policies._replace(deadline_ms=5000)
-    connector.manifest = connector.manifest._replace(policies=policies)
+    connector.catalog.manifest = connector.manifest._replace(policies=policies)
 
     def answer(received: Received, _: int) -> Mapping[str, Any]:
         if "number" in part(received):

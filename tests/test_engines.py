@@ -258,7 +258,7 @@ class Once:
 @pytest.mark.parametrize("interrupt", [True, False], ids=["Ctrl-C", "engine"])
 @pytest.mark.parametrize(
     "where",
-    ["connector.connector.Connector._check_output", "connector.invocation.Invocation._meta"],
+    ["connector.catalog.Catalog.output_problems", "connector.invocation.Invocation._meta"],
 )
 def test_what_is_finished_survives_until_the_return(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, where: str, interrupt: bool

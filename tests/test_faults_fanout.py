@@ -339,7 +339,7 @@ def test_an_interrupt_reaches_a_handshake_that_hangs(connector: Connector) -> No
 def test_an_interrupt_of_one_call(connector: Connector) -> None:
     # A signal that comes just before a system call does not end it: then the deadline does.
     policies = connector.manifest.policies._replace(deadline_ms=2000)
-    connector.manifest = connector.manifest._replace(policies=policies)
+    connector.catalog.manifest = connector.manifest._replace(policies=policies)
 
     def answer(_: Received, __: int) -> Row:
         interrupt_main()

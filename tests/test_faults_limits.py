@@ -97,7 +97,7 @@ def test_the_limit_of_the_manifest_holds_to_the_byte(
 ) -> None:
     connector = Connector.load()
     policies = connector.manifest.policies._replace(max_response_bytes=1000)
-    connector.manifest = connector.manifest._replace(policies=policies)
+    connector.catalog.manifest = connector.manifest._replace(policies=policies)
     for size, code in ((1000, None), (1001, "response_too_large")):
         body = {"repeat": {"text": "x", "times": size}}
         with FaultServer({**body, **coding}) as server:

@@ -19,7 +19,7 @@ from connector.validation.form import Cleaned, Form
 pytestmark = pytest.mark.core
 
 CONNECTOR = Connector.load()
-FORMS = {key: CONNECTOR.form(key) for key in CONNECTOR.manifest.actions}
+FORMS = {key: CONNECTOR.catalog.form(key) for key in CONNECTOR.manifest.actions}
 SECRET = "do-not-show-me-4711"
 
 

@@ -112,7 +112,15 @@ def test_modules_are_short_and_say_what_they_are() -> None:
 
 
 def test_the_exported_names_are_locked() -> None:
-    assert connector.__all__ == ["Connector", "ConnectorError", "Result", "__version__"]
+    assert connector.__all__ == [
+        "Cancellation",
+        "Connector",
+        "ConnectorError",
+        "Payload",
+        "Reach",
+        "Result",
+        "__version__",
+    ]
     public = {word for word in vars(Connector) if not word.startswith("_")}
     assert public == {
         "load",
@@ -122,9 +130,14 @@ def test_the_exported_names_are_locked() -> None:
         "options",
         "describe",
         "schema",
+        "output_schema",
+        "parse_payload",
+        "connection_names",
+        "icon",
+        "errors",
+        "manifest",
+        "import_all",
         "close",
-        "form",
-        "handler",
     }
     assert {word for word in vars(Result) if not word.startswith("_")} == {
         "ok",

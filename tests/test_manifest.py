@@ -60,14 +60,14 @@ def defined_handlers() -> Iterator[str]:
 def test_handlers_and_manifest_are_a_bijection() -> None:
     named = named_handlers()
     assert sorted(defined_handlers()) == sorted(named)
-    functions = {name: CONNECTOR.handler(name) for name in named}
+    functions = {name: CONNECTOR.catalog.handlers.find(name) for name in named}
     assert len(set(functions.values())) == len(named)
     assert len({item.handler for item in SPEC.actions.values()}) == len(SPEC.actions)
 
 
 @pytest.mark.parametrize("action", SPEC.actions)
 def test_every_default_and_example_validates(action: str) -> None:
-    form = CONNECTOR.form(action)
+    form = CONNECTOR.catalog.form(action)
     schema = CONNECTOR.schema(action)
     raw = next(item for item in SPEC.raw["actions"] if item["key"] == action)
     for item, entry in zip(SPEC.actions[action].inputs, raw["inputs"], strict=True):
@@ -153,7 +153,7 @@ def test_an_older_manifest_still_loads_and_runs(
     connector = Connector.load(tmp_path / "connector.yaml", clock=fake_clock.clock())
     fields = {"apiKey": "none", "organization": "resource"}
     for key, action in connector.manifest.actions.items():
-        connector.handler(action.handler)
+        connector.catalog.handlers.find(action.handler)
         for example in action.examples:
             result = connector.invoke(key, example["inputs"], {"fields": fields}, dry_run=True)
             assert result.ok, result.error
@@ -474,7 +474,7 @@ def test_schemas_may_have_properties_that_are_named_like_keywords(tmp_path: Path
     wanted = {"type": "object", "properties": {name: {"$ref": "n.schema.json"} for name in named}}
     _schema(wanted)(raw)
     connector = load(raw, tmp_path, {"n.schema.json": {"$id": "https://a/b", "type": "integer"}})
-    form = connector.form("go")
+    form = connector.catalog.form("go")
     for name in named:
         assert form.clean({"x": {name: 1}}).problems == []
         assert [row["path"] for row in form.clean({"x": {name: "a"}}).problems] == [
@@ -511,7 +511,7 @@ def test_schemas_may_have_properties_that_are_named_like_keywords(tmp_path: Path
 )
 def test_a_handler_is_a_function_below_its_package(name: str) -> None:
     with pytest.raises(ConnectorError, match="There is no handler") as caught:
-        CONNECTOR.handler(name)
+        CONNECTOR.catalog.handlers.find(name)
     assert caught.value.code == "invalid_manifest"
 
 
@@ -525,13 +525,13 @@ def test_a_handler_whose_module_lacks_something(
     monkeypatch.syspath_prepend(tmp_path)
     connector = Connector(SPEC, "lacking_handlers")
     with pytest.raises(ConnectorError, match="needs not_installed_anywhere"):
-        connector.handler("go.go")
+        connector.catalog.handlers.find("go.go")
     with pytest.raises(ConnectorError, match="There is no handler"):
-        Connector(SPEC, "no_such_package").handler("go.go")
+        Connector(SPEC, "no_such_package").catalog.handlers.find("go.go")
     for name, text in (("syntax", "def x(:"), ("end", "raise SystemExit"), ("bad", "1 / 0")):
         (package / f"{name}.py").write_text(text)
         with pytest.raises(ConnectorError, match="cannot be imported") as caught:
-            connector.handler(f"{name}.go")
+            connector.catalog.handlers.find(f"{name}.go")
         assert caught.value.code == "invalid_manifest"
 
 

@@ -657,6 +657,6 @@ def test_a_long_conversation_that_is_refused_is_walked_to_its_end(
 ) -> None:
     """jsonschema takes ten times as long and much more memory."""
     monkeypatch.setattr(Validator, "explain", None)
-    form = Connector.load().form("createChatCompletion")
+    form = Connector.load().catalog.form("createChatCompletion")
     messages = [{"role": "x"}] * 30_000
     assert len(form.clean({"messages": messages}).problems) >= 30_000

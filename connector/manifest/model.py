@@ -42,6 +42,7 @@ class Input(NamedTuple):
     secret: bool
     advanced: bool
     data_source: str | None
+    operator_only: bool = False
 
 
 class Connection(NamedTuple):
@@ -51,6 +52,7 @@ class Connection(NamedTuple):
     label: str
     description: str
     documentation: str
+    handler: str | None
     test: str | None
     fields: tuple[Input, ...]
 

@@ -108,6 +108,7 @@ def _connection(raw: Mapping[str, Any]) -> Connection:
         label=raw["label"],
         description=raw.get("description", ""),
         documentation=raw.get("documentation", ""),
+        handler=raw.get("handler"),
         test=raw.get("test"),
         fields=tuple(_input(item) for item in raw["fields"]),
     )
@@ -141,5 +142,6 @@ def _input(raw: Mapping[str, Any]) -> Input:
         default=raw.get("default", ABSENT),
         secret=raw.get("secret", False),
         advanced=raw.get("advanced", False),
+        operator_only=raw.get("operatorOnly", False),
         data_source=raw.get("dataSource"),
     )

@@ -9,6 +9,7 @@ from connector.errors import ConnectorError
 from connector.policy.budget import Budget
 from connector.policy.context import Context, worst_sent
 from connector.policy.limits import Backoff
+from connector.policy.pauses import Pause
 
 T = TypeVar("T")
 
@@ -47,7 +48,7 @@ def for_raw_request(
     )
 
 
-def run(attempt: Callable[[], T], rule: Rule, call: Context, budget: Budget) -> T:
+def run(attempt: Callable[[], T], rule: Rule, call: Context, budget: Budget, pause: Pause) -> T:
     """Return what `attempt` returns, repeating it as `rule` and `budget` allow.
 
     Raises the ConnectorError of the last attempt.
@@ -61,7 +62,7 @@ def run(attempt: Callable[[], T], rule: Rule, call: Context, budget: Budget) -> 
         return result
     if rule.backoff.max_retries < 1:
         raise failure
-    repeat = _Repeat(rule, call, budget)
+    repeat = _Repeat(rule, call, budget, pause)
     if repeat.gives_up(failure):
         raise failure
     return repeat.run(attempt, failure)
@@ -70,13 +71,14 @@ def run(attempt: Callable[[], T], rule: Rule, call: Context, budget: Budget) -> 
 class _Repeat:
     """The attempts after the first."""
 
-    def __init__(self, rule: Rule, call: Context, budget: Budget) -> None:
+    def __init__(self, rule: Rule, call: Context, budget: Budget, pause: Pause) -> None:
         import backoff  # only a failure pays for this import: it takes asyncio with it
 
         self._backoff = backoff
         self._rule = rule
         self._call = call
         self._budget = budget
+        self._pause = pause
         self._waits = self._plan()
         self._wait = 0.0
 
@@ -103,7 +105,9 @@ class _Repeat:
         self._wait = max(self._own_wait(), asked)
         bearable = asked * 1000 <= call.policies.max_retry_after_ms
         if error.code == "rate_limited" and bearable:
-            call.pause(self._wait)  # one 429 slows every worker, whether it is repeated or not
+            self._pause.begin(
+                self._wait
+            )  # one 429 slows every worker, whether it is repeated or not
         if not bearable or not self._rule.covers(error):
             return True
         return self._wait >= call.deadline.remaining() or call.deadline.cancelled.is_set()
