@@ -1,5 +1,4 @@
-"""The fast verdict, the walk that explains it, jsonschema and (where installed) a validator in
-Rust: all say the same."""
+"""The compiled function, the search for violations, jsonschema and a validator in Rust agree."""
 
 from __future__ import annotations
 
@@ -15,7 +14,9 @@ from hypothesis import strategies as st
 
 from connector import Connector
 from connector.manifest.schemas import bundle
-from connector.validation import compiler
+from connector.validation import compiler, violations
+from connector.validation.entries import Unsupported, leaf
+from connector.validation.keywords import KEYWORDS, compile_pattern
 from connector.validation.messages import Problem
 from connector.validation.suggestions import nearest, suggester
 from connector.validation.validator import Validator
@@ -38,11 +39,11 @@ VALIDATORS = {name: Validator(schema) for name, schema in SCHEMAS.items()}
 
 
 def agree(validator: Validator, value: Any) -> bool:
-    """Assert that verdict, walk and jsonschema say the same; return what they say."""
-    valid = compiler.compile_schema(validator.schema)(value)
+    """Assert that compiled function, search and jsonschema agree; return what they say."""
+    valid = compiler.compile_schema(validator.schema, KEYWORDS)(value)
     problems = validator.explain(value)
     assert valid == (not problems)
-    assert validator.problems(value) == problems  # walked
+    assert validator.problems(value) == problems  # searched
     assert validator.problems(value) == problems  # compiled
     return valid
 
@@ -129,7 +130,7 @@ def _branches(schema: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 @given(st.data())
-def test_the_verdict_agrees_with_jsonschema(name: str, data: st.DataObject) -> None:
+def test_the_compiled_function_agrees_with_jsonschema(name: str, data: st.DataObject) -> None:
     schema = SCHEMAS[name]
     value = data.draw(like(schema, schema) | anything)
     agree(VALIDATORS[name], value)
@@ -145,7 +146,7 @@ def test_the_strategy_reaches_both_answers(name: str) -> None:
         find(values, lambda value: not agree(VALIDATORS[name], value), settings=quick)
 
 
-# Random schemas of the keywords that the verdict knows
+# Random schemas of the keywords in the table
 
 patterns = st.sampled_from(["^a", "a$", "^[a-c]*$", "^(a|b)$", "[0-9]+", "^a+$"])
 sizes = st.integers(0, 3)
@@ -261,21 +262,21 @@ def test_random_schemas_agree_too(schema: dict[str, Any], value: Any) -> None:
 
 def check_agreement(schema: dict[str, Any], value: Any) -> None:
     validator = Validator(schema)
-    valid = compiler.compile_schema(schema)(value)
+    valid = compiler.compile_schema(schema, KEYWORDS)(value)
     problems = validator.explain(value)
-    # A keyword that the verdict does not know makes it ask: a no that is not final.
+    # False is not final where the schema has other keywords.
     assert not (valid and problems)
     if understood(schema):
         assert valid == (not problems)
-    assert validator.problems(value) == problems  # walked
+    assert validator.problems(value) == problems  # searched
     assert validator.problems(value) == problems  # compiled
 
 
 def understood(schema: Any) -> bool:
-    """Whether the verdict knows every keyword, so that its no is final."""
+    """Whether the schema can be compiled, so that False is final."""
     try:
-        compiler._Compiler(schema).compile()
-    except compiler._Unsupported:
+        compiler.Compiler(schema, KEYWORDS).compile()
+    except Unsupported:
         return False
     return True
 
@@ -297,7 +298,7 @@ def understood(schema: Any) -> bool:
     ],
 )
 @pytest.mark.parametrize("value", [None, True, 1, 1.0, "a", [], [1], {}, {"a": 1}])
-def test_what_the_verdict_does_not_know_is_asked(schema: Any, value: Any) -> None:
+def test_jsonschema_decides_what_cannot_be_compiled(schema: Any, value: Any) -> None:
     validator = Validator(schema)
     assert validator.problems(value) == validator.explain(value)
 
@@ -358,11 +359,21 @@ def test_conditions_are_understood_alike(schema: Any) -> None:
     others: list[Any] = [{}, {"z": 1}, {"z": "1"}, {"y": "b"}, {"y": "b", "z": "1"}]
     values: list[Any] = [None, "a", [], 1, *({**one, **more} for one in kinds for more in others)]
     for value in values:
-        valid = compiler.compile_schema(schema)(value)
+        valid = compiler.compile_schema(schema, KEYWORDS)(value)
         problems = validator.explain(value)
         assert valid == (not problems) or not (valid or understood(schema))
-        assert validator.problems(value) == problems  # walked
+        assert validator.problems(value) == problems  # searched
         assert validator.problems(value) == problems  # compiled
+
+
+@pytest.mark.parametrize("value", [[], [3, 6.0, "a"], [4], [3, "a", 1], [True], 4, {"a": 1}])
+def test_one_entry_in_the_table_adds_a_keyword(value: Any) -> None:
+    entry = leaf("multipleOf", "number", "{x} % {limit} != 0", lambda error: "must be a multiple")
+    keywords = {**KEYWORDS, entry.name: entry}
+    schema = {"items": {"multipleOf": 3}}
+    found = [violation.absolute_path for violation in violations.find(schema, value, keywords)]
+    assert found == [problem.path for problem in Validator(schema).explain(value)]
+    assert compiler.compile_schema(schema, keywords)(value) == (not found)
 
 
 def test_a_property_that_is_not_allowed_is_told_by_its_name() -> None:
@@ -378,7 +389,7 @@ def test_schemas_may_nest_deeper_than_python_nests_loops() -> None:
     for _ in range(60):
         schema = {"type": "array", "items": {"type": "object", "properties": {"a": schema}}}
         value, wrong = [{"a": value}], [{"a": wrong}]
-    check = compiler.compile_schema(schema)
+    check = compiler.compile_schema(schema, KEYWORDS)
     assert check(value)
     assert not check(wrong)
 
@@ -404,7 +415,7 @@ def _is_json(value: Any) -> bool:
 @given(st.text(alphabet="ab\n", max_size=4))
 @example("a\n")
 def test_a_dollar_is_the_end_of_the_text(text: str) -> None:
-    assert bool(compiler.pattern("^a$").search(text)) == (text == "a")
+    assert bool(compile_pattern("^a$").search(text)) == (text == "a")
     assert agree(Validator({"pattern": "^(a|b)$"}), text) == (text in ("a", "b"))
 
 
@@ -509,7 +520,7 @@ def nested(depth: int) -> Any:
 def test_schemas_that_refer_to_others_again_and_again(
     keyword: str, width: int, wrong: bool
 ) -> None:
-    """Walked, compiled and asked: written out, these would be millions of schemas."""
+    """Written inline these would be millions of schemas."""
     last = {"type": "object", "required": ["x"]} if wrong else {"type": "object"}
     counts = []
     for depth in (20, 40):
@@ -568,7 +579,7 @@ def test_a_reference_beside_properties_does_not_double_the_work_at_each_level() 
     both = {**reference, "properties": {"a": {"$ref": "#/$defs/both"}}}
     definitions = {"both": both, "node": {"properties": {"a": {"$ref": "#/$defs/both"}}}}
     validator = Validator({"$ref": "#/$defs/both", "$defs": definitions})
-    for _ in range(2):  # walked, then compiled
+    for _ in range(2):  # searched, then compiled
         assert work.calls(lambda: validator.problems(nested(40)), most=1_000_000)
     (found,) = validator.problems(nested(40))
     assert found.message == "takes too many steps to compare with its schema"
@@ -652,7 +663,7 @@ def test_suggestions_end() -> None:
     assert found == ["; did you mean 'model'?"] * 10 + [""] * 2
 
 
-def test_a_long_conversation_that_is_refused_is_walked_to_its_end(
+def test_a_long_conversation_that_is_refused_is_searched_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """jsonschema takes ten times as long and much more memory."""

@@ -18,8 +18,8 @@ from connector.manifest.model import Input, Manifest
 from connector.manifest.reader import SchemaFiles
 from connector.manifest.schemas import bundle, object_schema, patterns
 from connector.providers.api_key import lacks
-from connector.validation.compiler import pattern
 from connector.validation.form import Form
+from connector.validation.keywords import compile_pattern
 from connector.validation.validator import Validator
 
 _LONGEST_PATTERN = 1000
@@ -139,7 +139,7 @@ def _unusable(regex: str) -> str | None:
     if len(regex) > _LONGEST_PATTERN:
         return f"it is longer than {_LONGEST_PATTERN} characters"
     try:
-        pattern(regex)
+        compile_pattern(regex)
     except (re.error, OverflowError, RecursionError) as error:
         return str(error)
     return None

@@ -14,7 +14,7 @@ from connector.errors import ConnectorError, pointer, problem, unknown
 from connector.manifest.model import ABSENT, Input
 from connector.manifest.schemas import Schemas, object_schema, resolved
 from connector.text import strict_json
-from connector.validation.compiler import pattern
+from connector.validation.keywords import compile_pattern
 from connector.validation.suggestions import suggester
 from connector.validation.validator import Validator
 
@@ -194,7 +194,7 @@ def _may_be_empty(fragment: Mapping[str, Any]) -> bool:
     return (
         not fragment.get("minLength")
         and "" in fragment.get("enum", ("",))
-        and bool(pattern(fragment.get("pattern", "")).search(""))
+        and bool(compile_pattern(fragment.get("pattern", "")).search(""))
     )
 
 
