@@ -1,4 +1,4 @@
-"""The bundled manifest proved, older ones kept working, broken ones located."""
+"""The bundled manifest is sound, older ones keep working, broken ones are located."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import jsonschema_specifications  # type: ignore[import-untyped] # it has no types
 import pytest
 import yaml
 
 from connector import Connector, ConnectorError
+from connector.doors import cli
 from connector.files import resources
 from connector.manifest import reader
 from connector.manifest.model import ABSENT
 from connector.manifest.reader import SchemaFiles
 from connector.manifest.schemas import bundle
+from connector.manifest.vocabulary import KEYWORDS, OWN, unknown_keywords
 from connector.text import safe_yaml
 from connector.validation.validator import Validator
 
@@ -110,6 +113,7 @@ def test_every_schema_is_a_schema(path: Path) -> None:
     import jsonschema
 
     schema = reader.read(path)
+    assert list(unknown_keywords(schema)) == []
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     jsonschema.Draft202012Validator.check_schema(schema)
     if path.name != "manifest.schema.json":
@@ -117,7 +121,7 @@ def test_every_schema_is_a_schema(path: Path) -> None:
         jsonschema.Draft202012Validator.check_schema(bundle(name, SPEC.schemas))
 
 
-def test_the_bundled_manifest_stands_the_proof_of_foreign_ones() -> None:
+def test_the_bundled_manifest_passes_the_checks_of_foreign_ones() -> None:
     Connector.load(ROOT / "connector.yaml").close()
     text = (ROOT / "connector.yaml").read_text(encoding="utf-8")
     assert text.startswith("# yaml-language-server: $schema=./schemas/manifest.schema.json\n")
@@ -236,19 +240,19 @@ def _schema(fragment: Any) -> Edit:
         (
             lambda raw: raw["actions"].append(copy.deepcopy(raw["actions"][0])),
             "/actions/1/key",
-            "the key 'go' stands twice",
+            "the key 'go' is duplicated",
         ),
         (
             lambda raw: raw["actions"][0]["inputs"].append(
                 copy.deepcopy(raw["actions"][0]["inputs"][0])
             ),
             "/actions/0/inputs/1/key",
-            "the key 'x' stands twice",
+            "the key 'x' is duplicated",
         ),
         (
             lambda raw: raw["actions"][0]["inputs"][0].update(key="connection"),
             "/actions/0/inputs/0/key",
-            "the key 'connection' stands twice",
+            "the key 'connection' is duplicated",
         ),
         (
             lambda raw: raw["actions"][0].update(handler="os.system()"),
@@ -314,6 +318,149 @@ def test_what_is_wrong_with_a_foreign_manifest_is_located(
     assert "(line " in row["message"]
 
 
+# Keywords that nobody knows
+
+
+def test_the_known_keywords_are_those_of_json_schema() -> None:
+    vocabularies = "core applicator unevaluated validation meta-data format-annotation content"
+    found: set[str] = set()
+    for name in vocabularies.split():
+        address = f"https://json-schema.org/draft/2020-12/meta/{name}"
+        found.update(jsonschema_specifications.REGISTRY.contents(address)["properties"])
+    assert found | OWN == KEYWORDS
+
+
+def checked(path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What `connector check` prints about a manifest that it refuses, without the file's name."""
+    assert cli.main(["check", str(path)]) == 1
+    *rows, _ = capsys.readouterr().err.splitlines()
+    return [row.removeprefix(f"{path}:") for row in rows]
+
+
+ONE_INPUT = "/actions/0/inputs/0/schema"
+NO_KEYWORD = "is not a JSON Schema keyword; did you mean 'minLength'?"
+
+
+@pytest.mark.parametrize(
+    ("schema", "path", "message"),
+    [
+        ({"minLenght": 1}, f"{ONE_INPUT}/minLenght", ""),
+        ({"items": {"anyOf": [{}, {"minLenght": 1}]}}, f"{ONE_INPUT}/items/anyOf/1/minLenght", ""),
+        ({"properties": {"a": {"minLenght": 1}}}, f"{ONE_INPUT}/properties/a/minLenght", ""),
+        ({"$defs": {"a": {"minLenght": 1}}}, f"{ONE_INPUT}/$defs/a/minLenght", ""),
+        ({"if": {"not": {"minLenght": 1}}}, f"{ONE_INPUT}/if/not/minLenght", ""),
+        ({"$ref": "of/a.schema.json"}, ONE_INPUT, "in schemas/of/a.schema.json, /minLenght "),
+        ({"$ref": "b.schema.json"}, ONE_INPUT, "in schemas/b.schema.json, /items/minLenght "),
+    ],
+)
+def test_a_keyword_that_nobody_knows_is_refused(
+    schema: Any, path: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = small()
+    _schema(schema)(raw)
+    raw["actions"][0]["inputs"][0]["default"] = 1  # of which a broken schema can say nothing
+    (tmp_path / "schemas" / "of").mkdir(parents=True)
+    files = {
+        "of/a.schema.json": {"minLenght": 1},
+        "b.schema.json": {"items": {"minLenght": 1}},
+    }
+    with pytest.raises(ConnectorError) as caught:
+        load(raw, tmp_path, files)
+    (row,) = caught.value.details or []
+    assert row["path"] == path
+    wanted = message + NO_KEYWORD
+    assert row["message"].startswith(f"{wanted} (line ")
+    (line,) = checked(tmp_path / "connector.yaml", capsys)
+    number = row["message"].removesuffix(")").rpartition(" ")[2]
+    assert line == f"{number}: {path}: {wanted}"
+
+
+def test_an_output_has_only_known_keywords_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = small()
+    raw["actions"][0]["output"] = "out.schema.json"
+    message = "in schemas/out.schema.json, /not/requires is not a JSON Schema keyword"
+    with pytest.raises(ConnectorError, match=message) as caught:
+        load(raw, tmp_path, {"out.schema.json": {"not": {"requires": ["a"]}}})
+    assert "; did you mean 'required'?" in caught.value.message
+    (line,) = checked(tmp_path / "connector.yaml", capsys)
+    assert line.endswith(f": /actions/0/output: {message}; did you mean 'required'?")
+
+
+def test_names_and_data_are_no_keywords(tmp_path: Path) -> None:
+    data = {"minLenght": {"nor": "this"}}
+    named = {"minLenght": True}
+    raw = small()
+    schema = {
+        "properties": named,
+        "patternProperties": named,
+        "dependentSchemas": named,
+        "dependentRequired": {"minLenght": ["a"]},
+        "$defs": named,
+        "enum": [data],
+        "const": data,
+        "default": data,
+        "examples": [data],
+        "x-form": "an object",
+        "unevaluatedProperties": False,
+        "contentMediaType": "text/plain",
+    }
+    _schema(schema)(raw)
+    load(json.dumps(raw), tmp_path)
+
+
+def test_all_unknown_keywords_are_told_and_the_first_ten_get_a_suggestion(tmp_path: Path) -> None:
+    raw = small()
+    _schema({"properties": {f"p{n}": {"titel": "A"} for n in range(30)}})(raw)
+    with pytest.raises(ConnectorError) as caught:
+        load(raw, tmp_path)
+    messages = [row["message"] for row in caught.value.details or ()]
+    assert len(messages) == 30
+    assert sum("did you mean 'title'?" in message for message in messages) == 10
+
+
+# A manifest's own version, connections of its own kind
+
+
+@pytest.mark.parametrize("version", ["0.1.0", "1.20.3", "1.0.0-rc.1", "1.0.0-0a.b-c+build.007"])
+def test_a_manifest_may_have_a_version(version: str, tmp_path: Path) -> None:
+    raw = small()
+    assert load(raw, tmp_path).manifest.version is None
+    assert load({**raw, "version": version}, tmp_path).manifest.version == version
+
+
+@pytest.mark.parametrize(
+    "version", ["1", "1.0", "v1.0.0", "1.0.0-", "1.0.0-01", "01.0.0", "1.0.0\n"]
+)
+def test_a_version_is_a_semantic_one(version: str, tmp_path: Path) -> None:
+    with pytest.raises(ConnectorError, match="version: must be a semantic version"):
+        load({**small(), "version": version}, tmp_path)
+
+
+def test_a_connection_may_have_a_handler(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = small()
+    assert load(raw, tmp_path).manifest.connections["one"].handler is None
+    own = {"key": "user", "label": "User", "comments": "A name.", "schema": {"type": "string"}}
+    raw["connections"][0] = {**raw["connections"][0], "handler": "raw.nothing", "fields": [own]}
+    assert load(raw, tmp_path).manifest.connections["one"].handler == "raw.nothing"
+    (line,) = checked(tmp_path / "connector.yaml", capsys)
+    assert "/connections/0/handler: There is no handler 'raw.nothing'" in line
+    raw["connections"][0]["handler"] = "raw.raw_request"
+    load(raw, tmp_path)
+    assert cli.main(["check", str(tmp_path / "connector.yaml")]) == 0
+
+
+def test_a_model_may_be_served_by_any_api(tmp_path: Path) -> None:
+    raw = {**small(), "models": {"vectors-1": {"api": "embeddings"}}}
+    assert load(raw, tmp_path).manifest.models["vectors-1"].api == "embeddings"
+    raw["models"]["vectors-1"]["api"] = ""
+    with pytest.raises(ConnectorError, match="/models/vectors-1/api"):
+        load(raw, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["deep.yaml", "deep.json"])
 def test_a_manifest_that_nests_too_deeply(name: str, tmp_path: Path) -> None:
     raw = small()
@@ -345,7 +492,7 @@ def test_data_and_names_that_look_like_patterns_are_none(tmp_path: Path) -> None
     load(raw, tmp_path)
 
 
-def test_a_shared_schema_is_proved_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shared_schema_is_checked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many inputs refer to it."""
     raw = small()
     (entry,) = raw["actions"][0]["inputs"]
@@ -353,10 +500,10 @@ def test_a_shared_schema_is_proved_once(tmp_path: Path, monkeypatch: pytest.Monk
     raw["actions"][0]["inputs"] = [{**entry, "key": f"x{n}"} for n in range(20)]
     shared = {"properties": {f"p{n}": {"type": "string"} for n in range(100)}}
     load(json.dumps(raw), tmp_path, {"shared.schema.json": shared})
-    proved: list[object] = []
-    monkeypatch.setattr(jsonschema.Draft202012Validator, "check_schema", proved.append)
+    checked: list[object] = []
+    monkeypatch.setattr(jsonschema.Draft202012Validator, "check_schema", checked.append)
     Connector.load(tmp_path / "connector.yaml")
-    assert sum("shared" in str(schema) and "p99" in str(schema) for schema in proved) == 1
+    assert sum("shared" in str(schema) and "p99" in str(schema) for schema in checked) == 1
 
 
 @pytest.mark.parametrize("entries", [2000, 4000])
