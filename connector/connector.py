@@ -254,12 +254,12 @@ class Connector:
         try:
             target = self._targets.find(connection)
         except ConnectorError as error:
-            found = form.refusal(cleaned.values, cleaned.problems)
-            if not found.problems:
+            found = form.error(cleaned.values, cleaned.problems)
+            if found is None:
                 raise
             rows = error.details or [problem("/connection", error.message)]
             # The key may stand among the inputs too, and no provider is there yet to mask it.
-            rows = self._targets.secret(connection).scrub_json([*rows, *found.problems])
+            rows = self._targets.secret(connection).scrub_json([*rows, *(found.details or ())])
             raise refused(error.code, rows, error.hint) from None
         return target, cleaned
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from connector.errors import ConnectorError, is_plain, problem, refused
+from connector.errors import ConnectorError, is_plain, problem
 from connector.files.output_file import OutputFile
 from connector.manifest.model import Manifest
 from connector.policy.clock import Clock
@@ -125,8 +125,9 @@ class Invocation:
             self._provider = target.provider
             for text in target.warnings:
                 self._call.warn(text)
-            if problems := cleaned.problems + self._choose_model(cleaned):
-                raise refused(*cleaned.form.refusal(cleaned.values, problems))
+            problems = cleaned.problems + self._choose_model(cleaned)
+            if problems and (error := cleaned.form.error(cleaned.values, problems)):
+                raise error
             if self._sink is not None and self._planned is None:
                 self._sink.check()
             self._prepared = target, cleaned

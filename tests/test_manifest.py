@@ -104,7 +104,7 @@ def test_every_reference_resolves_and_every_schema_file_is_used() -> None:
             used.add(name)
             pending += references(SPEC.schemas(name))
     files = {path.relative_to(folder).as_posix() for path in folder.rglob("*.json")}
-    # The object that a binary answer is: nothing validates it, engines read it.
+    # The object that is a binary result: nothing validates it, engines read it.
     assert used == files - {"binary.schema.json"}
 
 
@@ -127,7 +127,7 @@ def test_the_bundled_manifest_passes_the_checks_of_foreign_ones() -> None:
     assert text.startswith("# yaml-language-server: $schema=./schemas/manifest.schema.json\n")
 
 
-def test_models_name_facts_that_exist() -> None:
+def test_models_and_default_models_exist() -> None:
     for model in SPEC.models.values():
         assert model.successor is None or model.successor in SPEC.models
         assert set(model.retires) <= {"openai", "azure"}
@@ -139,7 +139,7 @@ def test_models_name_facts_that_exist() -> None:
                 assert item.default in SPEC.models
 
 
-def test_policies_say_what_the_code_falls_back_to() -> None:
+def test_policies_equal_the_defaults_in_the_code() -> None:
     from connector.policy import limits
 
     assert limits.policies({}) == SPEC.policies
@@ -257,7 +257,7 @@ def _schema(fragment: Any) -> Edit:
         (
             lambda raw: raw["actions"][0].update(handler="os.system()"),
             "/actions/0/handler",
-            "a form that",
+            "the required format",
         ),
         (_schema({"type": "strnig"}), "/actions/0/inputs/0/schema", "is not a JSON Schema"),
         (_schema({"pattern": "("}), "/actions/0/inputs/0/schema", "a pattern that cannot be used"),
@@ -296,7 +296,7 @@ def _schema(fragment: Any) -> Edit:
         ),
     ],
 )
-def test_what_is_wrong_with_a_foreign_manifest_is_located(
+def test_a_problem_of_a_foreign_manifest_is_located(
     edit: Edit, path: str, message: str, tmp_path: Path
 ) -> None:
     raw = small()
@@ -318,7 +318,7 @@ def test_what_is_wrong_with_a_foreign_manifest_is_located(
     assert "(line " in row["message"]
 
 
-# Keywords that nobody knows
+# Unknown keywords
 
 
 def test_the_known_keywords_are_those_of_json_schema() -> None:
@@ -353,12 +353,12 @@ NO_KEYWORD = "is not a JSON Schema keyword; did you mean 'minLength'?"
         ({"$ref": "b.schema.json"}, ONE_INPUT, "in schemas/b.schema.json, /items/minLenght "),
     ],
 )
-def test_a_keyword_that_nobody_knows_is_refused(
+def test_an_unknown_keyword_is_refused(
     schema: Any, path: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     raw = small()
     _schema(schema)(raw)
-    raw["actions"][0]["inputs"][0]["default"] = 1  # of which a broken schema can say nothing
+    raw["actions"][0]["inputs"][0]["default"] = 1  # not validated with a broken schema
     (tmp_path / "schemas" / "of").mkdir(parents=True)
     files = {
         "of/a.schema.json": {"minLenght": 1},
@@ -388,7 +388,7 @@ def test_an_output_has_only_known_keywords_too(
     assert line.endswith(f": /actions/0/output: {message}; did you mean 'required'?")
 
 
-def test_names_and_data_are_no_keywords(tmp_path: Path) -> None:
+def test_names_and_data_are_not_read_as_keywords(tmp_path: Path) -> None:
     data = {"minLenght": {"nor": "this"}}
     named = {"minLenght": True}
     raw = small()
@@ -410,7 +410,7 @@ def test_names_and_data_are_no_keywords(tmp_path: Path) -> None:
     load(json.dumps(raw), tmp_path)
 
 
-def test_all_unknown_keywords_are_told_and_the_first_ten_get_a_suggestion(tmp_path: Path) -> None:
+def test_all_unknown_keywords_are_listed_ten_with_a_suggestion(tmp_path: Path) -> None:
     raw = small()
     _schema({"properties": {f"p{n}": {"titel": "A"} for n in range(30)}})(raw)
     with pytest.raises(ConnectorError) as caught:
@@ -420,7 +420,7 @@ def test_all_unknown_keywords_are_told_and_the_first_ten_get_a_suggestion(tmp_pa
     assert sum("did you mean 'title'?" in message for message in messages) == 10
 
 
-# A manifest's own version, connections of its own kind
+# The manifest's version, connections with a handler, other APIs
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "1.20.3", "1.0.0-rc.1", "1.0.0-0a.b-c+build.007"])
@@ -485,7 +485,7 @@ def test_schema_files_that_nest_in_each_other_too_deeply(tmp_path: Path) -> None
     assert caught.value.code == "invalid_manifest"
 
 
-def test_data_and_names_that_look_like_patterns_are_none(tmp_path: Path) -> None:
+def test_data_and_names_are_not_read_as_patterns(tmp_path: Path) -> None:
     raw = small()
     schema = {"properties": {"pattern": {"type": "string"}}, "enum": [{"pattern": "("}]}
     raw["actions"][0]["inputs"][0]["schema"] = schema
@@ -508,7 +508,7 @@ def test_a_shared_schema_is_checked_once(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("entries", [2000, 4000])
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
-def test_a_long_key_is_not_repeated_for_all_that_lies_below(
+def test_a_long_key_is_not_repeated_for_each_value_inside(
     tmp_path: Path, suffix: str, entries: int
 ) -> None:
     key = "k" * 50_000
@@ -547,7 +547,7 @@ def test_many_keys_around_many_values(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["connector.yaml", "connector.json"])
-def test_a_manifest_of_more_than_a_mebibyte_is_not_even_read(name: str, tmp_path: Path) -> None:
+def test_a_manifest_of_more_than_a_mebibyte_is_not_read(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     with path.open("wb") as file:
         file.truncate(64 * MIB)
@@ -561,7 +561,7 @@ def test_a_manifest_of_more_than_a_mebibyte_is_not_even_read(name: str, tmp_path
     assert work.memory(check) < 4 * MIB
 
 
-def test_every_problem_of_a_foreign_manifest_is_told_at_once(tmp_path: Path) -> None:
+def test_all_problems_of_a_foreign_manifest_are_listed_at_once(tmp_path: Path) -> None:
     raw = small()
     raw["key"] = "No Key"
     del raw["actions"][0]["label"]
@@ -572,7 +572,7 @@ def test_every_problem_of_a_foreign_manifest_is_told_at_once(tmp_path: Path) -> 
     assert paths == {"/key", "/actions/0/label", "/connections/1/label", "/connections/1/key"}
 
 
-def test_a_line_is_that_of_the_nearest_place_that_is_written(tmp_path: Path) -> None:
+def test_the_line_of_a_missing_key_is_that_of_its_object(tmp_path: Path) -> None:
     raw = small()
     del raw["actions"][0]["inputs"][0]["label"]
     text = yaml.safe_dump(raw, sort_keys=False)
@@ -584,13 +584,13 @@ def test_a_line_is_that_of_the_nearest_place_that_is_written(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("text", ["", "[]", "a: 1\na: 2", "- x: *y", "{", "\x00", "text"])
-def test_what_is_no_manifest_at_all(text: str, tmp_path: Path) -> None:
+def test_a_text_that_is_not_a_manifest(text: str, tmp_path: Path) -> None:
     with pytest.raises(ConnectorError) as caught:
         load(text, tmp_path)
     assert caught.value.code == "invalid_manifest"
 
 
-def test_a_manifest_that_is_not_there(tmp_path: Path) -> None:
+def test_a_manifest_that_does_not_exist(tmp_path: Path) -> None:
     for path in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(ConnectorError, match="cannot be read") as caught:
             Connector.load(path)
@@ -656,13 +656,13 @@ def test_schemas_may_have_properties_that_are_named_like_keywords(tmp_path: Path
         "importlib.import_module",
     ],
 )
-def test_a_handler_is_a_function_below_its_package(name: str) -> None:
+def test_a_handler_is_a_function_in_its_package(name: str) -> None:
     with pytest.raises(ConnectorError, match="There is no handler") as caught:
         CONNECTOR.handler(name)
     assert caught.value.code == "invalid_manifest"
 
 
-def test_a_handler_whose_module_lacks_something(
+def test_a_handler_whose_module_cannot_be_imported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "lacking_handlers"
@@ -714,7 +714,7 @@ PAGE = {
 }
 
 
-def test_the_keys_are_those_that_payloads_use() -> None:
+def test_the_keys_of_actions_inputs_and_fields() -> None:
     assert list(SPEC.actions) == list(PAGE)
     for key, words in PAGE.items():
         keys = [item.key for item in SPEC.actions[key].inputs]
@@ -731,6 +731,6 @@ def test_the_keys_are_those_that_payloads_use() -> None:
     assert list(SPEC.data_sources) == ["selectModel"]
 
 
-def test_the_manifest_is_read_from_where_it_lies() -> None:
+def test_the_manifest_is_read_from_the_repository() -> None:
     assert resources.root() == ROOT
     assert safe_yaml.loads((ROOT / "connector.yaml").read_text(encoding="utf-8")) == SPEC.raw

@@ -155,7 +155,7 @@ class _Schemas:
             yield problem(at, f"is not a JSON Schema: {error.message[:200]}")
 
     def _unknown_keywords(self, schema: Any, at: str, file: str | None) -> Rows:
-        """A keyword that nobody knows checks nothing, and most are misspelled."""
+        """An unknown keyword checks nothing; most are misspelled."""
         for path in vocabulary.unknown_keywords(schema):
             known = self._suggest(str(path[-1]), vocabulary.KEYWORDS)
             message = f"is not a JSON Schema keyword{known}"

@@ -72,7 +72,7 @@ def _kind(value: Any) -> str:
     ):
         if isinstance(value, types):
             return kind
-    return "null" if value is None else f"a {type(value).__name__}"
+    return "null" if value is None else f"a Python {type(value).__name__}"
 
 
 def _written(value: int | float) -> str:
@@ -104,7 +104,7 @@ def enum(error: Any) -> str:
 
 def pattern(error: Any) -> str:
     form = error.schema.get("x-form")
-    return f"must be {form}" if form else "has characters or a form that are not allowed here"
+    return f"must be {form}" if form else "does not have the required format"
 
 
 def missing(error: Any, _: Suggest) -> Iterator[Problem]:
