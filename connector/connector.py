@@ -21,7 +21,7 @@ from connector.manifest import reader
 from connector.manifest.model import Action, Manifest
 from connector.manifest.schemas import bundle
 from connector.policy.clock import SYSTEM_CLOCK, Clock
-from connector.result import Result
+from connector.result import Failure, Success
 from connector.text import strict_json
 from connector.validation.form import NO_INPUTS, Cleaned, Form
 from connector.validation.suggestions import nearest
@@ -90,7 +90,7 @@ class Connector:
         dry_run: bool = False,
         output: str | os.PathLike[str] | None = None,
         progress: Callable[[int, int], None] | None = None,
-    ) -> Result:
+    ) -> Success | Failure:
         """Run an action and return its result; it never raises for what the action did.
 
         `inputs` are cleaned and validated as the manifest says. `connection` is
@@ -133,7 +133,7 @@ class Connector:
             raise result.error
         return result.data
 
-    def test_connection(self, connection: Mapping[str, Any] | str | None) -> Result:
+    def test_connection(self, connection: Mapping[str, Any] | str | None) -> Success | Failure:
         """Prove a connection by an unbilled call; the data has a verdict each on its parts."""
 
         def prepare() -> tuple[ReadyConnection, Cleaned]:
@@ -152,7 +152,7 @@ class Connector:
         finally:
             connection = None
 
-    def options(self, source: str, connection: Mapping[str, Any] | str | None) -> Result:
+    def options(self, source: str, connection: Mapping[str, Any] | str | None) -> Success | Failure:
         """Return what fills a dropdown: the data is a list of `{"key", "label"}`."""
 
         def prepare() -> tuple[ReadyConnection, Cleaned]:

@@ -16,7 +16,7 @@ from connector.files.output_file import OutputFile
 from connector.manifest.model import Manifest
 from connector.policy.clock import Clock
 from connector.policy.context import Context, DryRunDone, worst_sent
-from connector.result import Result
+from connector.result import Failure, Result, Success
 from connector.runtime.interruptions import find_external, is_external
 from connector.text.secrets import MASK
 from connector.text.strict_json import UNPAIRED
@@ -63,7 +63,7 @@ class Invocation:
         self,
         prepare: Callable[[], tuple[ReadyConnection, Cleaned]],
         work: Callable[[Client, Cleaned], Any],
-    ) -> Result:
+    ) -> Success | Failure:
         """Return what became of the invocation.
 
         An exception that an engine raises into it is raised again, once nothing is under way any

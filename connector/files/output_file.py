@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, Sent
 from connector.runtime.interruptions import is_external
 
 
 @contextlib.contextmanager
-def _refusals(sent: str) -> Iterator[None]:
+def _refusals(sent: Sent) -> Iterator[None]:
     """What the file system refuses is the caller's to mend, and never the network's fault."""
     try:
         yield

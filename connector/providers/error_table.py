@@ -6,14 +6,17 @@ Every repeat in a pattern is bounded, so that no message takes long to read.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from connector.errors import ErrorCode
 
 
 class Meaning(NamedTuple):
     """The error code that a refusal amounts to, and what it is about, where that is known:
     the `length` of the text, or the `model`."""
 
-    code: str
+    code: ErrorCode
     about: str | None = None
 
 
@@ -51,7 +54,7 @@ BY_NAME = {
     )
     for name in names.split()
 }
-BY_STATUS = {
+BY_STATUS: Mapping[int, ErrorCode] = {
     401: "authentication_failed",
     402: "quota_exhausted",
     403: "permission_denied",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError, ErrorCode, problem, refused
 from connector.providers import paths
 from connector.providers.endpoint import Endpoint, parse_endpoint
 
@@ -23,6 +23,6 @@ def _check_base(path: str) -> None:
 
 
 def refused_field(
-    field: str, label: str, message: str, code: str = "invalid_connection"
+    field: str, label: str, message: str, code: ErrorCode = "invalid_connection"
 ) -> ConnectorError:
     return refused(code, [problem(f"/connection/fields/{field}", message, label)])

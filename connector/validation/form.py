@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connector.errors import ConnectorError, pointer, problem, unknown
+from connector.errors import ConnectorError, ErrorCode, pointer, problem, unknown
 from connector.manifest.model import ABSENT, Input
 from connector.manifest.schemas import Schemas, object_schema, resolved
 from connector.text import strict_json
@@ -39,7 +39,7 @@ class Cleaned(NamedTuple):
 class Refusal(NamedTuple):
     """All that is wrong with the inputs of a payload, in the order of the form."""
 
-    code: str
+    code: ErrorCode
     problems: list[dict[str, str]]
     hint: str | None = None
 
