@@ -13,6 +13,7 @@ import datetime  # noqa: F401 - for a Retry-After with a date
 import difflib  # noqa: F401 - for a name that is not known
 import email.utils  # noqa: F401 - for a Retry-After with a date
 import encodings.idna  # noqa: F401 - for each look-up of a host's name
+import hashlib  # noqa: F401 - for the pauses of a key
 import logging  # noqa: F401 - for a defect
 import random  # noqa: F401 - for the wait before a retry
 
