@@ -105,7 +105,7 @@ def _charge(error: ConnectorError, context: Context, budget: Budget) -> bool:
         return False
     if error.sent == "unknown":
         context.warn(
-            "An attempt broke off after it was sent and was repeated: the provider may have "
+            "An attempt broke off after it was sent and was retried: the provider may have "
             "billed the work twice."
         )
     return True
