@@ -20,7 +20,7 @@ from connector.policy.cancellation import Cancellation
 from connector.policy.clock import Clock
 from connector.policy.context import Context, DryRunDone, worst_sent
 from connector.providers import rate_limits
-from connector.result import Result
+from connector.result import Failure, Result, Success
 from connector.runtime.interruptions import find_external, is_external
 from connector.text.secrets import MASK
 from connector.text.strict_json import UNPAIRED
@@ -86,7 +86,7 @@ class Invocation:
 
     # The way through
 
-    def result(self) -> Result:
+    def result(self) -> Success | Failure:
         """Return what became of the invocation.
 
         An exception that an engine raises into it is raised again once nothing is under way any
@@ -96,7 +96,7 @@ class Invocation:
         deadline, cancel = self._context.deadline, self._options.cancel
         if isinstance(cancel, Cancellation):
             cancel.attach(deadline)
-        result = None
+        result: Success | Failure | None = None
         came: BaseException | None = None
         while result is None:
             try:

@@ -194,7 +194,7 @@ def test_look_ups_that_hang_are_bounded(connector: Connector, slow: SlowResolver
     error = call(connector, "one-more.internal")
     assert (error.code, error.sent) == ("connect_failed", "no")
     assert error.message == (
-        "The host one-more.internal could not be found (too many other look-ups hang)."
+        "The host one-more.internal could not be found (too many other lookups hang)."
     )
     assert error.hint == "Check the endpoint (or the name of the resource) and DNS."
     slow.let_go()

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
-from connector import Connector, Result
+from connector import Connector
 from connector.actions import completions
+from connector.result import Failure, Success
 from connector.runtime import threads
 from tests.support import canary
 from tests.support.fault_server import FaultServer, Received, chat_completion
@@ -97,9 +98,9 @@ def answered(count: int, then: Callable[[], None]) -> Callable[[Received, int], 
     return answer
 
 
-def result_of(error: BaseException) -> Result:
+def result_of(error: BaseException) -> Success | Failure:
     """The result that goes with an engine's exception, with the key nowhere in it."""
-    result: Result = error.connector_result  # type: ignore[attr-defined] # set by the connector
+    result: Success | Failure = error.connector_result  # type: ignore[attr-defined] # set by the connector
     for where, content in canary.everything_of(result):
         canary.assert_absent(where, content)
     return result

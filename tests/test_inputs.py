@@ -105,7 +105,7 @@ def test_a_value_becomes_what_the_schema_wants(schema: Any, value: Any, wanted: 
         (BOOLEAN, 1, "must be true or false, not 1"),
         (ARRAY, "a, b", "is not valid JSON: Expecting value at line 1, column 1"),
         (ARRAY, '{"a": 1}', "must be an array, not an object"),
-        (OBJECT, '{"a": 1, "a": 2}', "is not valid JSON: the key 'a' stands twice in one object"),
+        (OBJECT, '{"a": 1, "a": 2}', "is not valid JSON: the key 'a' is duplicated in one object"),
         (OBJECT, "[" * 100_000, "is not valid JSON: nested too deeply"),
         (OBJECT, '{"a": NaN}', "is not valid JSON: NaN is not JSON"),
         (ARRAY, ("a",), "must be an array, not a Python tuple"),

@@ -602,7 +602,7 @@ def test_a_manifest_may_be_json(tmp_path: Path) -> None:
     path.write_text(json.dumps(small()), encoding="utf-8")
     assert Connector.load(path).manifest.key == "small"
     path.write_text('{"key": 1, "key": 2}', encoding="utf-8")
-    with pytest.raises(ConnectorError, match="stands twice"):
+    with pytest.raises(ConnectorError, match="is duplicated"):
         Connector.load(path)
 
 

@@ -96,7 +96,7 @@ def test_json_nesting_has_a_limit_that_is_reached() -> None:
 def test_json_keys_that_stand_twice(text: str) -> None:
     assert strict_json.loads(text) is not None
     assert refusal(lambda t: strict_json.loads(t, unique=True), text) == (
-        "the key 'a' stands twice in one object"
+        "the key 'a' is duplicated in one object"
     )
 
 
@@ -122,7 +122,7 @@ def test_finding_a_duplicate_key_takes_linear_work() -> None:
 
     read: Callable[..., Any] | None = strict_json._strict.object_pairs_hook
     assert read is not None
-    with pytest.raises(ValueError, match="the key of 4 characters stands twice"):
+    with pytest.raises(ValueError, match="the key of 4 characters is duplicated"):
         read(keys(500))
     assert_linear(read, keys, 500)
 
@@ -219,23 +219,26 @@ def test_a_yaml_scalar_is_what_it_looks_like(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: &x 1\nb: *x", "line 2: an alias: write the value out"),
-        ("&x a: 1\n*x : 2", "line 2: an alias: write the value out"),
-        ("- &a [x]\n- &b [*a, *a]\n- [*b, *b]", "line 2: an alias: write the value out"),
-        ("a: 1\na: 2", "line 2: the key 'a' stands twice"),
-        ("'1': a\n1: b", "line 2: the key '1' stands twice"),
-        ("x:\n  a: 1\n  b: 2\n  a: 3", "line 4: the key 'a' stands twice"),
+        ("a: &x 1\nb: *x", "line 2: aliases are not allowed: write the value out"),
+        ("&x a: 1\n*x : 2", "line 2: aliases are not allowed: write the value out"),
+        (
+            "- &a [x]\n- &b [*a, *a]\n- [*b, *b]",
+            "line 2: aliases are not allowed: write the value out",
+        ),
+        ("a: 1\na: 2", "line 2: the key 'a' is duplicated"),
+        ("'1': a\n1: b", "line 2: the key '1' is duplicated"),
+        ("x:\n  a: 1\n  b: 2\n  a: 3", "line 4: the key 'a' is duplicated"),
         ("a: !!python/object/apply:os.system [id]", "line 1: the tag "),
         ("a: !!str 5", "line 1: the tag "),
         ("!!set {a, b}", "line 1: the tag "),
         ("- !x y", "line 1: the tag "),
         ("!!str a: 1", "line 1: the tag "),
         ("a: !!binary aGk=", "line 1: the tag "),
-        ("<<: {a: 1}", "line 1: a key must be a text"),
-        ("a: {<<: {b: 1}}", "line 1: a key must be a text"),
-        ("[a]: 1", "line 1: a key must be a text"),
-        ("? {a: 1}\n: 2", "line 1: a key must be a text"),
-        ("a: 1\n---\nb: 2", "line 2: a second document"),
+        ("<<: {a: 1}", "line 1: a key must be text"),
+        ("a: {<<: {b: 1}}", "line 1: a key must be text"),
+        ("[a]: 1", "line 1: a key must be text"),
+        ("? {a: 1}\n: 2", "line 1: a key must be text"),
+        ("a: 1\n---\nb: 2", "line 2: there is a second document"),
         ("a: 'b", "line 1: "),
         ("a:\n\t- b", "line 2: "),
         ("a: b: c", "line 1: "),

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connector.errors import ConnectorError, pointer, problem, refused, unknown
+from connector.errors import ConnectorError, ErrorCode, pointer, problem, refused, unknown
 from connector.manifest.model import ABSENT, Input
 from connector.manifest.schemas import Schemas, object_schema, resolved
 from connector.text import strict_json
@@ -117,7 +117,8 @@ class Form:
         It is for payloads that are refused anyway: where the inputs are good, the action itself
         raises what its check finds.
         """
-        code, hint, rows = "invalid_input", None, [dict(row) for row in problems]
+        code: ErrorCode = "invalid_input"
+        hint, rows = None, [dict(row) for row in problems]
         if self._own_check is not None:
             bad = {self._key(row) for row in problems}
             try:
