@@ -129,7 +129,7 @@ def test_a_wrong_key_and_a_dead_server_are_told_with_a_hint(sandbox: Sandbox) ->
         (["invoke", "createImage", "--api-key=sk-misplaced"], "no such option"),
         (["invoke", "createImage", "-i", "sk-misplaced"], "KEY=VALUE"),
         (["invoke", "createImage", "--sandbox=sk-misplaced"], "azure-dated"),
-        (["invoke", "createImage", "sk-misplaced"], "a word too many;"),
+        (["invoke", "createImage", "sk-misplaced"], "unexpected argument;"),
         (["invoke", "createImage", "--sandbox", "azure"], "--sandbox=KIND"),
         (["options", "--sandbox", "azure", "selectModel"], "--sandbox=KIND"),
         (["sandbox", "--port", "65536"], "from 0 to 65535"),
@@ -426,11 +426,11 @@ def test_every_character_that_unicode_calls_a_control_or_a_format_is_escaped() -
     every = [chr(code) for code in range(sys.maxunicode + 1)]
     found = [c for c in every if unicodedata.category(c) not in ("Cn", "Co")]
     bad = [c for c in found if unicodedata.category(c) in kinds and c not in "\u200c\u200d"]
-    assert terminal.visible("".join(bad)).isprintable()
+    assert terminal.escape_controls("".join(bad)).isprintable()
     kept = "".join(c for c in found if unicodedata.category(c) not in kinds)
-    assert terminal.visible(kept) == kept
-    assert json.loads(terminal.pretty(bad)) == bad
-    assert terminal.pretty(bad).decode().isprintable()
+    assert terminal.escape_controls(kept) == kept
+    assert json.loads(terminal.encode_json(bad)) == bad
+    assert terminal.encode_json(bad).decode().isprintable()
 
 
 @pytest.mark.parametrize("words", [["describe"], ["schema", "nonsense"], ["invoke", "rawRequest"]])
@@ -621,7 +621,7 @@ def test_an_interrupt_within_an_import_waits_for_its_end(
         seen.append(importlib.import_module("interrupted_module").whole)
         threading.Event().wait(10)
 
-    with interrupts.terminable(), pytest.raises(KeyboardInterrupt):
+    with interrupts.handle_signals(), pytest.raises(KeyboardInterrupt):
         command()
     assert seen == [True]
 

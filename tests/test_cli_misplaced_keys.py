@@ -113,9 +113,9 @@ def test_no_spelling_prints_the_key(
         (["invoke", "createImage", "--dry-run=1"], "--dry-run: ignored explicit argument"),
         (["invoke", "createImage", "--payload", '{"inputs": {}}'], "the name of a file"),
         (["invoke", "createImage", "--payload", "no-such-file"], "--payload: No such file"),
-        (["check", "no-such-file"], "MANIFEST: there is no such file"),
-        (["check", "--handlers", "no.such"], "--handlers: there is no such package"),
-        (["check", "--handlers", ""], "--handlers: there is no such package"),
+        (["check", "no-such-file"], "MANIFEST: no such file"),
+        (["check", "--handlers", "no.such"], "--handlers: no such package"),
+        (["check", "--handlers", ""], "--handlers: no such package"),
     ],
 )
 def test_a_wrong_command_line_still_says_what_is_wrong(

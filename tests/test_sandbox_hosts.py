@@ -112,7 +112,7 @@ def test_no_requests_are_kept_with_keep_0() -> None:
 
 
 def test_the_command_line_keeps_none(connector: Connector) -> None:
-    with preparation.new_sandbox(connector, 0) as sandbox:
+    with preparation.make_sandbox(connector, 0) as sandbox:
         assert ask(sandbox, CHAT, chat()).status_code == 200
         assert sandbox.requests == []
 
