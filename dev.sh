@@ -91,7 +91,8 @@ run_core_tests() {
   environment=$1
   shift
   grep -l '^pytestmark = pytest.mark.core' tests/*.py |
-    xargs "$environment/bin/python" -m pytest -q -n auto --dist worksteal -m 'not hypothesis' "$@"
+    xargs "$environment/bin/python" -m pytest -q -n auto --dist worksteal \
+      -m 'not hypothesis and not slow' "$@"
 }
 
 tests() {

@@ -135,6 +135,7 @@ def test_the_verdict_agrees_with_jsonschema(name: str, data: st.DataObject) -> N
     agree(VALIDATORS[name], value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_strategy_reaches_both_answers(name: str) -> None:
     schema = SCHEMAS[name]
@@ -524,6 +525,7 @@ def test_schemas_that_refer_to_others_again_and_again(
     assert counts[1] < 2.5 * counts[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keyword", ["allOf", "oneOf", "anyOf"])
 def test_what_only_jsonschema_knows_ends_after_so_many_steps(keyword: str) -> None:
     schema = fan(8, 5, keyword, {"type": "string", "const": "a"})
@@ -533,6 +535,7 @@ def test_what_only_jsonschema_knows_ends_after_so_many_steps(keyword: str) -> No
     assert "too many steps" not in small.explain({})[0].message
 
 
+@pytest.mark.slow
 def test_a_large_value_may_take_many_steps() -> None:
     validator = Validator({"items": {"not": {"const": 1}, "allOf": [{"minimum": 0}] * 30}})
     assert validator.problems([2] * 3000) == []
@@ -563,6 +566,7 @@ def test_a_schema_that_refers_to_itself_by_its_options(options: list[Any]) -> No
     assert validator.problems(small) == validator.explain(small)
 
 
+@pytest.mark.slow
 def test_a_reference_beside_properties_does_not_double_the_work_at_each_level() -> None:
     reference = {"$ref": "#/$defs/node"}
     both = {**reference, "properties": {"a": {"$ref": "#/$defs/both"}}}
@@ -652,6 +656,7 @@ def test_suggestions_end() -> None:
     assert found == ["; did you mean 'model'?"] * 10 + [""] * 2
 
 
+@pytest.mark.slow
 def test_a_long_conversation_that_is_refused_is_walked_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
