@@ -47,7 +47,7 @@ def run(*words: str, stdin: bytes = b"", env: Mapping[str, str] | None = None) -
         capture_output=True,
         cwd=REPOSITORY,
         env={**clean, **(env or {})},
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return Run(done)
@@ -308,11 +308,12 @@ def test_an_interrupt_ends_with_a_cancelled_envelope(sandbox: Sandbox) -> None:
         process.stdin.close()
         while len(sandbox.requests) < 2:
             assert process.poll() is None
+            threading.Event().wait(0.001)
         process.send_signal(sent)
         assert process.stdout is not None
         envelope = json.loads(process.stdout.read())
         process.stdout.close()
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
         assert envelope["error"]["code"] == "cancelled"
         assert envelope["data"]["choices"][1]["error"]["code"] == "cancelled"
 
@@ -331,7 +332,7 @@ def test_the_sandbox_serves_until_it_is_interrupted() -> None:
     env = {"OPENAI_API_KEY": "sk-sandbox", "OPENAI_BASE_URL": url}
     assert run("invoke", "createChatCompletion", env=env).code == 0
     process.send_signal(signal.SIGINT)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
     assert b"200 POST /v1/chat/completions" in process.stderr.read()
     process.stdout.close()
     process.stderr.close()
@@ -619,7 +620,7 @@ def test_an_interrupt_within_an_import_waits_for_its_end(
 
     def command() -> None:
         seen.append(importlib.import_module("interrupted_module").whole)
-        threading.Event().wait(10)
+        threading.Event().wait(60)
 
     with interrupts.handle_signals(), pytest.raises(KeyboardInterrupt):
         command()
