@@ -1,4 +1,4 @@
-"""An interrupt of the command line while prompts are under way."""
+"""An interrupt of the command line while requests are in progress."""
 
 from __future__ import annotations
 
