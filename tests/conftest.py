@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from connector import Connector
 from connector.policy import deadline
@@ -17,7 +17,8 @@ from connector.policy.clock import Clock
 from connector.runtime.flag import Flag
 from connector.sandbox import Sandbox
 
-settings.register_profile("house", deadline=None)  # a busy machine is no failure
+# A busy machine is not a failure.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 
 # A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C.

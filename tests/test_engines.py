@@ -176,10 +176,10 @@ def in_a_thread(work: Callable[[], Any], kind: type[BaseException], when: thread
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert when.wait(10)
+    assert when.wait(60)
     assert thread.ident is not None
     raise_in(thread.ident, kind)
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     return caught[0]
 

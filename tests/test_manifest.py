@@ -474,6 +474,7 @@ def test_a_manifest_that_nests_too_deeply(name: str, tmp_path: Path) -> None:
     assert caught.value.code == "invalid_manifest"
 
 
+@pytest.mark.slow
 def test_schema_files_that_nest_in_each_other_too_deeply(tmp_path: Path) -> None:
     raw = small()
     raw["actions"][0]["inputs"][0]["schema"] = {"$ref": "s0.schema.json"}
@@ -506,6 +507,7 @@ def test_a_shared_schema_is_checked_once(tmp_path: Path, monkeypatch: pytest.Mon
     assert sum("shared" in str(schema) and "p99" in str(schema) for schema in checked) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("entries", [2000, 4000])
 @pytest.mark.parametrize("suffix", ["yaml", "json"])
 def test_a_long_key_is_not_repeated_for_each_value_inside(
@@ -532,6 +534,7 @@ def test_a_long_key_is_not_repeated_for_each_value_inside(
     assert work.memory(check) < 20 * MIB
 
 
+@pytest.mark.slow
 def test_many_keys_around_many_values(tmp_path: Path) -> None:
     """The pointer of each value repeats all the keys above it."""
     key = "k" * 90

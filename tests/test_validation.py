@@ -136,6 +136,7 @@ def test_the_compiled_function_agrees_with_jsonschema(name: str, data: st.DataOb
     agree(VALIDATORS[name], value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_the_strategy_finds_valid_and_invalid_values(name: str) -> None:
     schema = SCHEMAS[name]
@@ -535,6 +536,7 @@ def test_schemas_that_refer_to_the_same_others_again_and_again(
     assert counts[1] < 2.5 * counts[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keyword", ["allOf", "oneOf", "anyOf"])
 def test_jsonschema_stops_after_so_many_steps(keyword: str) -> None:
     schema = fan(8, 5, keyword, {"type": "string", "const": "a"})
@@ -544,6 +546,7 @@ def test_jsonschema_stops_after_so_many_steps(keyword: str) -> None:
     assert "too many steps" not in small.explain({})[0].message
 
 
+@pytest.mark.slow
 def test_a_large_value_may_take_many_steps() -> None:
     validator = Validator({"items": {"not": {"const": 1}, "allOf": [{"minimum": 0}] * 30}})
     assert validator.problems([2] * 3000) == []
@@ -574,6 +577,7 @@ def test_a_schema_that_refers_to_itself_by_its_options(options: list[Any]) -> No
     assert validator.problems(small) == validator.explain(small)
 
 
+@pytest.mark.slow
 def test_a_reference_beside_properties_does_not_double_the_work_at_each_level() -> None:
     reference = {"$ref": "#/$defs/node"}
     both = {**reference, "properties": {"a": {"$ref": "#/$defs/both"}}}
@@ -663,6 +667,7 @@ def test_there_are_ten_suggestions_at_most() -> None:
     assert found == ["; did you mean 'model'?"] * 10 + [""] * 2
 
 
+@pytest.mark.slow
 def test_a_long_conversation_that_is_refused_is_searched_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The bundled manifest with a change: what the connector does with other models and policies."""
+"""Connectors with a changed manifest: other models, other policies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ROOT: Final = Path(__file__).parent.parent.parent
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], object], clock: Clock) -> Connector:
-    """Return a connector of the bundled manifest after `change`, which edits it in place."""
+    """Return a connector with the bundled manifest, which `change` has edited in place."""
     raw = safe_yaml.loads((ROOT / "connector.yaml").read_text(encoding="utf-8"))
     change(raw)
     path = folder / "connector.json"
@@ -27,7 +27,7 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], object], clock: Clo
 
 
 def with_policies(folder: Path, policies: Mapping[str, Any] | None, clock: Clock) -> Connector:
-    """Return the bundled connector with these policies over its own; without any for None."""
+    """Return the bundled connector with these policies over its own; None removes all."""
 
     def change(raw: dict[str, Any]) -> None:
         raw["policies"] = {} if policies is None else {**raw["policies"], **policies}
