@@ -17,6 +17,8 @@ from connector.policy.clock import Clock
 from connector.runtime.flag import Flag
 from connector.sandbox import Sandbox
 
+pytest.register_assert_rewrite("tests.support.suites")
+
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")
 
