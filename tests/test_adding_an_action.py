@@ -25,11 +25,12 @@ pytestmark = pytest.mark.core
 ROOT = Path(__file__).parent.parent
 PACKAGE = "handlers_with_one_more"
 
+# The names are ones that no real action will have.
 ENTRY = safe_yaml.loads("""
-key: createEmbedding
-label: Create Embedding
+key: createSampleEmbedding
+label: Create Sample Embedding
 description: Turn a text into a vector
-handler: embeddings.create_embedding
+handler: sample.create_embedding
 inputs:
   - key: model
     label: Model / Deployment Name
@@ -78,7 +79,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[suites.Project
     path.write_text(json.dumps(with_one_more(reader.read(ROOT / "connector.yaml"))))
     handlers = folder / PACKAGE
     shutil.copytree(ROOT / "connector" / "actions", handlers)
-    (handlers / "embeddings.py").write_text(HANDLER)
+    (handlers / "sample.py").write_text(HANDLER)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         yield suites.project(path, PACKAGE, handlers)
@@ -91,7 +92,7 @@ class TestOneMoreAction(suites.ConnectorSuite):
 
     def test_it_runs(self, connector: Connector, sandbox: Sandbox, kind: str) -> None:
         inputs = {"input": "Tides."}
-        result = connector.invoke("createEmbedding", inputs, self.connection(sandbox, kind))
+        result = connector.invoke("createSampleEmbedding", inputs, self.connection(sandbox, kind))
         assert result.error is None
         assert set(result.data) == {"model", "embedding", "usage"}
         assert result.meta["usage"] == result.data["usage"]
@@ -105,18 +106,18 @@ class TestOneMoreAction(suites.ConnectorSuite):
         capsys: pytest.CaptureFixture[str],
     ) -> None:
         suites.use_on_the_command_line(connector, monkeypatch)
-        assert cli.main(["invoke", "createEmbedding", "--sandbox", "-i", "input=Tides."]) == 0
+        assert cli.main(["invoke", "createSampleEmbedding", "--sandbox", "-i", "input=Tides."]) == 0
         assert json.loads(capsys.readouterr().out)["ok"] is True
 
     def test_all_else_is_as_it_was(self, connector: Connector) -> None:
         bundled = Connector.load()
         described = connector.describe()
         added = described["actions"].pop()
-        assert added["key"] == "createEmbedding"
+        assert added["key"] == "createSampleEmbedding"
         assert described == bundled.describe()
         for name in [*bundled.manifest.actions, "connection"]:
             assert connector.schema(name) == bundled.schema(name)
-        before, heading, section = page.render(connector).partition("### Create Embedding ")
+        before, heading, section = page.render(connector).partition("### Create Sample Embedding ")
         assert heading
         _, codes, after = section.partition("## Error codes\n")
         assert before + codes + after == page.render(bundled)
