@@ -23,6 +23,7 @@ from connector.result import Failure, Success
 from connector.runtime import threads
 from tests.support import canary
 from tests.support.fault_server import FaultServer, Received, chat_completion
+from tests.support.manifests import examples
 from tests.support.workers import at_work, left_behind
 
 Row = dict[str, Any]
@@ -188,11 +189,8 @@ def in_a_thread(work: Callable[[], Any], kind: type[BaseException], when: thread
 @pytest.mark.parametrize(
     ("action", "inputs"),
     [
-        ("createChatCompletion", CHAT),
+        *examples(),
         ("createCompletions", {"model": "m", "messages": list("abcd"), "concurrency": 2}),
-        ("summarizeText", {"model": "m", "textToSummarize": "Tides."}),
-        ("createImage", {"prompt": "x"}),
-        ("rawRequest", {"method": "GET"}),
     ],
 )
 def test_the_interpreters_exception_ends_a_call(

@@ -119,8 +119,8 @@ def test_published_rows_come_first_and_as_they_were(heading: str) -> None:
     assert rows(sections()[heading])[: len(published)] == published
 
 
-def test_the_sections_stand_in_the_published_order() -> None:
-    assert list(sections()) == list(PUBLISHED)
+def test_the_published_sections_come_first_and_in_their_order() -> None:
+    assert list(sections())[: len(PUBLISHED)] == list(PUBLISHED)
 
 
 def test_every_error_code_is_explained() -> None:

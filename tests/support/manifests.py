@@ -14,6 +14,22 @@ from connector.text import safe_yaml
 ROOT: Final = Path(__file__).parent.parent.parent
 
 
+FROZEN: Final = sorted((ROOT / "tests" / "data").glob("manifest-*.yaml"))
+"""Manifests as they were released, which must keep working."""
+
+
+def released_actions() -> list[str]:
+    """Return the keys of the actions that users rely on: those of the latest frozen manifest."""
+    frozen = safe_yaml.loads(FROZEN[-1].read_text(encoding="utf-8"))
+    return [action["key"] for action in frozen["actions"]]
+
+
+def examples() -> list[tuple[str, dict[str, Any]]]:
+    """Return every action of the bundled manifest with the inputs of its first example."""
+    raw = safe_yaml.loads((ROOT / "connector.yaml").read_text(encoding="utf-8"))
+    return [(action["key"], action["examples"][0]["inputs"]) for action in raw["actions"]]
+
+
 def changed(folder: Path, change: Callable[[dict[str, Any]], object], clock: Clock) -> Connector:
     """Return a connector with the bundled manifest, which `change` has edited in place."""
     raw = safe_yaml.loads((ROOT / "connector.yaml").read_text(encoding="utf-8"))
