@@ -39,6 +39,11 @@ def test_secrets_are_equal_where_their_values_are() -> None:
     assert hash(Secret("key-number-1")) != hash(Secret("key-number-2"))
 
 
+def test_a_secret_shows_as_three_stars_however_it_is_printed() -> None:
+    assert [str(SECRET), repr(SECRET), f"{SECRET}", f"{SECRET:>9}", "%s" % SECRET] == [MASK] * 5  # noqa: UP031
+    assert SECRET.reveal() == KEY
+
+
 def test_pickling_a_secret_says_why_it_is_refused() -> None:
     with pytest.raises(TypeError, match="secret is never pickled"):
         pickle.dumps(SECRET)
