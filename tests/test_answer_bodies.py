@@ -249,6 +249,7 @@ def test_the_beginning_of_a_body_is_all_that_came_and_whether_more_was_to_come()
     assert body.beginning(Raw(zipped(content)[:-1]), GZIP, 1000) == (content, True)
     assert body.beginning(Raw(b"text"), GZIP, 1000) == (b"", True)
     assert body.beginning(Raw(b"text"), {"content-encoding": "br"}, 1000) == (b"", True)
+    assert body.beginning(Raw(pieces=[b"a", b"b"]), {}, 1000) == (b"ab", False)
     pieces = [b"a", b"b", ConnectionResetError()]
     assert body.beginning(Raw(pieces=pieces), {}, 1000) == (b"ab", True)
     assert body.beginning(Raw(pieces=[b"a", b"b", b"c"]), {}, 2) == (b"ab", True)

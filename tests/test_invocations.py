@@ -167,7 +167,7 @@ def test_an_interrupt_that_a_handler_took_for_a_failure_is_one_all_the_same(
 
 
 def test_a_defect_is_told_by_its_kind_and_its_place_only(
-    connector: Connector, monkeypatch: pytest.MonkeyPatch
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(CHECKED, Ends(ZeroDivisionError(KEY)))
     error = call(connector, CHAT, {"json": chat_completion()}).error
@@ -176,6 +176,8 @@ def test_a_defect_is_told_by_its_kind_and_its_place_only(
     file, _, line = place.removesuffix(".").partition(":")
     assert (kind, file) == ("ZeroDivisionError", Path(__file__).name)
     assert line.isdecimal()
+    said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert said == [f"internal error in {CHAT}: ZeroDivisionError at {file}:{line}"]
 
 
 def test_an_error_keeps_nothing_of_where_it_came_from(connector: Connector) -> None:

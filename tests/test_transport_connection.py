@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from connector import Connector
+from connector import Connector, ConnectorError
 from connector.transport import connection, threads
 from connector.transport.connection import POOLS, Exchange, _Idle
 from connector.transport.deadline import Deadline
-from tests.support.fault_server import FaultServer, ca_file
+from tests.support.fault_server import FaultServer, ca_file, refused_port
 from tests.support.front import call
 from tests.support.front import connection as to
 
@@ -179,6 +179,63 @@ def test_an_answer_is_waited_for_by_turns_until_there_is_something_to_read(
     conn.sock = None
 
 
+# Its socket
+
+
+@pytest.mark.parametrize(("scheme", "plain"), [("http", True), ("https", False)])
+def test_an_address_is_checked_by_whether_the_connection_is_encrypted(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, plain: bool
+) -> None:
+    """Over plain http a public address is refused, over TLS it is not."""
+    given: list[tuple[Any, ...]] = []
+
+    def dial(*arguments: Any) -> socket.socket:
+        given.append(arguments)
+        raise ConnectionRefusedError
+
+    exchange = Exchange(Deadline(60))
+    monkeypatch.setattr(connection, "dial", dial)
+    monkeypatch.setattr(connection.current, "exchange", exchange, raising=False)
+    with pytest.raises(ConnectionRefusedError):
+        POOLS[scheme]("several.internal", 1)._new_conn().connect()
+    assert given == [("several.internal", 1, plain, exchange.deadline, exchange.guard)]
+
+
+def test_what_is_written_to_is_what_the_deadline_ends(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    exchange = Exchange(Deadline(60))
+    monkeypatch.setattr(connection.current, "exchange", exchange, raising=False)
+    conn: Any = POOLS["http"]("127.0.0.1", 1)._new_conn()
+    conn.sock = pair[0]
+    conn.send(b"x")
+    assert pair[1].recv(1) == b"x"
+    exchange.hang_up()
+    assert pair[1].recv(1) == b""
+    exchange.close()
+
+
+def test_a_handshake_can_be_ended(
+    monkeypatch: pytest.MonkeyPatch, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    """It has a socket of its own, which was none a moment before."""
+    exchange = Exchange(Deadline(60))
+    strict: list[bool] = []
+
+    def shakes_hands(sock: Any, block: bool) -> None:
+        strict.append(sock.suppress_ragged_eofs)
+        exchange.hang_up()
+
+    monkeypatch.setattr(connection.current, "exchange", exchange, raising=False)
+    monkeypatch.setattr(ssl.SSLSocket, "do_handshake", shakes_hands)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.sslsocket_class = connection.Secured
+    with context.wrap_socket(pair[0], server_hostname="localhost"):
+        assert pair[1].recv(1) == b""
+    assert strict == [False]
+    assert not exchange.close()
+
+
 # The pool
 
 
@@ -303,16 +360,14 @@ def test_an_attempt_knows_whether_its_connection_is_its_own(
     assert found == [(True, True), (True, False), (True, False)]
 
 
-def test_an_attempt_that_could_not_connect_has_sent_nothing() -> None:
+def test_an_attempt_that_could_not_connect_has_sent_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     exchange = Exchange(Deadline(60))
     exchange.sent = True  # as a proxy leaves it
-    connection.current.exchange = exchange
-    conn: Any = POOLS["http"]("127.0.0.1", 0)._new_conn()
-    try:
-        with pytest.raises(Exception, match="No connection"):
-            conn.connect()
-    finally:
-        connection.current.exchange = None
+    monkeypatch.setattr(connection.current, "exchange", exchange, raising=False)
+    with refused_port() as port, pytest.raises(ConnectorError, match="No connection"):
+        POOLS["http"]("127.0.0.1", port)._new_conn().connect()
     assert told(exchange) == (False, True, False)
 
 
