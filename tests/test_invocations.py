@@ -180,6 +180,17 @@ def test_a_defect_is_told_by_its_kind_and_its_place_only(
     assert said == [f"internal error in {CHAT}: ZeroDivisionError at {file}:{line}"]
 
 
+def test_what_fails_in_making_the_envelope_is_raised_and_not_run_again(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = Ends(LookupError("no envelope"))
+    monkeypatch.setattr(Invocation, "_meta", fails)
+    with pytest.raises(LookupError, match="no envelope") as caught:
+        connector.invoke(CHAT, inputs_of(CHAT), NOWHERE, dry_run=True)
+    assert fails.calls == 1
+    assert not hasattr(caught.value, "connector_result")
+
+
 def test_an_error_keeps_nothing_of_where_it_came_from(connector: Connector) -> None:
     with FaultServer(refusal(400, message=f"Bad key {KEY}.")) as server:
         result = connector.invoke(CHAT, inputs_of(CHAT), connection(server.url))
