@@ -372,11 +372,27 @@ def test_meta_has_these_keys_and_no_others(connector: Connector) -> None:
 def test_meta_names_what_was_run(connector: Connector) -> None:
     with FaultServer({"json": {"data": []}}) as server:
         to = connection(server.url)
-        assert connector.options("selectModel", to).meta["action"] == "selectModel"
-        assert connector.test_connection(to).meta["action"] == "test-connection"
+        for result, name in (
+            (connector.options("selectModel", to), "selectModel"),
+            (connector.test_connection(to), "test-connection"),
+        ):
+            assert result.ok, result.to_dict()
+            assert (result.meta["action"], result.meta["provider"]) == (name, "openai")
     assert connector.invoke("createChat", {}, to).meta["action"] == "createChat"
     assert connector.invoke(f"create-{KEY}", {}, to).meta["action"] == "***"
     assert connector.invoke("createChat", {}, to).meta["provider"] is None
+
+
+def test_progress_is_told_of_every_part(connector: Connector) -> None:
+    told: list[tuple[int, int]] = []
+    inputs = inputs_of("createCompletions", messages=["a", "b", "c"])
+    with FaultServer({"json": chat_completion()}) as server:
+        to = connection(server.url)
+        result = connector.invoke(
+            "createCompletions", inputs, to, progress=lambda done, of: told.append((done, of))
+        )
+    assert result.ok, result.to_dict()
+    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_a_dry_run_of_several_requests_is_an_array_and_of_one_is_not(connector: Connector) -> None:
