@@ -18,7 +18,7 @@ CHAT = "createChatCompletion"
 MANY = "createCompletions"
 LEGACY = "davinci-002"
 """Served by the legacy API, with a context of 16,384 tokens."""
-DATED = {"isOpenAIKey": False, "apiVersion": "2024-10-21"}
+DATED: dict[str, Any] = {"isOpenAIKey": False, "apiVersion": "2024-10-21"}
 
 
 def choice(text: Any = "One.", **more: Any) -> dict[str, Any]:
