@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from connector import Connector
 
+from .conftest import FakeClock
+from .support.fault_server import FaultServer, Received
 from .support.front import call, connection, inputs_of
 
 pytestmark = pytest.mark.core
@@ -281,3 +284,90 @@ def test_a_file_says_what_it_is(connector: Connector) -> None:
     (request,) = call(connector, RAW, {"json": {}}, {"method": "POST", "fileData": files}).requests
     assert b"\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\xc3\xa9\r\n" in request.body
     assert b"\r\nContent-Type: image/png\r\n\r\n\x00\xff\r\n" in request.body
+
+
+# When it is tried again
+
+
+@pytest.mark.parametrize(("timeout", "code"), [(10_000_000, None), (9_990_000, "server_error")])
+def test_the_time_limit_is_in_milliseconds(
+    connector: Connector, fake_clock: FakeClock, timeout: int, code: str | None
+) -> None:
+    """The first answer takes 9995 seconds."""
+
+    def answer(_: Received, index: int) -> Any:
+        if index:
+            return {"json": "done"}
+        fake_clock.passed += 9995
+        return {"status": 500}
+
+    inputs = {"method": "GET", "timeout": timeout, "maxRetries": 1}
+    seen = call(connector, RAW, answer, inputs)
+    assert seen.envelope.get("error", {}).get("code") == code
+    assert len(seen.requests) == (1 if code else 2)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "status", "waits"),
+    [
+        ({}, 500, []),
+        ({"maxRetries": 2}, 500, [0, 0]),
+        ({"maxRetries": 2, "retryDelayMS": 70}, 500, [0.07, 0.07]),
+        ({"maxRetries": 2, "retryDelayMS": 70}, 404, []),
+        ({"maxRetries": 2, "retryDelayMS": 70, "retryAllErrors": True}, 404, [0.07, 0.07]),
+        ({"maxRetries": 2, "retryDelayMS": 70, "useExponentialBackoff": True}, 500, [0.24, 0.48]),
+    ],
+)
+def test_a_request_is_repeated_as_its_inputs_say(
+    connector: Connector,
+    fake_clock: FakeClock,
+    inputs: dict[str, Any],
+    status: int,
+    waits: list[float],
+) -> None:
+    seen = call(connector, RAW, {"status": status}, {"method": "GET", **inputs})
+    assert len(seen.requests) == 1 + len(waits)
+    assert [round(seconds, 6) for seconds in fake_clock.sleeps if seconds] == [
+        seconds for seconds in waits if seconds
+    ]
+
+
+# Where it leads
+
+
+@pytest.mark.parametrize(
+    ("inputs", "code", "hint"),
+    [
+        ({"url": "//elsewhere.example/v1"}, "blocked_target", True),
+        ({"url": "//elsewhere.example/v1", "headers": {"Host": "x"}}, "blocked_target", True),
+        ({"headers": {"Host": "x"}}, "invalid_input", False),
+        ({"url": "/v1/\ud800"}, "invalid_input", False),
+    ],
+)
+def test_a_url_that_is_more_than_a_path_is_told_with_what_to_give(
+    connector: Connector, inputs: dict[str, Any], code: str, hint: bool
+) -> None:
+    error = call(connector, RAW, {"json": {}}, inputs).error
+    assert error["code"] == code
+    advice = "Give the path only, such as /v1/models; the connection adds the address."
+    assert error.get("hint") == (advice if hint else None)
+    assert error["details"][0]["input"] == ("Header" if inputs.get("url") is None else "URL")
+
+
+def test_a_binary_answer_goes_to_the_output_file_and_no_other_does(
+    connector: Connector, tmp_path: Path
+) -> None:
+    body = base64.b64encode(b"\x00\xff").decode()
+    answer = {"body_base64": body, "headers": {"content-type": "image/png"}}
+    with FaultServer([answer, {"json": {"a": 1}}, {"text": "b"}]) as server:
+        to = connection(server.url)
+        given = {"method": "GET", "responseType": "binary"}
+        found = connector.invoke(RAW, given, to, output=tmp_path / "a")
+        given = {"method": "GET", "responseType": "json"}
+        value = connector.invoke(RAW, given, to, output=tmp_path / "b")
+        given = {"method": "GET", "responseType": "text"}
+        text = connector.invoke(RAW, given, to, output=tmp_path / "c")
+    assert found.data == {"contentType": "image/png", "file": str(tmp_path / "a"), "size": 2}
+    assert (value.data, text.data) == ({"a": 1}, "b")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"\x00\xff"

@@ -19,6 +19,8 @@ MANY = "createCompletions"
 LEGACY = "davinci-002"
 """Served by the legacy API, with a context of 16,384 tokens."""
 DATED: dict[str, Any] = {"isOpenAIKey": False, "apiVersion": "2024-10-21"}
+NOT_LEGACY = refusal(404, message="This is a chat model and not supported.")
+NOT_CHAT = refusal(404, message="This is not a chat model and thus not supported.")
 
 
 def choice(text: Any = "One.", **more: Any) -> dict[str, Any]:
@@ -54,6 +56,15 @@ def test_a_legacy_answer_has_what_the_prompt_leaves(
     inputs = {"model": LEGACY, "messages": ["a" * size]}
     seen = call(connector, MANY, {"json": completion("One.")}, inputs)
     assert limits(seen.requests) == [("max_tokens", limit)]
+
+
+def test_a_legacy_model_that_nobody_knows_has_a_context_of_4096_tokens(
+    connector: Connector,
+) -> None:
+    answers = [NOT_CHAT, {"json": completion("One.")}]
+    inputs = {"model": "mine", "messages": ["a" * 6144]}
+    seen = call(connector, MANY, answers, inputs)
+    assert limits(seen.requests) == [("none", None), ("max_tokens", 2047)]
 
 
 def test_a_limit_of_the_caller_is_sent_to_the_legacy_api(connector: Connector) -> None:
@@ -212,9 +223,6 @@ def test_each_prompt_that_no_request_can_carry_is_told(connector: Connector) -> 
 
 
 # Which API is asked
-
-NOT_LEGACY = refusal(404, message="This is a chat model and not supported.")
-NOT_CHAT = refusal(404, message="This is not a chat model and thus not supported.")
 
 
 @pytest.mark.parametrize(
