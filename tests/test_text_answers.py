@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from connector import Connector
 from connector.actions.writing import tokens
 
+from .conftest import FakeClock
+from .support import manifests
 from .support.fault_server import chat_completion, completion
 from .support.front import call, refusal
 
@@ -416,3 +419,56 @@ def test_no_stream_may_be_asked_for(connector: Connector, stream: Any) -> None:
     (request,) = call(connector, CHAT, {"json": chat_completion()}, inputs).requests
     assert request.json()["stream"] == stream
     assert request.json()["seed"] == 7
+
+
+def test_a_manifest_without_defaults_sends_the_same(tmp_path: Path, fake_clock: FakeClock) -> None:
+    def without_defaults(raw: dict[str, Any]) -> None:
+        (spec,) = [item for item in raw["actions"] if item["key"] == CHAT]
+        for item in spec["inputs"]:
+            if item["key"] in ("temperature", "topP", "numChoices"):
+                del item["default"]
+
+    bare = manifests.changed(tmp_path, without_defaults, fake_clock.clock())
+    seen = call(bare, CHAT, {"json": chat_completion()})
+    bare.close()
+    assert set(seen.requests[0].json()) == {"model", "messages"}
+    assert seen.envelope["meta"]["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "sent", "dropped"),
+    [
+        ({"temperature": 0.5, "topP": 0.5}, {}, ["temperature", "top_p"]),
+        ({"temperature": 0.5, "numChoices": 2}, {"n": 2}, ["temperature"]),
+        ({"topP": 0.5, "stop": ["x"]}, {"stop": ["x"]}, ["top_p"]),
+        ({"temperature": 1, "topP": 1}, {}, []),
+    ],
+)
+def test_the_successor_of_a_default_gets_what_it_takes(
+    tmp_path: Path,
+    fake_clock: FakeClock,
+    inputs: dict[str, Any],
+    sent: dict[str, Any],
+    dropped: list[str],
+) -> None:
+    """Nobody chose a reasoning model: what it takes no longer is not sent, and that is told."""
+
+    def retired(raw: dict[str, Any]) -> None:
+        raw["models"]["gpt-4o-mini"]["retires"]["openai"] = "2026-01-01"
+
+    connector = manifests.changed(tmp_path, retired, fake_clock.clock())
+    choices = [
+        {"index": i, "message": {"content": "x"}} for i in range(inputs.get("numChoices", 1))
+    ]
+    answer = {"json": chat_completion(choices=choices)}
+    seen = call(connector, CHAT, answer, {"model": None, **inputs})
+    chosen = call(connector, CHAT, answer, {"model": "gpt-5-mini", **inputs})
+    connector.close()
+    messages = [{"role": "user", "content": "Hi"}]
+    assert seen.requests[0].json() == {"model": "gpt-5-mini", "messages": messages, **sent}
+    assert seen.envelope["meta"]["warnings"] == [
+        "The default model gpt-4o-mini has retired; gpt-5-mini was used instead.",
+        *(f"gpt-5-mini takes no {name}: it was not sent." for name in dropped),
+    ]
+    assert set(dropped) <= set(chosen.requests[0].json())
+    assert chosen.envelope["meta"]["warnings"] == []
