@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from connector.errors import ConnectorError
-from connector.secret import MASK, Secret
-from connector.transport import body
-from connector.transport.answer import Malformed
+from connector.http import body
+from connector.http.response_head import Malformed
+from connector.text.secrets import MASK, Secret
 
 PIECE = 1 << 16
 MIB = 1 << 20

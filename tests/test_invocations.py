@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector import Connector, ConnectorError
-from connector.invocation import Invocation
+from connector.invocation import ActionRun
 from connector.version import __version__
 from tests.conftest import FakeClock
 from tests.support import manifests
@@ -18,7 +18,7 @@ from tests.support.fault_server import FaultServer, chat_completion
 from tests.support.front import KEY, call, connection, inputs_of, refusal
 
 CHAT = "createChatCompletion"
-CHECKED = "connector.connector.Connector._check_output"
+CHECKED = "connector.catalog.Catalog.output_problems"
 """What runs in a call's own thread when its handler is done."""
 
 IMAGE = {"json": {"data": [{"b64_json": "iVBORw0KGgo="}]}}
@@ -75,11 +75,11 @@ def test_a_handler_is_not_run_again_without_end(
 
 
 def test_a_handler_without_a_batch_is_not_run_again(
-    connector: Connector, fake_clock: FakeClock
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     work = interrupted(1)
-    run = Invocation(connector.manifest, fake_clock.clock(), CHAT)
-    result = run.result(lambda: connector._prepare(CHAT, inputs_of(CHAT), NOWHERE), work)
+    monkeypatch.setattr(ActionRun, "run", work)
+    result = connector.invoke(CHAT, inputs_of(CHAT), NOWHERE)
     assert result.error is not None
     assert (result.error.code, result.error.sent) == ("cancelled", "no")
     assert work.calls == 1
@@ -184,7 +184,7 @@ def test_what_fails_in_making_the_envelope_is_raised_and_not_run_again(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fails = Ends(LookupError("no envelope"))
-    monkeypatch.setattr(Invocation, "_meta", fails)
+    monkeypatch.setattr(ActionRun, "_meta", fails)
     with pytest.raises(LookupError, match="no envelope") as caught:
         connector.invoke(CHAT, inputs_of(CHAT), NOWHERE, dry_run=True)
     assert fails.calls == 1
@@ -201,13 +201,13 @@ def test_an_error_keeps_nothing_of_where_it_came_from(connector: Connector) -> N
 
 
 def test_a_text_that_no_encoding_can_carry_is_an_invalid_input(
-    connector: Connector, fake_clock: FakeClock
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def work(*_: Any) -> None:
         "a\ud800".encode()
 
-    run = Invocation(connector.manifest, fake_clock.clock(), CHAT)
-    result = run.result(lambda: connector._prepare(CHAT, inputs_of(CHAT), NOWHERE), work)
+    monkeypatch.setattr(ActionRun, "run", work)
+    result = connector.invoke(CHAT, inputs_of(CHAT), NOWHERE)
     assert result.error is not None
     assert result.error.code == "invalid_input"
     assert result.error.message.startswith("A text ")

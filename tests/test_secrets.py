@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from connector.secret import MASK, Secret
+from connector.text.secrets import MASK, Secret
 
 pytestmark = pytest.mark.core
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from http.client import ResponseNotReady
 from pathlib import Path
@@ -14,9 +13,10 @@ from typing import Any
 import pytest
 
 from connector import Connector, ConnectorError
-from connector.transport import connection, threads
-from connector.transport.connection import POOLS, Exchange, _Idle
-from connector.transport.deadline import Deadline
+from connector.http import connection
+from connector.http.connection import POOLS, Exchange, _Idle
+from connector.policy.deadline import Deadline
+from connector.runtime import threads
 from tests.support.fault_server import FaultServer, ca_file, refused_port
 from tests.support.front import call
 from tests.support.front import connection as to
@@ -195,18 +195,23 @@ def test_an_address_is_checked_by_whether_the_connection_is_encrypted(
 
     exchange = Exchange(Deadline(60))
     monkeypatch.setattr(connection, "dial", dial)
-    monkeypatch.setattr(connection.current, "exchange", exchange, raising=False)
+    conn = new_connection(scheme, "several.internal", 1, exchange)
     with pytest.raises(ConnectionRefusedError):
-        POOLS[scheme]("several.internal", 1)._new_conn().connect()
-    assert given == [("several.internal", 1, plain, exchange.deadline, exchange.guard)]
+        conn.connect()
+    assert given == [("several.internal", 1, plain, exchange.deadline, exchange.guard, None)]
+
+
+def new_connection(scheme: str, host: str, port: int, exchange: Exchange) -> Any:
+    conn: Any = POOLS[scheme](host, port)._new_conn()
+    conn.exchange = exchange
+    return conn
 
 
 def test_what_is_written_to_is_what_the_deadline_ends(
-    monkeypatch: pytest.MonkeyPatch, pair: tuple[socket.socket, socket.socket]
+    pair: tuple[socket.socket, socket.socket],
 ) -> None:
     exchange = Exchange(Deadline(60))
-    monkeypatch.setattr(connection.current, "exchange", exchange, raising=False)
-    conn: Any = POOLS["http"]("127.0.0.1", 1)._new_conn()
+    conn = new_connection("http", "127.0.0.1", 1, exchange)
     conn.sock = pair[0]
     conn.send(b"x")
     assert pair[1].recv(1) == b"x"
@@ -222,15 +227,15 @@ def test_a_handshake_can_be_ended(
     exchange = Exchange(Deadline(60))
     strict: list[bool] = []
 
-    def shakes_hands(sock: Any, block: bool) -> None:
+    def shakes_hands(sock: Any, block: bool = False) -> None:
         strict.append(sock.suppress_ragged_eofs)
         exchange.hang_up()
 
-    monkeypatch.setattr(connection.current, "exchange", exchange, raising=False)
     monkeypatch.setattr(ssl.SSLSocket, "do_handshake", shakes_hands)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.sslsocket_class = connection.Secured
-    with context.wrap_socket(pair[0], server_hostname="localhost"):
+    context = connection.TlsContext(ssl.PROTOCOL_TLS_CLIENT)
+    dialled = connection._Socket(fileno=pair[0].detach())
+    dialled.exchange = exchange
+    with context.wrap_socket(dialled, server_hostname="localhost"):
         assert pair[1].recv(1) == b""
     assert strict == [False]
     assert not exchange.close()
@@ -264,48 +269,33 @@ class Conn:
     is_verified = True
     proxy_is_verified = None
 
-    def __init__(self) -> None:
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
         self.closed = 0
 
     def close(self) -> None:
         self.closed += 1
 
 
-def put(scheme: str, conn: Any, exchange: Exchange | None, named: bool = True) -> int:
-    """Give `conn` back in a thread whose attempt is `exchange`; return how many are kept."""
+def kept(scheme: str, conn: Any) -> int:
+    """Give `conn` back to its pool and return how many connections are idle there."""
     pool: Any = POOLS[scheme]("127.0.0.1", 1)
-    failed: list[BaseException] = []
-
-    def work() -> None:
-        if named:
-            connection.current.exchange = exchange
-        try:
-            pool._put_conn(conn)
-        except BaseException as error:  # noqa: BLE001 - told in the test's own thread
-            failed.append(error)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
-    assert failed == []
-    kept = pool.pool.qsize()
-    assert [pool.pool.get() for _ in range(kept)] == [conn] * kept
-    return int(kept)
+    pool._put_conn(conn)
+    found = pool.pool.qsize()
+    assert [pool.pool.get() for _ in range(found)] == [conn] * found
+    return int(found)
 
 
 @pytest.mark.parametrize("scheme", POOLS)
 def test_a_connection_is_kept_unless_its_attempt_was_ended(scheme: str) -> None:
-    ended = Exchange(Deadline(60))
-    ended.hang_up()
-    conn = Conn()
-    assert put(scheme, conn, Exchange(Deadline(60))) == 1
-    assert put(scheme, conn, None) == 1
-    assert put(scheme, conn, None, named=False) == 1
-    assert conn.closed == 0
-    assert put(scheme, conn, ended) == 0
-    assert conn.closed == 1
-    assert put(scheme, None, ended) == 0
-    assert put(scheme, None, Exchange(Deadline(60))) == 0
+    good = Conn(Exchange(Deadline(60)))
+    assert kept(scheme, good) == 1
+    assert good.closed == 0
+    ended = Conn(Exchange(Deadline(60)))
+    ended.exchange.hang_up()
+    assert kept(scheme, ended) == 0
+    assert ended.closed == 1
+    assert kept(scheme, None) == 0
 
 
 # Through the front
@@ -345,8 +335,7 @@ def test_small_requests_are_sent_without_delay(
 
 
 def progress_of(conn: Any) -> tuple[bool, bool]:
-    exchange = connection.current.exchange
-    return exchange.sent, exchange.fresh
+    return conn.exchange.sent, conn.exchange.fresh
 
 
 def test_an_attempt_knows_whether_its_connection_is_its_own(
@@ -360,24 +349,20 @@ def test_an_attempt_knows_whether_its_connection_is_its_own(
     assert found == [(True, True), (True, False), (True, False)]
 
 
-def test_an_attempt_that_could_not_connect_has_sent_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_attempt_that_could_not_connect_has_sent_nothing() -> None:
     exchange = Exchange(Deadline(60))
     exchange.sent = True  # as a proxy leaves it
-    monkeypatch.setattr(connection.current, "exchange", exchange, raising=False)
     with refused_port() as port, pytest.raises(ConnectorError, match="No connection"):
-        POOLS["http"]("127.0.0.1", port)._new_conn().connect()
+        new_connection("http", "127.0.0.1", port, exchange).connect()
     assert told(exchange) == (False, True, False)
 
 
 @pytest.mark.parametrize("error", [ssl.SSLEOFError, ssl.SSLZeroReturnError])
 def test_a_tls_stream_that_ends_while_it_is_written_is_a_broken_pipe(
-    monkeypatch: pytest.MonkeyPatch, error: type[ssl.SSLError]
+    error: type[ssl.SSLError],
 ) -> None:
     """So that what the server said before can still be read."""
     exchange = Exchange(Deadline(60))
-    monkeypatch.setattr(connection.current, "exchange", exchange, raising=False)
     left, right = socket.socketpair()
 
     class Ended:
@@ -391,7 +376,7 @@ def test_a_tls_stream_that_ends_while_it_is_written_is_a_broken_pipe(
             left.close()
 
     with left, right:
-        conn: Any = POOLS["https"]("127.0.0.1", 1)._new_conn()
+        conn = new_connection("https", "127.0.0.1", 1, exchange)
         conn.sock = Ended()
         with pytest.raises(BrokenPipeError):
             conn.send(b"x")

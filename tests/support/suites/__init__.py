@@ -1,7 +1,8 @@
 """The standard tests of a connector, generated from its manifest.
 
 A test module subclasses `ConnectorSuite` and defines a fixture `project`. The suite then tests
-every action and every example of the manifest, so an added action is covered without a test of its own.
+every action and every example of the manifest, so an added action is covered
+without a test of its own.
 """
 
 from __future__ import annotations
