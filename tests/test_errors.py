@@ -30,11 +30,14 @@ FIELDS: dict[str, Any] = {
 
 
 def test_the_literal_and_the_table_have_the_same_codes() -> None:
-    assert typing.get_args(ErrorCode) == tuple(CODES)
+    errors = [ConnectorError(code, "m") for code in typing.get_args(ErrorCode)]
+    assert [error.code for error in errors] == list(CODES)
+    assert [error.retryable for error in errors] == [row.retryable for row in CODES.values()]
 
 
 def test_the_values_of_sent_are_those_that_are_compared() -> None:
-    assert typing.get_args(Sent) == context._SENT
+    errors = [ConnectorError("timeout", "m", sent=sent) for sent in typing.get_args(Sent)]
+    assert tuple(error.sent for error in errors) == context._SENT
 
 
 def test_the_table_as_data() -> None:

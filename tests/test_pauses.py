@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import random
 import threading
@@ -52,6 +53,8 @@ def test_the_key_shows_no_secret_and_is_short() -> None:
     found = pauses.key_of(ENDPOINT, Secret(KEY), "m" * 100_000)
     assert len(found) == 16
     assert KEY.encode() not in found
+    text = repr((ENDPOINT, KEY, "m" * 100_000)).encode()
+    assert found != hashlib.blake2b(text, digest_size=16).digest()
 
 
 def test_there_is_no_pause_at_first() -> None:
@@ -68,12 +71,14 @@ def test_only_a_longer_pause_replaces_one() -> None:
 
 
 def test_the_table_is_bounded_and_drops_the_oldest() -> None:
-    keys = [key(str(number)) for number in range(pauses._MOST_KEYS + 10)]
+    keys = [key(str(number)) for number in range(256 + 10)]
     for number, item in enumerate(keys, start=1):
         pauses.pause(item, float(number))
     assert list(pauses._times) == keys[10:]
     assert pauses.resume_at(keys[9]) == 0
     assert pauses.resume_at(keys[10]) == 11
+    pauses.pause(keys[-1], 999.0)  # a key that is there takes no room
+    assert list(pauses._times) == keys[10:]
 
 
 def test_threads_keep_the_longest_pause() -> None:
