@@ -94,6 +94,16 @@ def test_a_result_is_a_success_or_a_failure() -> None:
     assert failure.ok is False
     assert failure.error is error
     assert repr(Result(None, error, {"action": "a"})) == "<Result a: timeout>"
+    assert repr(Result(1, None, {"action": "a"})) == "<Result a: ok>"
+
+
+def test_the_envelope_of_a_result() -> None:
+    error = ConnectorError("timeout", "m")
+    meta = {"attempts": 1}
+    assert Result(None, None, meta).to_dict() == {"ok": True, "data": None, "meta": meta}
+    failure = {"ok": False, "error": error.to_dict(), "meta": meta}
+    assert Result(None, error, meta).to_dict() == failure
+    assert Result([], error, meta).to_dict() == {**failure, "data": []}
 
 
 @pytest.mark.parametrize("error", [None, ConnectorError("timeout", "m", **FIELDS)])
