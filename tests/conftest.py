@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from connector import Connector
-from connector.policy import deadline
+from connector.policy import budget, deadline, pauses
 from connector.policy.clock import Clock
 from connector.runtime.flag import Flag
 from connector.sandbox import Sandbox
@@ -61,6 +61,13 @@ class FakeClock:
             random=lambda: self.chance,
             today=lambda: TODAY,
         )
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process_state() -> None:
+    """Forget the budgets and pauses of other tests: a port may have served one of them."""
+    budget.clear()
+    pauses.clear()
 
 
 @pytest.fixture

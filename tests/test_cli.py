@@ -76,6 +76,7 @@ def test_invoke_prints_the_envelope_and_nothing_else(words: list[str]) -> None:
         "requestId",
         "usage",
         "warnings",
+        "rateLimit",
     ]
 
 

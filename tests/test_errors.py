@@ -30,11 +30,14 @@ FIELDS: dict[str, Any] = {
 
 
 def test_the_literal_and_the_table_have_the_same_codes() -> None:
-    assert typing.get_args(ErrorCode) == tuple(CODES)
+    errors = [ConnectorError(code, "m") for code in typing.get_args(ErrorCode)]
+    assert [error.code for error in errors] == list(CODES)
+    assert [error.retryable for error in errors] == [row.retryable for row in CODES.values()]
 
 
 def test_the_values_of_sent_are_those_that_are_compared() -> None:
-    assert typing.get_args(Sent) == context._SENT
+    errors = [ConnectorError("timeout", "m", sent=sent) for sent in typing.get_args(Sent)]
+    assert tuple(error.sent for error in errors) == context._SENT
 
 
 def test_the_table_as_data() -> None:
@@ -91,6 +94,16 @@ def test_a_result_is_a_success_or_a_failure() -> None:
     assert failure.ok is False
     assert failure.error is error
     assert repr(Result(None, error, {"action": "a"})) == "<Result a: timeout>"
+    assert repr(Result(1, None, {"action": "a"})) == "<Result a: ok>"
+
+
+def test_the_envelope_of_a_result() -> None:
+    error = ConnectorError("timeout", "m")
+    meta = {"attempts": 1}
+    assert Result(None, None, meta).to_dict() == {"ok": True, "data": None, "meta": meta}
+    failure = {"ok": False, "error": error.to_dict(), "meta": meta}
+    assert Result(None, error, meta).to_dict() == failure
+    assert Result([], error, meta).to_dict() == {**failure, "data": []}
 
 
 @pytest.mark.parametrize("error", [None, ConnectorError("timeout", "m", **FIELDS)])

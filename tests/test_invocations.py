@@ -32,10 +32,11 @@ class Ends:
         self.errors = list(errors)
         self.calls = 0
 
-    def __call__(self, *_: Any) -> None:
+    def __call__(self, *_: Any) -> list[Any]:
         self.calls += 1
         if self.errors:
             raise self.errors.pop(0)
+        return []
 
 
 def interrupted(count: int) -> Ends:

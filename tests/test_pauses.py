@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import random
 import threading
@@ -66,12 +67,14 @@ def test_only_a_longer_pause_replaces_one() -> None:
 
 
 def test_the_table_is_bounded_and_drops_the_oldest() -> None:
-    keys = [key(str(number)) for number in range(pauses._MOST_KEYS + 10)]
+    keys = [key(str(number)) for number in range(256 + 10)]
     for number, item in enumerate(keys, start=1):
         pauses.pause(item, float(number))
     assert list(pauses._times) == keys[10:]
     assert pauses.resume_at(keys[9]) == 0
     assert pauses.resume_at(keys[10]) == 11
+    pauses.pause(keys[-1], 999.0)  # a key that is there takes no room
+    assert list(pauses._times) == keys[10:]
 
 
 def test_threads_keep_the_longest_pause() -> None:

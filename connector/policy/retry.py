@@ -78,8 +78,12 @@ def run(attempt: Callable[[], T], rule: Rule, context: Context, budget: Budget, 
             sent = error.sent = worst_sent(error.sent, sent)
             if rule.backoff.max_retries < 1:
                 raise
-            delay = max(next(delays), (error.retry_after_ms or 0) / 1000)
-            if not _is_worth_a_retry(error, rule, delay, context, pause):
+            requested_ms = error.retry_after_ms or 0
+            delay = max(next(delays), requested_ms / 1000)
+            tolerable = requested_ms <= context.policies.max_retry_after_ms
+            if tolerable and error.code == "rate_limited":
+                pause.begin(delay)  # for every attempt, whether this one is retried or not
+            if not (tolerable and rule.covers(error) and _has_time(context, delay)):
                 raise
             if retries >= rule.backoff.max_retries or not _charge(error, context, budget):
                 raise
@@ -89,17 +93,8 @@ def run(attempt: Callable[[], T], rule: Rule, context: Context, budget: Budget, 
             return result
 
 
-def _is_worth_a_retry(
-    error: ConnectorError, rule: Rule, delay: float, context: Context, pause: Pause
-) -> bool:
-    """Whether `rule` covers `error`, the provider does not ask for too long a delay, and the
-    deadline leaves time for it. After a 429, every other attempt is held back too."""
-    if (error.retry_after_ms or 0) > context.policies.max_retry_after_ms:
-        return False
-    if error.code == "rate_limited":
-        pause.begin(delay)  # whether this attempt is retried or not
-    if not rule.covers(error):
-        return False
+def _has_time(context: Context, delay: float) -> bool:
+    """Whether the deadline leaves time for another attempt after `delay` seconds."""
     return delay < context.deadline.remaining() and not context.deadline.cancelled.is_set()
 
 

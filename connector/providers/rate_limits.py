@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import operator
 import re
 from collections.abc import Mapping
 
@@ -42,16 +42,14 @@ def _count(text: str) -> int | None:
 
 
 def _delay_ms(text: str) -> int | None:
-    """Return a delay in milliseconds, rounded up.
+    """Return a delay in milliseconds.
 
     OpenAI sends durations such as `6m0s` and `120ms`, Azure plain seconds.
     """
     if _SECONDS.match(text):
         milliseconds = float(text) * 1000
     elif text and (match := _DURATION.match(text)):
-        parts = zip(match.groups(default="0"), _UNITS_MS, strict=True)
-        milliseconds = sum(float(number) * unit for number, unit in parts)
+        milliseconds = sum(map(operator.mul, map(float, match.groups("0")), _UNITS_MS))
     else:
         return None
-    # Rounded first: 1.1 times 1000 is a little more than 1100.
-    return math.ceil(round(milliseconds, 3)) if milliseconds <= _LONGEST_MS else None
+    return round(milliseconds) if milliseconds <= _LONGEST_MS else None

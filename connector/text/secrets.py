@@ -20,7 +20,7 @@ _SHORTEST = 8
 ("none", "x"); to replace them in data would only damage it."""
 
 _SHORTEST_WORD = 4
-"""The shortest value that is masked in messages, where it is a whole word."""
+"""The shortest value that is masked in messages, if it is a whole word."""
 
 _TICKS = 4096
 """How many members of a list or an object are processed between two calls of `tick`."""

@@ -130,7 +130,7 @@ class ManifestTests(ConnectorTests):
 def use_on_the_command_line(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the commands run on `connector` in place of the bundled one."""
     for module in (cli, preparation):
-        monkeypatch.setattr(module, "bundled", lambda *_: connector)
+        monkeypatch.setattr(module, "bundled_connector", lambda *_: connector)
 
 
 def _named_handlers(connector: Connector) -> set[str]:
