@@ -472,3 +472,12 @@ def test_the_successor_of_a_default_gets_what_it_takes(
     ]
     assert set(dropped) <= set(chosen.requests[0].json())
     assert chosen.envelope["meta"]["warnings"] == []
+
+
+def test_a_limit_is_sent_to_the_deployment(connector: Connector) -> None:
+    refused = refusal(400, message="Unsupported parameter.", param="max_completion_tokens")
+    answers = [refused, {"json": chat_completion()}]
+    seen = call(connector, CHAT, answers, {"model": "mine", "maxTokens": 7}, **DATED)
+    assert [request.target.partition("?")[0] for request in seen.requests] == [
+        "/openai/deployments/mine/chat/completions"
+    ] * 2
