@@ -481,3 +481,25 @@ def test_a_limit_is_sent_to_the_deployment(connector: Connector) -> None:
     assert [request.target.partition("?")[0] for request in seen.requests] == [
         "/openai/deployments/mine/chat/completions"
     ] * 2
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "paths"),
+    [
+        (CHAT, {"topP": 9, "extraParameters": {"n": 2}}, ["topP", "extraParameters/n"]),
+        (
+            CHAT,
+            {"topP": 9, "extraParameters": {"stream": True}},
+            ["topP", "extraParameters/stream"],
+        ),
+        (MANY, {"maxTokens": 0, "messages": ["a", "\ud800"]}, ["maxTokens", "messages/1"]),
+    ],
+)
+def test_what_is_refused_beyond_the_schema_is_told_with_the_rest(
+    connector: Connector, action: str, inputs: dict[str, Any], paths: list[str]
+) -> None:
+    seen = call(connector, action, refusal(400), inputs)
+    assert seen.requests == []
+    assert sorted(row["path"] for row in seen.error["details"]) == sorted(
+        f"/inputs/{path}" for path in paths
+    )
