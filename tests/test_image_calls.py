@@ -233,3 +233,11 @@ def test_a_request_holds_what_was_asked(connector: Connector) -> None:
         "size": "1792x1024",
         "quality": "low",
     }
+
+
+def test_an_extra_parameter_is_refused_together_with_the_rest(connector: Connector) -> None:
+    inputs = {"numImages": 99, "extraParameters": {"size": "1x1"}}
+    seen = call(connector, IMAGE, made({"url": URL}), inputs)
+    assert seen.requests == []
+    paths = sorted(row["path"] for row in seen.error["details"])
+    assert paths == ["/inputs/extraParameters/size", "/inputs/numImages"]

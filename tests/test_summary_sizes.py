@@ -315,3 +315,21 @@ def test_the_instructions_name_the_language_and_the_mark(
 )
 def test_a_text_is_cut_to_its_room(text: str, room: int, parts: list[str]) -> None:
     assert split(text, room) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ("aaaa aaaa\n \nb b\nb b. b", "aaaa aaaa\n \n"),
+        ("aaaa aaaa\nb b. b b b b", "aaaa aaaa\n"),
+        ("aaaa aaaa! b b b b bb", "aaaa aaaa! "),
+        ("aaaa aaaa?  b b b b b", "aaaa aaaa?  "),
+        ("aaaa aaaa b.b b b b b", "aaaa aaaa b."),
+        ("aaaa aaaa\tbbbbbbbbbbb", "aaaa aaaa\t"),
+        ("a. bbbbbbbbbbbbbbbbbbbb", "a. bbbbbbbbbbb"),
+    ],
+)
+def test_a_text_is_cut_at_its_best_place_in_the_last_half(text: str, first: str) -> None:
+    """Between paragraphs, lines, sentences, words, in this order; the window is 13 or 14 long."""
+    room = next(room for room in range(9) if len(text) * room // (len(text) // 3 + 1) >= 13)
+    assert split(text, room)[0] == first

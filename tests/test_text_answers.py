@@ -472,3 +472,34 @@ def test_the_successor_of_a_default_gets_what_it_takes(
     ]
     assert set(dropped) <= set(chosen.requests[0].json())
     assert chosen.envelope["meta"]["warnings"] == []
+
+
+def test_a_limit_is_sent_to_the_deployment(connector: Connector) -> None:
+    refused = refusal(400, message="Unsupported parameter.", param="max_completion_tokens")
+    answers = [refused, {"json": chat_completion()}]
+    seen = call(connector, CHAT, answers, {"model": "mine", "maxTokens": 7}, **DATED)
+    assert [request.target.partition("?")[0] for request in seen.requests] == [
+        "/openai/deployments/mine/chat/completions"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "paths"),
+    [
+        (CHAT, {"topP": 9, "extraParameters": {"n": 2}}, ["topP", "extraParameters/n"]),
+        (
+            CHAT,
+            {"topP": 9, "extraParameters": {"stream": True}},
+            ["topP", "extraParameters/stream"],
+        ),
+        (MANY, {"maxTokens": 0, "messages": ["a", "\ud800"]}, ["maxTokens", "messages/1"]),
+    ],
+)
+def test_what_is_refused_beyond_the_schema_is_told_with_the_rest(
+    connector: Connector, action: str, inputs: dict[str, Any], paths: list[str]
+) -> None:
+    seen = call(connector, action, refusal(400), inputs)
+    assert seen.requests == []
+    assert sorted(row["path"] for row in seen.error["details"]) == sorted(
+        f"/inputs/{path}" for path in paths
+    )
