@@ -124,7 +124,7 @@ def ours(scenario: str, url: str, argument: int) -> Any:
         return cpu(chat, 2_000)
     if scenario == "validation":
         given = {"messages": messages(argument)}
-        form = connector.form("createChatCompletion")
+        form = connector.catalog.form("createChatCompletion")
         return cpu(lambda: form.clean(given), 2_000)
     if scenario == "fanout":
         prompts = [f"Prompt {n}" for n in range(argument)]
@@ -151,10 +151,10 @@ def _without_http() -> None:
     """Answer in the place of the HTTP call, so that only the connector's own part is left."""
     from server import _CHAT
 
-    from connector.http import messages, sender
+    from connector.http import messages, transport
 
-    answer = messages.Response(200, {"content-type": "application/json"}, _CHAT, "req_1")
-    sender.Sender.send = lambda *_: answer  # type: ignore[method-assign] # a stand-in
+    response = messages.Response(200, {"content-type": "application/json"}, _CHAT, "req_1")
+    transport.Transport.send = lambda *_: response  # type: ignore[method-assign] # a stand-in
 
 
 def _flat(connector: Any, connection: Any, prompts: int) -> Any:

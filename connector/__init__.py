@@ -6,7 +6,18 @@ result = connector.invoke("summarizeText", inputs, connection)
 
 from connector.connector import Connector
 from connector.errors import ConnectorError
+from connector.http.reach import Reach
+from connector.payload import Payload
+from connector.policy.cancellation import Cancellation
 from connector.result import Result
 from connector.version import __version__
 
-__all__ = ["Connector", "ConnectorError", "Result", "__version__"]
+__all__ = [
+    "Cancellation",
+    "Connector",
+    "ConnectorError",
+    "Payload",
+    "Reach",
+    "Result",
+    "__version__",
+]

@@ -1,4 +1,8 @@
-"""What a handler calls: neutral paths in, parsed answers out, every failure one ConnectorError."""
+"""What a handler calls: neutral paths in, parsed responses out, every failure one ConnectorError.
+
+`docs/handlers.md` describes it for authors of handlers; what is not public here, a handler cannot
+use.
+"""
 
 from __future__ import annotations
 
@@ -6,94 +10,74 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from connector import responses
+from connector.attempts import Attempts
 from connector.errors import ConnectorError
 from connector.files.output_file import OutputFile
-from connector.http.messages import Limits, Request, Response
-from connector.http.transport import Transport
-from connector.policy import budget, retry, retry_after
+from connector.http.messages import Request, Response
+from connector.policy import retry
 from connector.policy.context import Context, DryRunDone
 from connector.policy.fan_out import FanOut
-from connector.providers import models
+from connector.policy.limits import Policies
+from connector.providers.models import Model
 from connector.providers.provider import Provider
+from connector.providers.ready import ReadyConnection
 from connector.text import strict_json
-from connector.text.secrets import MASK
 
 T = TypeVar("T")
 
-_EXCERPT = 300
-
-_MOST_NODES = 1_000_000
-"""Lists and objects in one answer, and eight times as many values: each takes memory of its own,
-however little of the wire."""
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
 class Client:
-    """One invocation's way to its provider.
-
-    `models` are the manifest's facts. `planned` is the list that a dry run fills, None where
-    requests are really sent. `sink` is the file that a binary result goes to, None where the
-    result is returned. `progress` is told (finished, all) of a fan-out.
-    """
+    """One invocation's way to its provider, as its handler sees it. Safe in threads."""
 
     def __init__(
         self,
-        provider: Provider,
-        transport: Transport,
-        call: Context,
-        models: Mapping[str, models.Model],
+        ready: ReadyConnection,
+        context: Context,
+        models: Mapping[str, Model],
         agent: str,
-        planned: list[dict[str, Any]] | None = None,
-        sink: OutputFile | None = None,
+        output: OutputFile | None = None,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
-        self.provider = provider
-        self.policies = call.policies
-        self.planned = planned
-        self.sink = sink
-        self.call = call
-        self._transport = transport
+        self.provider: Provider = ready.provider
+        """Where the connection leads."""
+        self.policies: Policies = context.policies
+        """The manifest's limits."""
+        self.output: OutputFile | None = output
+        """The file that a binary result goes to, None where the result is returned."""
+        self._attempts = Attempts(ready, context)
+        self._context = context
         self._models = models
         self._progress = progress
         self._caller = threading.get_ident()
-        self._batches = 0
+        self._fan_outs = 0
         self._headers = {
             "User-Agent": agent,
             "Accept-Encoding": "gzip, deflate",
-            **provider.headers,
+            **ready.provider.headers,
         }
-        policies = call.policies
-        self._limits = Limits(policies.max_response_bytes, policies.max_error_bytes)
-        self._named = retry.for_actions(call.policies.retries)
-        self._budget = budget.shared(
-            provider.endpoint[:3], call.policies.budget_capacity, call.policies.budget_cost
-        )
+        self._rule = retry.for_actions(context.retries)
 
-    def facts(self, model: str) -> models.Model:
-        """Return what is known of a model: nothing, where names are those of deployments that
-        happen to be unknown."""
-        return self._models.get(model, models.Model())
-
-    def warn(self, text: str) -> None:
-        """Add a warning to the result."""
-        self.call.warn(text)
+    # Requests
 
     def post(self, path: str, body: Mapping[str, Any], model: str | None = None) -> dict[str, Any]:
         """Return the JSON object that the provider answers to a JSON body.
 
-        `model` is the model or deployment that the request is about. The answer's `usage` is
-        added to that of the invocation.
+        `path` is neutral, such as `/chat/completions`. `model` is the model or deployment that
+        the request is about. The response's `usage` is added to that of the invocation.
         """
         url = self.provider.url(path, model)
-        request = Request("POST", url, {**self._headers, **_JSON}, encode(body))
-        answer = self._object(self.send(request, self._named))
-        self.call.add_usage(answer.get("usage"))
-        return answer
+        request = Request("POST", url, {**self._headers, **_JSON}, _encoded(body))
+        found = self._object(self._attempts.send(request, self._rule, model=model))
+        self._context.add_usage(found.get("usage"))
+        return found
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the JSON object at a neutral path."""
         request = Request("GET", self.provider.url(path), {**self._headers, **_JSON}, None)
-        return self._object(self.send(request, self._named))
+        return self._object(self._attempts.send(request, self._rule))
 
     def request(
         self,
@@ -101,16 +85,18 @@ class Client:
         url: str,
         headers: Mapping[str, str],
         body: bytes | None,
-        rule: retry.Rule,
-        sink: OutputFile | None = None,
+        rule: retry.Rule | None = None,
+        output: OutputFile | None = None,
     ) -> Response:
-        """Return the whole answer to a caller's own request; `url` comes from the provider.
+        """Return the whole response to a caller's own request; `url` comes from the provider.
 
-        The caller's headers win over the connector's defaults, whatever their case.
+        The caller's headers win over the connector's own, whatever their case. `rule` says what
+        is retried; where absent, what the other actions retry.
         """
         given = {name.lower() for name in headers}
         own = {name: value for name, value in self._headers.items() if name.lower() not in given}
-        return self.send(Request(method, url, {**own, **headers}, body), rule, sink)
+        request = Request(method, url, {**own, **headers}, body)
+        return self._attempts.send(request, rule or self._rule, output)
 
     def each(
         self,
@@ -120,179 +106,143 @@ class Client:
         needs_all: bool = False,
     ) -> list[T | ConnectorError]:
         """Return `work(item)` or its error for each item, at most `concurrency` at once (the
-        manifest's policy where absent). With `needs_all` none is begun after a failure.
+        manifest's policy where absent). With `needs_all` no item is begun after a failure.
 
         What is not finished when the invocation is ended from outside is `cancelled`. Its handler
-        may then run once more, to put together what is: no batch is begun a second time.
+        may then run once more, to put together what is finished: nothing is begun a second time.
         """
-        if self.planned is not None:
+        context = self._context
+        if context.dry_run is not None:
             for item in items:
                 try:
                     work(item)
                 except DryRunDone:
                     continue
             raise DryRunDone
-        batch: FanOut[T] = FanOut(work, items, self.call, self._progress, needs_all)
+        fan_out: FanOut[T] = FanOut(work, items, context, self._progress, needs_all)
         known = False
-        if threading.get_ident() == self._caller:  # in a worker it is a part of another batch
-            self._batches += 1
-            known = len(self.call.batches) >= self._batches
+        if threading.get_ident() == self._caller:  # in a worker it is a part of another fan-out
+            self._fan_outs += 1
+            known = len(context.fan_outs) >= self._fan_outs
             if known:
-                batch = self.call.batches[self._batches - 1]
+                fan_out = context.fan_outs[self._fan_outs - 1]
             else:
-                self.call.batches.append(batch)
+                context.fan_outs.append(fan_out)
         limit = concurrency or self.policies.concurrency
         while True:
             try:
                 if not known:
                     known = True
-                    batch.start(limit)
-                return batch.outcomes()
+                    fan_out.start(limit)
+                return fan_out.outcomes()
             except BaseException as end:  # noqa: BLE001 - waiting raises nothing of its own
-                self.call.deadline.end(end)
+                context.deadline.end(end)
 
-    def send(self, request: Request, rule: retry.Rule, sink: OutputFile | None = None) -> Response:
-        """Return the answer of a success, after the retries that `rule` allows."""
-        if self.planned is not None:
-            self.planned.append(self._plan(request))
-            raise DryRunDone
-        return retry.run(lambda: self._attempt(request, sink), rule, self.call, self._budget)
+    # What is known
 
-    def _attempt(self, request: Request, sink: OutputFile | None) -> Response:
-        self.call.begin()
-        limits, write = self._limits, None
-        if sink is not None:
-            sink.begin()  # an earlier attempt may have left half a body
-            limits, write = limits._replace(body=self.policies.max_file_bytes), sink.write
-        try:
-            answer = self._transport.send(request, self.call.deadline, limits, write)
-        except ConnectorError as error:
-            self.call.settle(error.sent)
-            raise
-        except BaseException as end:
-            self.call.settle(getattr(end, "connector_sent", "unknown"))
-            raise
-        self.call.settle("unknown" if answer.status < 300 else "rejected")
-        self.call.note(answer)
-        if answer.status >= 300:
-            raise self._failure(answer)
-        return answer
+    def facts(self, model: str) -> Model:
+        """Return what the manifest knows of a model; nothing where the name is a deployment's
+        that happens to be unknown."""
+        return self._models.get(model, Model())
 
-    def _failure(self, answer: Response) -> ConnectorError:
-        error = self.provider.failure(
-            answer.status, answer.headers, _parsed(answer.body), self.excerpt(answer)
-        )
-        error.request_id = answer.request_id
-        error.retry_after_ms = retry_after.requested_delay_ms(
-            answer.headers, error.message, self.call.clock.now()
-        )
-        return error
+    @property
+    def usage(self) -> dict[str, Any]:
+        """The usage of all responses so far, added up; empty where there was none."""
+        return self._context.usage or {}
 
-    def excerpt(self, answer: Response) -> str:
-        """Return the beginning of a body as one line of text."""
-        secret, size = self.provider.secret, _EXCERPT * 8
-        text = answer.body[:size].decode(errors="replace").replace("\0", "")
-        line = " ".join(text.split())
-        # Masked before it is cut, here and where the body itself was: of half a key nothing more
-        # would be known.
-        if answer.cut or len(answer.body) > size:
-            return secret.scrub_beginning(line)[:_EXCERPT]
-        return secret.scrub_message(line)[:_EXCERPT]
+    @property
+    def replaced_model(self) -> bool:
+        """Whether a default model that has retired was replaced by its successor."""
+        return self._context.replaced_model
 
-    def _object(self, answer: Response) -> dict[str, Any]:
-        try:
-            value = self.parsed(answer)
-        except ValueError as error:
-            raise self.invalid(f"The answer is not JSON ({error}).", answer) from None
-        if not isinstance(value, dict):
-            raise self.invalid("The answer is not a JSON object.", answer)
-        if value.get("error"):
-            raise self.invalid("The answer is an error with the status of a success.", answer)
-        return value
+    @property
+    def interrupted(self) -> bool:
+        """Whether the invocation was ended from outside: cancelled, or by an engine."""
+        return self._context.deadline.cancelled.is_set()
 
-    def parsed(self, answer: Response) -> Any:
-        """Return the JSON value of a body; the key is masked in its texts.
+    @property
+    def sent(self) -> str:
+        """What may have been done and billed so far: `no`, `rejected` or `unknown`."""
+        return self._context.sent
+
+    @property
+    def content_type(self) -> str:
+        """The content type of the latest response, empty where there is none."""
+        return (self._context.headers or {}).get("content-type", "")
+
+    # What the result says
+
+    def warn(self, text: str) -> None:
+        """Add a warning to the result, once however often it is given."""
+        self._context.warn(text)
+
+    def show_response(self) -> None:
+        """Let the result's `meta` hold the status and the headers of the latest response."""
+        self._context.shows_response = True
+
+    def limit_time(self, seconds: float) -> None:
+        """Let the action take so many seconds in all, counted from its beginning."""
+        self._context.limit_time(seconds)
+
+    def check_time(self) -> None:
+        """Raise ConnectorError where the action was cancelled or its time is over."""
+        self._context.check("unknown")
+
+    # Reading
+
+    def parsed(self, response: Response) -> Any:
+        """Return the JSON value of a body, the key masked in its texts.
 
         Raises ValueError where it is not JSON.
         """
-        secret, text = self.provider.secret, self.readable(answer)
-        if text.count(b"[") + text.count(b"{") > _MOST_NODES or text.count(b",") > 8 * _MOST_NODES:
-            raise self._too_large("has too many values")
-        hides = secret.is_in(text, self.tick)
-        value = strict_json.loads(text)
-        return secret.scrub_json(value, self.tick) if hides else value
+        return responses.parsed(response, self._attempts.secret, self._context)
 
-    def tick(self) -> None:
-        """Raise ConnectorError where the action's time is over, while an answer is worked on."""
-        self.call.check("unknown")
+    def readable(self, response: Response) -> bytes:
+        """Return a body that is to become a text; mask that.
 
-    def readable(self, answer: Response) -> bytes:
-        """Return a body that is to become a text. Raises ConnectorError `response_too_large`
-        where that would take more memory than the manifest allows, as one wide character does to
-        a whole text."""
-        size = len(answer.body) * (1 if answer.body.isascii() else 4)
-        if size > self.policies.max_text_bytes:
-            raise self._too_large("is too large for a text")
-        return answer.body
+        Raises ConnectorError `response_too_large` where the text would take too much memory.
+        """
+        return responses.readable(response, self._context)
 
-    def _too_large(self, what: str) -> ConnectorError:
-        return ConnectorError(
-            "response_too_large",
-            f"The answer {what}.",
-            sent="unknown",
-            http_status=self.call.http_status,
-            request_id=self.call.request_id,
-            hint="Ask for less, or for binary data; the limit is maxTextBytes of the manifest.",
-        )
+    def mask(self, text: str) -> str:
+        """Return `text` with the key masked in each of its usual forms."""
+        return self._attempts.secret.scrub(text, self.check_time)
 
-    def invalid(self, message: str, answer: Response | None = None) -> ConnectorError:
-        """Return the error of an answer that is not what the action needs."""
-        excerpt = f" It begins: {self.excerpt(answer)}" if answer and answer.body else ""
+    def mask_bytes(self, data: bytes) -> bytes:
+        """Return `data` with the key masked where it stands in one of its usual forms."""
+        return self._attempts.secret.scrub_bytes(data)
+
+    def invalid(self, message: str, response: Response | None = None) -> ConnectorError:
+        """Return the error of a response that is not what the action needs, with the beginning of
+        its body."""
+        begins = ""
+        if response and response.body:
+            begins = f" It begins: {responses.excerpt(response, self._attempts.secret)}"
         return ConnectorError(
             "invalid_response",
-            message + excerpt,
+            message + begins,
             sent="unknown",
-            http_status=answer.status if answer else self.call.http_status,
-            request_id=answer.request_id if answer else self.call.request_id,
+            http_status=response.status if response else self._context.http_status,
+            request_id=response.request_id if response else self._context.request_id,
             hint="Check that Endpoint leads to the API itself, not to a web page before it.",
         )
 
-    def _plan(self, request: Request) -> dict[str, Any]:
-        header, prefix, _ = self.provider.authorization
-        headers, body = dict(request.headers), None
-        if request.body is not None:
-            headers["Content-Length"] = str(len(request.body))
-            body = _shown(request.body, request.headers)
-        headers[header] = prefix + MASK
-        plan = {"method": request.method, "url": request.url, "headers": headers, "body": body}
-        shown: dict[str, Any] = self.provider.secret.scrub_json(plan)  # a caller may repeat the key
-        return shown
+    def _object(self, response: Response) -> dict[str, Any]:
+        try:
+            value = self.parsed(response)
+        except ValueError as error:
+            raise self.invalid(f"The response is not JSON ({error}).", response) from None
+        if not isinstance(value, dict):
+            raise self.invalid("The response is not a JSON object.", response)
+        if value.get("error"):
+            raise self.invalid("The response is an error with a success status.", response)
+        self._context.received = value
+        return value
 
 
-def encode(body: Any) -> bytes:
-    """Return a JSON body; what is not strict JSON is the caller's input at fault."""
+def _encoded(body: Any) -> bytes:
+    """Return a JSON body; what is not strict JSON is an input's fault."""
     try:
         return strict_json.dumps(body)
     except ValueError as error:
         raise ConnectorError("invalid_input", f"The inputs are not strict JSON: {error}.") from None
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return strict_json.loads(body)
-    except ValueError:
-        return None
-
-
-def _shown(body: bytes, headers: Mapping[str, str]) -> Any:
-    """Return a body as a dry run shows it: JSON as JSON, text as text, the rest as bytes."""
-    kind = next((v for k, v in headers.items() if k.lower() == "content-type"), "")
-    if "json" in kind and (value := _parsed(body)) is not None:
-        return value
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        import base64
-
-        data = base64.b64encode(body).decode()
-        return {"contentType": kind, "encoding": "base64", "data": data}

@@ -1,44 +1,38 @@
-"""Runs an action: manifest, connection, inputs, handler, envelope.
-
-No HTTP here; `invocation` makes the result.
-"""
+"""The connector: what engines and doors call. `invocation` makes the results."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connector import payload
+from connector.catalog import Catalog
 from connector.check import loading
 from connector.connections.store import ConnectionStore
-from connector.errors import ConnectorError, problem, quoted, refused
+from connector.errors import CODES, ConnectorError
 from connector.files import resources
 from connector.handlers import HANDLERS, Handlers
+from connector.http.reach import Reach
 from connector.manifest import reader
-from connector.manifest.model import Action, Manifest
-from connector.manifest.schemas import bundle
+from connector.manifest.model import Manifest
+from connector.options import Options
+from connector.payload import Payload
 from connector.policy.clock import SYSTEM_CLOCK, Clock
 from connector.result import Failure, Success
 from connector.text import strict_json
-from connector.validation.form import NO_INPUTS, Cleaned, Form
-from connector.validation.suggestions import nearest
-from connector.validation.validator import Validator
 from connector.version import __version__
 
 if TYPE_CHECKING:
-    from connector.client import Client
-    from connector.connections.store import ReadyConnection
-    from connector.invocation import Invocation
+    from connector.policy.cancellation import Cancellation
 
 
 class Connector:
     """A loaded manifest and the handlers that serve it.
 
-    Safe in threads and across fork. Make one with `load` and keep it: connections to the
-    provider are reused.
+    Safe in threads and across fork. Make one with `load` and keep it: the sockets to a provider
+    are used again. `with Connector.load() as connector:` closes them at its end.
     """
 
     def __init__(
@@ -47,13 +41,13 @@ class Connector:
         handlers: str = HANDLERS,
         configured: Path | Mapping[str, Any] | None = None,
         clock: Clock = SYSTEM_CLOCK,
+        reach: Reach | None = None,
+        folder: Path | None = None,
     ) -> None:
-        self.manifest = spec
-        self._handlers = Handlers(handlers)
+        self._folder = folder or resources.root()
+        self.catalog = Catalog(spec, Handlers(handlers))
         self._clock = clock
-        self._targets = ConnectionStore(spec, configured)
-        self._forms: dict[str, Form] = {}
-        self._outputs: dict[str, Validator] = {}
+        self._connections = ConnectionStore(spec, self.catalog.handlers, configured, reach)
 
     @classmethod
     def load(
@@ -62,22 +56,31 @@ class Connector:
         *,
         handlers: str = HANDLERS,
         connections: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+        reach: Reach | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> Connector:
         """Return the connector of a manifest: the bundled one where `path` is absent.
 
         `handlers` is the package below which the manifest may name functions. `connections` is
         the operator's file of named connections, or its content; where absent, the file that
-        CONNECTOR_CONNECTIONS names. Raises ConnectorError `invalid_manifest`.
+        CONNECTOR_CONNECTIONS names. `reach` limits the hosts that connections may lead to, for
+        who serves others; where absent, any public, private or loopback host. Raises
+        ConnectorError `invalid_manifest`.
 
         All that a call needs is imported here, the handlers too.
         """
-        spec = reader.load(resources.manifest()) if path is None else loading.load(Path(path))
+        file = resources.manifest() if path is None else Path(path)
+        spec = reader.load(file) if path is None else loading.load(file)
         if connections is not None and not isinstance(connections, Mapping):
             connections = Path(connections)
-        made = cls(spec, handlers, connections, clock)
-        made._import_all()
+        made = cls(spec, handlers, connections, clock, reach, file.parent)
+        made.import_all()
         return made
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the connector declares."""
+        return self.catalog.manifest
 
     # What an engine calls
 
@@ -90,6 +93,9 @@ class Connector:
         dry_run: bool = False,
         output: str | os.PathLike[str] | None = None,
         progress: Callable[[int, int], None] | None = None,
+        timeout_ms: float | None = None,
+        max_retries: int | None = None,
+        cancel: Cancellation | None = None,
     ) -> Success | Failure:
         """Run an action and return its result; it never raises for what the action did.
 
@@ -97,77 +103,85 @@ class Connector:
         `{"key", "fields"}` or the name of a configured one. With `dry_run` nothing is sent and
         the data is the request (an array where there would be several). With `output` a binary
         result goes to that file. `progress` is told (finished, all) of an action that makes many
-        calls.
+        calls, on other threads. `timeout_ms` bounds the whole action, at most by the manifest's
+        deadline. `max_retries` replaces the retry count of the named actions; 0 means none.
+        `cancel` ends the call from another thread.
 
         An exception that an engine raises into the call ends it and passes; its attribute
         `connector_result` is the result so far.
         """
+        from connector.invocation import ActionRun  # describing an action runs none
 
-        def work(client: Client, cleaned: Cleaned) -> Any:
-            spec = self.manifest.actions[action]
-            data = self.handler(spec.handler)(cleaned.values, client)
-            self._check_output(spec, data)
-            return data
-
+        options = Options(dry_run, output, progress, timeout_ms, max_retries, cancel)
         try:
-            run = self._run(action, dry_run, output, progress)
-            result = run.result(lambda: self._prepare(action, inputs, connection), work)
+            return ActionRun(
+                self.catalog, self._connections, self._clock, action, inputs, connection, options
+            ).result()
         finally:
-            inputs = connection = None  # what passes through shows no key in this frame
-        if output is not None and result.ok and not dry_run and not run.wrote:
-            result.meta["warnings"].append("The result is not binary: no file was written.")
-        return result
+            inputs = connection = None  # drop references so that tracebacks show no key
 
     def call(
         self,
         action: str,
         inputs: Mapping[str, Any] | None = None,
         connection: Mapping[str, Any] | str | None = None,
+        **options: Any,
     ) -> Any:
-        """Run an action and return its data; raise its ConnectorError where it failed."""
+        """Run an action and return its data; raise its ConnectorError where it failed.
+
+        `options` are those of `invoke`.
+        """
         try:
-            result = self.invoke(action, inputs, connection)
+            result = self.invoke(action, inputs, connection, **options)
         finally:
             del inputs, connection  # a traceback with locals must not show the key
         if result.error is not None:
             raise result.error
         return result.data
 
-    def test_connection(self, connection: Mapping[str, Any] | str | None) -> Success | Failure:
+    def test_connection(
+        self,
+        connection: Mapping[str, Any] | str | None,
+        *,
+        timeout_ms: float | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Success | Failure:
         """Prove a connection by an unbilled call; the data has a verdict each on its parts."""
+        from connector.invocation import ConnectionTest
 
-        def prepare() -> tuple[ReadyConnection, Cleaned]:
-            return self._targets.find(connection), NO_INPUTS
-
-        def work(client: Client, _: Cleaned) -> Any:
-            key, _ignored = self._targets.kind(connection)
-            test = self.manifest.connections[key].test
-            if test is None:
-                raise ConnectorError("invalid_manifest", "The manifest names no test for this.")
-            # Its sentences tell the endpoint, which may hold the key.
-            return client.provider.secret.scrub_json(self.handler(test)(client))
-
+        options = Options(timeout_ms=timeout_ms, cancel=cancel)
         try:
-            return self._run("test-connection").result(prepare, work)
+            return ConnectionTest(
+                self.catalog,
+                self._connections,
+                self._clock,
+                "test-connection",
+                connection,
+                options,
+            ).result()
         finally:
             connection = None
 
-    def options(self, source: str, connection: Mapping[str, Any] | str | None) -> Success | Failure:
+    def options(
+        self,
+        source: str,
+        connection: Mapping[str, Any] | str | None,
+        *,
+        timeout_ms: float | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Success | Failure:
         """Return what fills a dropdown: the data is a list of `{"key", "label"}`."""
+        from connector.invocation import DataSourceRun
 
-        def prepare() -> tuple[ReadyConnection, Cleaned]:
-            if source not in self.manifest.data_sources:
-                close = nearest(source, self.manifest.data_sources)
-                raise ConnectorError("invalid_payload", f"No data source {quoted(source)}{close}")
-            return self._targets.find(connection), NO_INPUTS
-
-        def work(client: Client, _: Cleaned) -> Any:
-            return self.handler(self.manifest.data_sources[source].handler)(client)
-
+        options = Options(timeout_ms=timeout_ms, cancel=cancel)
         try:
-            return self._run(source).result(prepare, work)
+            return DataSourceRun(
+                self.catalog, self._connections, self._clock, source, connection, options
+            ).result()
         finally:
             connection = None
+
+    # What a form builder or a door asks
 
     def describe(self) -> dict[str, Any]:
         """Return the manifest as data: all that a form builder needs."""
@@ -176,104 +190,74 @@ class Connector:
         if first:
             row = {"key": "connection", **first, "control": "connection", "required": True}
             raw["actions"] = [{**item, "inputs": [row, *item["inputs"]]} for item in raw["actions"]]
-        return {**raw, "version": __version__}
+        return {**raw, "runtimeVersion": __version__}
 
     def schema(self, name: str) -> dict[str, Any]:
         """Return the JSON Schema that the runtime validates with: of an action's inputs, or of
         the fields of the `connection`. Raises ConnectorError `unknown_action`."""
-        form = self._targets.form() if name == "connection" else self.form(name)
+        is_connection = name == "connection"
+        form = self._connections.form() if is_connection else self.catalog.form(name)
         schema: dict[str, Any] = strict_json.copy(form.schema)
         return schema
 
+    def output_schema(self, action: str) -> dict[str, Any]:
+        """Return the JSON Schema of an action's data. Raises ConnectorError `unknown_action`."""
+        schema: dict[str, Any] = strict_json.copy(self.catalog.output_schema(action))
+        return schema
+
+    def parse_payload(self, text: bytes | str) -> Payload:
+        """Return the inputs and the connection of a payload, read strictly.
+
+        Raises ConnectorError `invalid_payload`.
+        """
+        return payload.parse(text)
+
+    def connection_names(self) -> list[str]:
+        """Return the names of the configured connections, sorted.
+
+        Raises ConnectorError `invalid_connection` where the file cannot be used.
+        """
+        return self._connections.names()
+
+    def icon(self) -> bytes:
+        """Return the icon as PNG, empty where the manifest has none.
+
+        Raises ConnectorError `invalid_manifest` where its file cannot be read.
+        """
+        name = self.manifest.raw.get("icon")
+        if not name:
+            return b""
+        path = self._folder / name
+        try:
+            if path.resolve().is_relative_to(self._folder.resolve()):
+                with path.open("rb") as file:
+                    data: bytes = file.read()
+                    return data
+        except OSError:
+            pass
+        raise ConnectorError("invalid_manifest", f"The icon {name} cannot be read.")
+
+    def errors(self) -> list[dict[str, Any]]:
+        """Return every error code: `{"code", "retryable", "meaning", "remedy"}`."""
+        return [{"code": code, **row._asdict()} for code, row in CODES.items()]
+
+    # Its life
+
     def close(self) -> None:
-        """Close the idle connections. The connector may be used again."""
-        self._targets.close()
+        """Close the idle sockets. The connector may be used again."""
+        self._connections.close()
+
+    def __enter__(self) -> Connector:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __reduce__(self) -> Any:
         raise TypeError("a connector holds keys and sockets: load one in each process")
 
-    # What the parts below need
-
-    def _run(self, name: str, *options: Any) -> Invocation:
-        from connector.invocation import Invocation  # describing an action runs none
-
-        return Invocation(self.manifest, self._clock, name, *options)
-
-    def form(self, action: str) -> Form:
-        """Return the form of an action's inputs, made once."""
-        spec = self._action(action)
-        if action not in self._forms:
-            # The check is found when it is needed: to describe an action imports no handler.
-            check = partial(self.handler, spec.check) if spec.check else None
-            form = Form(spec.label, "/inputs", spec.inputs, self.manifest.schemas, check)
-            self._forms[action] = form
-        return self._forms[action]
-
-    def handler(self, name: str) -> Callable[..., Any]:
-        """Return the function that the manifest names; see `Handlers.find`."""
-        return self._handlers.find(name)
-
-    def _import_all(self) -> None:
+    def import_all(self) -> None:
+        """Import all that a call needs; see `preload`."""
         from connector import preload  # noqa: F401 - only who loads a connector waits for it
 
-        spec = self.manifest
-        names = [action.handler for action in spec.actions.values()]
-        names += [action.check for action in spec.actions.values() if action.check is not None]
-        names += [source.handler for source in spec.data_sources.values()]
-        names += [kind.test for kind in spec.connections.values() if kind.test is not None]
-        for name in names:
-            with contextlib.suppress(ConnectorError):  # told by the action that needs it
-                self.handler(name)
-
-    def _action(self, key: str) -> Action:
-        spec = self.manifest.actions.get(key) if isinstance(key, str) else None
-        if spec is None:
-            known = self.manifest.actions
-            raise ConnectorError(
-                "unknown_action",
-                f"There is no action {quoted(str(key))}{nearest(str(key), known)}",
-                hint="Actions: " + ", ".join(known),
-            )
-        return spec
-
-    def _prepare(
-        self, action: str, inputs: Any, connection: Any
-    ) -> tuple[ReadyConnection, Cleaned]:
-        """Return the target and the cleaned inputs, their problems still unsaid.
-
-        Raises ConnectorError for a connection that leads nowhere, with the problems of both.
-        """
-        form = self.form(action)
-        given = {} if inputs is None else inputs
-        if not isinstance(given, Mapping):
-            row = problem("/inputs", "must be an object")
-            raise refused("invalid_payload", [row])
-        if "connection" in given and connection is None:
-            connection = given["connection"]  # builders keep the reference among the inputs
-        cleaned = form.clean({key: given[key] for key in given if key != "connection"})
-        try:
-            target = self._targets.find(connection)
-        except ConnectorError as error:
-            found = form.refusal(cleaned.values, cleaned.problems)
-            if not found.problems:
-                raise
-            rows = error.details or [problem("/connection", error.message)]
-            # The key may stand among the inputs too, and no provider is there yet to mask it.
-            rows = self._targets.secret(connection).scrub_json([*rows, *found.problems])
-            raise refused(error.code, rows, error.hint) from None
-        return target, cleaned
-
-    def _check_output(self, spec: Action, data: Any) -> None:
-        if spec.output is None:
-            strict_json.dumps(data)  # raises for what no envelope can hold
-            return
-        if spec.output not in self._outputs:
-            self._outputs[spec.output] = Validator(bundle(spec.output, self.manifest.schemas))
-        problems = self._outputs[spec.output].problems(data)
-        if problems:
-            where = "/".join(map(str, ("", *problems[0].path)))
-            raise ConnectorError(
-                "invalid_response",
-                f"The answer is not what the action returns: {where} {problems[0].message}.",
-                sent="unknown",
-            )
+        self.catalog.import_handlers()

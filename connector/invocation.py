@@ -1,4 +1,4 @@
-"""One invocation, from a prepared target to its envelope.
+"""One invocation, from a payload to its result: prepare, authorize, run, settle.
 
 The only place where errors become a result.
 """
@@ -6,96 +6,125 @@ The only place where errors become a result.
 from __future__ import annotations
 
 import contextlib
-import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connector.catalog import Catalog
+from connector.connections.store import ConnectionStore
 from connector.errors import ConnectorError, is_plain, problem, refused
 from connector.files.output_file import OutputFile
-from connector.manifest.model import Manifest
+from connector.model_choice import choose_models
+from connector.options import Options
+from connector.policy.cancellation import Cancellation
 from connector.policy.clock import Clock
 from connector.policy.context import Context, DryRunDone, worst_sent
+from connector.providers import rate_limits
 from connector.result import Failure, Result, Success
 from connector.runtime.interruptions import find_external, is_external
 from connector.text.secrets import MASK
 from connector.text.strict_json import UNPAIRED
-from connector.validation.form import Cleaned
 from connector.version import __version__
 
 if TYPE_CHECKING:
     from connector.client import Client
-    from connector.connections.store import ReadyConnection
-    from connector.providers.provider import Provider
+    from connector.providers.ready import ReadyConnection
 
 _MOST_RESUMED = 5
 """How often a handler may be ended from outside before it is not run once more."""
 
 
 class Invocation:
-    """One run of an action, of a connection's test, or of a data source."""
+    """One run of an action, of a connection's test, or of a data source.
+
+    The kinds differ in how they prepare and what they run.
+    """
 
     def __init__(
         self,
-        manifest: Manifest,
+        catalog: Catalog,
+        connections: ConnectionStore,
         clock: Clock,
         name: str,
-        dry_run: bool = False,
-        output: str | os.PathLike[str] | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        connection: Any,
+        options: Options = Options(),  # noqa: B008 - immutable
     ) -> None:
-        self._manifest = manifest
-        self._name = name
-        self._planned: list[dict[str, Any]] | None = [] if dry_run else None
-        self._sink = OutputFile(Path(output)) if output is not None else None
-        self._progress = progress
+        self._catalog = catalog
+        self._connections = connections
         self._clock = clock
-        self._call = Context(manifest.policies, clock, name)
-        self._prepared: tuple[ReadyConnection, Cleaned] | None = None
-        self._provider: Provider | None = None
+        self._name = name
+        self._connection = connection
+        self._options = options
+        self._problems = options.problems()
+        if self._problems:  # the context needs good ones, if only for the refusal
+            options = Options()
+        self._context = Context(
+            catalog.manifest.policies,
+            clock,
+            name,
+            dry_run=options.dry_run,
+            timeout_ms=options.timeout_ms,
+            max_retries=options.max_retries,
+        )
+        self._output = OutputFile(Path(options.output)) if options.output is not None else None
+        self._ready: ReadyConnection | None = None
+        self._is_authorized = False
         self._resumed = 0
 
-    @property
-    def wrote(self) -> bool:
-        return self._sink is not None and bool(self._sink.written)
+    # What the kinds define
 
-    def result(
-        self,
-        prepare: Callable[[], tuple[ReadyConnection, Cleaned]],
-        work: Callable[[Client, Cleaned], Any],
-    ) -> Success | Failure:
+    def prepare(self) -> ReadyConnection:
+        """Check the payload and return where its connection leads; nothing is sent."""
+        raise NotImplementedError
+
+    def check(self, ready: ReadyConnection) -> None:
+        """Raise ConnectorError for what is wrong with the inputs for this connection."""
+
+    def run(self, client: Client) -> Any:
+        """Return the data."""
+        raise NotImplementedError
+
+    # The way through
+
+    def result(self) -> Success | Failure:
         """Return what became of the invocation.
 
-        An exception that an engine raises into it is raised again, once nothing is under way any
+        An exception that an engine raises into it is raised again once nothing is under way any
         more; its attribute `connector_result` is then the result so far.
         """
         start = self._clock.monotonic()
-        result = None
+        deadline, cancel = self._context.deadline, self._options.cancel
+        if isinstance(cancel, Cancellation):
+            cancel.attach(deadline)
+        result: Success | Failure | None = None
         came: BaseException | None = None
         while result is None:
             try:
                 if came is not None:
-                    self._call.deadline.end(came)
-                data, error = self._outcome(prepare, work)
+                    deadline.end(came)
+                data, error = self._outcome()
                 duration = round((self._clock.monotonic() - start) * 1000)
                 result = Result(data, error, self._meta(duration))
             except BaseException as end:
                 if not is_external(end):
                     raise
                 came = end  # once more, with what is finished: a second Ctrl-C loses nothing
-        engines: Any = self._call.deadline.ended_by
+        if isinstance(cancel, Cancellation):
+            cancel.detach(deadline)
+        engines: Any = deadline.ended_by
         if engines is None or isinstance(engines, KeyboardInterrupt):
             return result
         with contextlib.suppress(AttributeError):  # not every exception takes attributes
             engines.connector_result = result
-        del prepare, work
         raise engines
 
-    def _outcome(self, prepare: Any, work: Any) -> tuple[Any, ConnectorError | None]:
+    def _outcome(self) -> tuple[Any, ConnectorError | None]:
+        """Return the data and the error; the data of an error is what was finished before it."""
+        context = self._context
         try:
-            data = self._done(prepare, work)
+            data = self._done()
         except DryRunDone:
-            planned = self._planned or []
+            planned = context.dry_run or []
             return (planned[0] if len(planned) == 1 else planned), None
         except ConnectorError as found:
             if (end := find_external(found)) is not None:
@@ -103,105 +132,72 @@ class Invocation:
             error = found
         except UnicodeEncodeError:  # wherever it was met: in a path, a query, the name of a part
             error = ConnectorError("invalid_input", f"A text {UNPAIRED}.")
-        except Exception as defect:  # noqa: BLE001 - the envelope is all that a caller gets
+        except Exception as defect:  # noqa: BLE001 - the result is all that a caller gets
             if (end := find_external(defect)) is not None:
                 raise end from None
-            error = self._call.defect(defect)
+            error = context.defect(defect)
         else:
-            if self._call.deadline.ended_by is not None:
-                self._call.warn("The action was interrupted when its work was done.")
+            if context.deadline.cancelled.is_set():
+                context.warn("The action was interrupted when its work was done.")
             return data, None
         finally:
-            if self._sink is not None:
-                self._sink.abort()
-        error = self._scrubbed(error)
+            if self._output is not None:
+                self._output.abort()
+        self._settle(error)
         return error.data, error
 
-    def _done(self, prepare: Any, work: Any) -> Any:
-        if self._call.deadline.ended_by is not None:
+    def _done(self) -> Any:
+        if self._context.deadline.ended_by is not None:
             self._check_resumable()
-        if self._prepared is None:
-            target, cleaned = prepare()
-            self._provider = target.provider
-            for text in target.warnings:
-                self._call.warn(text)
-            if problems := cleaned.problems + self._choose_model(cleaned):
-                raise refused(*cleaned.form.refusal(cleaned.values, problems))
-            if self._sink is not None and self._planned is None:
-                self._sink.check()
-            self._prepared = target, cleaned
-        target, cleaned = self._prepared
-        return work(self._client(target), cleaned)
+        if self._ready is None or not self._is_authorized:
+            self._context.check()
+            if self._problems:
+                raise refused("invalid_payload", self._problems)
+            self._ready = self.prepare()
+            self._authorize(self._ready)
+            self._is_authorized = True
+        return self.run(self._client(self._ready))
+
+    def _authorize(self, ready: ReadyConnection) -> None:
+        """Let the inputs be sent to the provider of the connection, or raise ConnectorError."""
+        for text in ready.warnings:
+            self._context.warn(text)
+        self.check(ready)
+        if self._output is not None and self._context.dry_run is None:
+            self._output.check()
+
+    def _client(self, ready: ReadyConnection) -> Client:
+        from connector.client import Client  # a refused payload has no use for it
+
+        manifest = self._catalog.manifest
+        return Client(
+            ready,
+            self._context,
+            manifest.models,
+            f"{manifest.key}-connector/{__version__}",
+            self._output,
+            self._options.progress,
+        )
 
     def _check_resumable(self) -> None:
         """Raise ConnectorError where an ended invocation has nothing for its handler to return.
 
-        Else the handler runs once more, sends nothing, and returns what its batches have brought.
+        Otherwise the handler runs once more, sends nothing, and returns what its fan-outs have
+        brought.
         """
-        for batch in self._call.batches:
-            batch.outcomes()  # once nothing of it is under way
+        fan_outs = self._context.fan_outs
+        for fan_out in fan_outs:
+            fan_out.outcomes()  # once nothing of it is under way
         self._resumed += 1
-        if not self._call.batches or self.wrote or self._resumed > _MOST_RESUMED:
+        wrote = self._output is not None and self._output.written
+        if not fan_outs or wrote or self._resumed > _MOST_RESUMED:
             raise ConnectorError("cancelled", "The action was interrupted.")
 
-    def _client(self, target: ReadyConnection) -> Client:
-        from connector.client import Client  # a refused payload has no use for it
-
-        return Client(
-            target.provider,
-            target.transport,
-            self._call,
-            self._manifest.models,
-            f"{self._manifest.key}-connector/{__version__}",
-            self._planned,
-            self._sink,
-            self._progress,
-        )
-
-    def _choose_model(self, cleaned: Cleaned) -> list[dict[str, str]]:
-        """Replace a defaulted model where the connection knows better, and return the problems of
-        a model that no request to this provider can name: a fan-out would find out once a part."""
-        spec = self._manifest.actions.get(self._name)
-        target = self._provider
-        problems: list[dict[str, str]] = []
-        if spec is None or target is None:
-            return problems
-        known = {row["path"] for row in cleaned.problems}
-        for item in spec.inputs:
-            path = f"/inputs/{item.key}"
-            model = cleaned.values.get(item.key) if item.data_source else None
-            if not isinstance(model, str) or path in known:
-                continue
-            if item.key in cleaned.defaulted:
-                model = cleaned.values[item.key] = self._model(model, target)
-            if fault := target.model_fault(model):
-                problems.append(problem(path, fault, item.label))
-        return problems
-
-    def _model(self, model: str, target: Provider) -> str:
-        models = self._manifest.models
-        facts = models.get(model)
-        if target.deploys:
-            images = facts is not None and facts.api == "images"
-            named = target.deployment if images == (target.deployment_api == "images") else None
-            return named or model
-        today = self._clock.today()
-        found = model
-        for _ in models:  # as many steps as there are models: successors may form a circle
-            if not facts or not facts.successor or facts.retires.get(target.name, "9999") > today:
-                break
-            found = facts.successor
-            facts = models.get(found)
-        if found != model:
-            self._call.replaced_model = True
-            self._call.warn(f"The default model {model} has retired; {found} was used instead.")
-        return found
-
-    def _scrubbed(self, error: ConnectorError) -> ConnectorError:
-        """Return the error with the key masked, without its frames, true for all attempts."""
-        error.sent = worst_sent(error.sent, self._call.sent)
-        if self._provider is not None:
-            secret = self._provider.secret
+    def _settle(self, error: ConnectorError) -> None:
+        """Mask the error, drop its frames, and let it speak for all attempts."""
+        error.sent = worst_sent(error.sent, self._context.sent)
+        if self._ready is not None:
+            secret = self._ready.authentication.secret
             for name, value in vars(error).items():
                 if isinstance(value, str):
                     setattr(error, name, secret.scrub(value))
@@ -209,30 +205,128 @@ class Invocation:
             error.details = secret.scrub_json(error.details)
             error.data = secret.scrub_json(error.data)
         error.__traceback__ = error.__cause__ = error.__context__ = None
-        return error
 
     def _shown_name(self) -> str:
-        """Return the name of the action: what is none may be a misplaced key."""
+        """Return the name of the action, masked where it is none: it may be a misplaced key."""
         name: Any = self._name
-        known = isinstance(name, str) and (name in self._manifest.actions or is_plain(name))
+        known = isinstance(name, str) and (name in self._catalog.manifest.actions or is_plain(name))
         return name if known else MASK
 
     def _meta(self, duration: int) -> dict[str, Any]:
-        call = self._call
-        warnings = list(call.warnings)
-        if self._provider is not None:
-            warnings = [self._provider.secret.scrub(text) for text in warnings]
+        context, ready = self._context, self._ready
+        warnings = list(context.warnings)
+        if ready is not None:
+            warnings = [ready.authentication.secret.scrub(text) for text in warnings]
         meta = {
             "action": self._shown_name(),
-            "provider": self._provider.name if self._provider else None,
-            "attempts": call.attempts,
+            "provider": ready.provider.name if ready else None,
+            "attempts": context.attempts,
             "durationMs": duration,
-            "requestId": call.request_id,
-            "usage": call.usage,
+            "requestId": context.request_id,
+            "usage": context.usage,
             "warnings": warnings,
         }
-        if call.shows_answer:
-            headers = call.headers or {}
-            meta["httpStatus"] = call.http_status
+        headers = context.headers or {}
+        if limits := rate_limits.read(headers):
+            meta["rateLimit"] = limits
+        if context.shows_response:
+            meta["httpStatus"] = context.http_status
             meta["headers"] = {k: v for k, v in headers.items() if k != "set-cookie"}
         return meta
+
+
+class ActionRun(Invocation):
+    """One run of an action."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        connections: ConnectionStore,
+        clock: Clock,
+        name: str,
+        inputs: Any,
+        connection: Any,
+        options: Options,
+    ) -> None:
+        super().__init__(catalog, connections, clock, name, connection, options)
+        self._inputs = inputs
+
+    def prepare(self) -> ReadyConnection:
+        """Clean the inputs, their problems not yet raised, and find the connection.
+
+        Raises ConnectorError for a connection that leads nowhere, with the problems of both.
+        """
+        form = self._catalog.form(self._name)
+        given, connection = self._inputs, self._connection
+        given = {} if given is None else given
+        if not isinstance(given, Mapping):
+            raise refused("invalid_payload", [problem("/inputs", "must be an object")])
+        if "connection" in given and connection is None:
+            connection = given["connection"]  # builders keep the reference among the inputs
+        self._cleaned = form.clean({key: given[key] for key in given if key != "connection"})
+        try:
+            return self._connections.find(connection)
+        except ConnectorError as error:
+            found = form.error(self._cleaned.values, self._cleaned.problems)
+            if found is None:
+                raise
+            rows = error.details or [problem("/connection", error.message)]
+            # The key may be among the inputs too, and no provider is there yet to mask it.
+            secret = self._connections.secret(connection)
+            rows = secret.scrub_json([*rows, *(found.details or ())])
+            raise refused(error.code, rows, error.hint) from None
+
+    def check(self, ready: ReadyConnection) -> None:
+        """Choose the model and raise ConnectorError `invalid_input` with every problem."""
+        cleaned, action = self._cleaned, self._catalog.action(self._name)
+        models = self._catalog.manifest.models
+        rows = choose_models(action, cleaned, ready.provider, models, self._context)
+        problems = cleaned.problems + rows
+        if problems and (error := cleaned.form.error(cleaned.values, problems)):
+            raise error
+
+    def run(self, client: Client) -> Any:
+        """Run the handler and check its data."""
+        action = self._catalog.action(self._name)
+        data = self._catalog.handlers.find(action.handler)(self._cleaned.values, client)
+        for found in self._catalog.output_problems(action, data)[:1]:
+            where = "/".join(map(str, ("", *found.path)))
+            message = f"The data is not what the action returns: {where} {found.message}."
+            if self._context.is_received(data, found.path):
+                raise ConnectorError("invalid_response", message, sent="unknown")
+            raise ConnectorError("internal_error", message, sent=self._context.sent)
+        if self._output is not None and not self._output.written:
+            self._context.warn("The result is not binary: no file was written.")
+        return data
+
+
+class ConnectionTest(Invocation):
+    """One test of a connection."""
+
+    def prepare(self) -> ReadyConnection:
+        """Find the connection."""
+        return self._connections.find(self._connection)
+
+    def run(self, client: Client) -> Any:
+        """Return the verdicts."""
+        key, _ = self._connections.kind(self._connection)
+        test = self._catalog.manifest.connections[key].test
+        if test is None:
+            raise ConnectorError("invalid_manifest", "The manifest names no test for this.")
+        verdicts = self._catalog.handlers.find(test)(client)
+        assert self._ready is not None
+        # Its sentences name the endpoint, which may hold the key.
+        return self._ready.authentication.secret.scrub_json(verdicts)
+
+
+class DataSourceRun(Invocation):
+    """One run of a data source, which fills a dropdown."""
+
+    def prepare(self) -> ReadyConnection:
+        """Find the data source and the connection."""
+        self._handler = self._catalog.data_source(self._name).handler
+        return self._connections.find(self._connection)
+
+    def run(self, client: Client) -> Any:
+        """Return the choices."""
+        return self._catalog.handlers.find(self._handler)(client)

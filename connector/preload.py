@@ -13,7 +13,6 @@ import datetime  # noqa: F401 - for a Retry-After with a date
 import difflib  # noqa: F401 - for a name that is not known
 import email.utils  # noqa: F401 - for a Retry-After with a date
 import encodings.idna  # noqa: F401 - for each look-up of a host's name
-import hashlib  # noqa: F401 - for the pauses of a key
 import logging  # noqa: F401 - for a defect
 import random  # noqa: F401 - for the wait before a retry
 
@@ -21,7 +20,7 @@ import backoff  # noqa: F401 - for a retry
 
 from connector import client, invocation  # noqa: F401 - for a request
 from connector.http import sender  # noqa: F401 - for a request
-from connector.providers import api_key  # noqa: F401 - for a connection
+from connector.providers import api_key, tokens  # noqa: F401 - for a connection
 from connector.text import (
     charsets,
     safe_yaml,  # noqa: F401 - for named connections

@@ -15,8 +15,9 @@ import pytest
 
 from connector import Connector, ConnectorError
 from connector.connections import configured as configured_file
-from connector.connections import store
-from connector.connections.store import ConnectionStore, ReadyConnection
+from connector.connections.store import ConnectionStore
+from connector.handlers import HANDLERS, Handlers
+from connector.providers.ready import ReadyConnection
 from connector.sandbox import Sandbox
 
 from .conftest import FakeClock
@@ -233,15 +234,15 @@ def test_no_guess_leads_to_a_configured_name(tmp_path: Path, name: str) -> None:
     assert KEY not in shown
 
 
-# Targets
+# Connections made ready
 
 
-def targets() -> ConnectionStore:
-    return ConnectionStore(Connector.load().manifest, {})
+def new_store() -> ConnectionStore:
+    return ConnectionStore(Connector.load().manifest, Handlers(HANDLERS), {})
 
 
-def test_the_same_fields_share_a_target_however_they_are_written() -> None:
-    made = targets()
+def test_the_same_fields_share_a_connection_however_they_are_written() -> None:
+    made = new_store()
     one = made.find({"fields": {"apiKey": "k", "isOpenAIKey": True}})
     assert made.find({"key": "apiKey", "fields": {"isOpenAIKey": "true", "apiKey": "k"}}) is one
     assert made.find({"fields": {"apiKey": "other", "isOpenAIKey": True}}) is not one
@@ -249,22 +250,22 @@ def test_the_same_fields_share_a_target_however_they_are_written() -> None:
     assert made.find({"fields": {"apiKey": "k", "isOpenAIKey": True}}) is not one
 
 
-def test_old_targets_are_closed_and_forgotten() -> None:
-    made = targets()
+def test_old_connections_are_closed_and_forgotten() -> None:
+    made = new_store()
     found = [made.find({"fields": {"apiKey": f"k{n}", "isOpenAIKey": True}}) for n in range(200)]
     assert made.find({"fields": {"apiKey": "k199", "isOpenAIKey": True}}) is found[199]
     assert made.find({"fields": {"apiKey": "k0", "isOpenAIKey": True}}) is not found[0]
 
 
-def test_targets_are_safe_in_threads() -> None:
-    made, found, failed = targets(), [], []
+def test_the_store_is_safe_in_threads() -> None:
+    made, found, failed = new_store(), [], []
 
     def look(number: int) -> None:
         try:
             for n in range(100):
                 connection = {"fields": {"apiKey": f"k{(n * number) % 90}", "isOpenAIKey": True}}
-                target: ReadyConnection = made.find(connection)
-                found.append(target.provider.secret.reveal() == connection["fields"]["apiKey"])
+                ready: ReadyConnection = made.find(connection)
+                found.append(ready.authentication.secret.reveal() == connection["fields"]["apiKey"])
         except Exception as error:  # noqa: BLE001 - told below
             failed.append(error)
 
@@ -277,18 +278,20 @@ def test_targets_are_safe_in_threads() -> None:
     assert all(found)
 
 
-def test_threads_that_make_a_target_at_once_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, found, both = targets(), [], threading.Barrier(2)
-    new = store._new
+def test_threads_that_connect_at_once_share_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, found, both = new_store(), [], threading.Barrier(2)
+    connect = ConnectionStore._connect
 
-    def at_once(fields: Mapping[str, Any]) -> ReadyConnection:
+    def at_once(made: ConnectionStore, key: str, fields: Mapping[str, Any]) -> ReadyConnection:
         both.wait(60)
-        return new(fields)
+        return connect(made, key, fields)
 
     def look() -> None:
         found.append(made.find({"fields": {"apiKey": "k", "isOpenAIKey": True}}))
 
-    monkeypatch.setattr(store, "_new", at_once)
+    monkeypatch.setattr(ConnectionStore, "_connect", at_once)
     threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
         thread.start()

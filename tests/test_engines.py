@@ -23,6 +23,7 @@ from connector.result import Failure, Success
 from connector.runtime import threads
 from tests.support import canary
 from tests.support.fault_server import FaultServer, Received, chat_completion
+from tests.support.manifests import examples
 from tests.support.workers import at_work, left_behind
 
 Row = dict[str, Any]
@@ -176,10 +177,10 @@ def in_a_thread(work: Callable[[], Any], kind: type[BaseException], when: thread
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert when.wait(10)
+    assert when.wait(60)
     assert thread.ident is not None
     raise_in(thread.ident, kind)
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     return caught[0]
 
@@ -188,11 +189,8 @@ def in_a_thread(work: Callable[[], Any], kind: type[BaseException], when: thread
 @pytest.mark.parametrize(
     ("action", "inputs"),
     [
-        ("createChatCompletion", CHAT),
+        *examples(),
         ("createCompletions", {"model": "m", "messages": list("abcd"), "concurrency": 2}),
-        ("summarizeText", {"model": "m", "textToSummarize": "Tides."}),
-        ("createImage", {"prompt": "x"}),
-        ("rawRequest", {"method": "GET"}),
     ],
 )
 def test_the_interpreters_exception_ends_a_call(
@@ -259,7 +257,7 @@ class Once:
 @pytest.mark.parametrize("interrupt", [True, False], ids=["Ctrl-C", "engine"])
 @pytest.mark.parametrize(
     "where",
-    ["connector.connector.Connector._check_output", "connector.invocation.Invocation._meta"],
+    ["connector.catalog.Catalog.output_problems", "connector.invocation.Invocation._meta"],
 )
 def test_what_is_finished_survives_until_the_return(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, where: str, interrupt: bool

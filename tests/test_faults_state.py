@@ -20,7 +20,7 @@ from urllib3.exceptions import ProtocolError
 from connector import Connector
 from connector.http import exception_mapping
 from connector.http.connection import Exchange, _PlainPool
-from connector.http.sender import tls_context
+from connector.http.session import tls_context
 from connector.policy import deadline
 from connector.policy.deadline import Deadline
 from connector.runtime.flag import Flag

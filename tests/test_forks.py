@@ -20,7 +20,7 @@ def call(connector, url, action="createChatCompletion", inputs=None):
     return connector.invoke(action, inputs or {}, connection).ok
 
 def child(connector, url):
-    signal.alarm(20)
+    signal.alarm(120)
     many = {"model": "m", "messages": ["a", "b", "c"]}
     good = call(connector, url) and call(connector, url, "createCompletions", many)
     os._exit(0 if good else 1)

@@ -84,7 +84,7 @@ from connector.manifest import reader
 spec = reader.load(Path("tests/second/connector.yaml"))
 action = spec.actions["embed"]._replace(handler="nothing.at_all")
 made = Connector(spec._replace(actions={"embed": action}), "tests.second.handlers")
-made._import_all()
+made.import_all()
 print("tests.second.handlers.rules" in sys.modules)
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import ctypes
 import functools
+import gc
 import itertools
 import json
 import signal
@@ -19,6 +20,7 @@ import urllib3
 import yaml
 
 from connector import Connector, ConnectorError
+from connector.runtime import threads
 from connector.runtime.interruptions import chain, find_external, is_external
 from tests.support import canary
 from tests.support.fault_server import FaultServer, chat_completion
@@ -117,22 +119,25 @@ def wait() -> None:
         threading.Event().wait(0.001)
 
 
+def is_running(work: Callable[[], None], ident: int) -> bool:
+    """Whether the thread is in `work`: an exception raised earlier would end it before."""
+    frame = sys._current_frames().get(ident)
+    while frame is not None and frame.f_code is not work.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
 @pytest.mark.parametrize("work", [spin, call, wait])
 @pytest.mark.parametrize("kind", [Foreign, RuntimeError])
 def test_what_the_interpreter_raises_is_external(
     work: Callable[[], None], kind: type[Exception]
 ) -> None:
     found = []
-    begun = threading.Event()
-
-    def run() -> None:
-        begun.set()
-        found.append(caught(work))
-
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=lambda: found.append(caught(work)))
     thread.start()
-    begun.wait()
     assert thread.ident is not None
+    while not is_running(work, thread.ident):
+        threading.Event().wait(0.001)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(kind))
     thread.join()
     # Within a call into C a class of the standard library's cannot be told from its own failure.
@@ -259,3 +264,19 @@ def test_a_handlers_own_failure_is_an_internal_error(
         result = connector.invoke("createChatCompletion", {}, to)
     assert result.error is not None
     assert (result.error.code, result.error.sent) == ("internal_error", "unknown")
+
+
+def test_a_thread_that_could_not_start_is_not_reported_as_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever starts another one at the end of a thread would try for ever."""
+    ended: list[object] = []
+
+    def none(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads._thread, "start_new_thread", none)
+    with pytest.raises(RuntimeError):
+        threads.start(lambda: None, ended.append, lambda _: None)
+    gc.collect()
+    assert ended == []

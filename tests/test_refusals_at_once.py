@@ -163,7 +163,7 @@ def test_a_check_copes_with_any_inputs_missing(connector: Connector, action: str
     whole = {**{item.key: item.default for item in spec.inputs if item.default}, **GOOD[action]}
     more: dict[str, Any] = {"extraParameters": {"seed": 1}, "headers": [], "formData": []}
     whole |= {item.key: more[item.key] for item in spec.inputs if item.key in more}
-    check = connector.handler(spec.check)
+    check = connector.catalog.handlers.find(spec.check)
     for key in whole:
         check({name: value for name, value in whole.items() if name != key}, {key})
         check({key: whole[key]}, {*whole} - {key})

@@ -36,7 +36,7 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
     """
     body = {"model": inputs["model"], "messages": inputs["messages"]}
     # Nobody chose the successor of a default: what was asked of the one must not break the other.
-    unsampled = client.call.replaced_model and client.facts(inputs["model"]).reasoning
+    unsampled = client.replaced_model and client.facts(inputs["model"]).reasoning
     for parameter, key, default in (
         ("temperature", "temperature", 1),
         ("top_p", "topP", 1),

@@ -36,7 +36,7 @@ def create_completions(inputs: Mapping[str, Any], client: Client) -> dict[str, A
     data = {
         "model": served[0] if served else inputs["model"],
         "choices": choices,
-        "usage": client.call.usage or {},
+        "usage": client.usage,
         "failed": len(errors),
     }
     if data["failed"]:

@@ -133,13 +133,13 @@ def _is_base64(data: str) -> bool:
 
 def _stored(images: list[dict[str, Any]], client: Client) -> list[dict[str, Any]]:
     """Return the items, their bytes moved to the output file where there is one."""
-    if client.sink is None:
+    if client.output is None:
         return images
     return [_saved(image, client) for image in images]
 
 
 def _saved(image: dict[str, Any], client: Client) -> dict[str, Any]:
-    if client.sink is None or "b64_json" not in image:
+    if client.output is None or "b64_json" not in image:
         return image
     data = binascii.a2b_base64(image.pop("b64_json"))  # known to be base64 by now
-    return {**image, **client.sink.save(data, image["contentType"])}
+    return {**image, **client.output.save(data, image["contentType"])}

@@ -6,7 +6,6 @@ from connector.actions import chat, verdicts
 from connector.actions.verdicts import Verdicts
 from connector.client import Client
 from connector.errors import ConnectorError
-from connector.policy import retry
 from connector.providers.provider import LATEST_DATED
 
 PATH = "/models"
@@ -134,7 +133,7 @@ def _lists_in_another_version(client: Client) -> bool:
         return False
     url = provider._replace(dated=LATEST_DATED).url(PATH)
     try:
-        answer = client.request("GET", url, {}, None, retry.for_actions(client.policies.retries))
+        answer = client.request("GET", url, {}, None)
         value = client.parsed(answer)
     except (ConnectorError, ValueError):
         return False

@@ -24,13 +24,13 @@ def failure(outcomes: Sequence[Any], data: Any, client: Client, parts: str) -> C
     cause = next((error for error in errors if error.code != "cancelled"), errors[0])
     sent = {error.sent for error in errors}
     done = len(errors) < len(outcomes)
-    if not done and cause.code in _NOTHING_SENT and client.call.sent == "no":
+    if not done and cause.code in _NOTHING_SENT and client.sent == "no":
         return cause
     code = cause.code if data is None else "partial_failure"
     if cause.code == "internal_error" and not done:
         code = cause.code
     error = ConnectorError(
-        "cancelled" if client.call.deadline.ended_by is not None else code,
+        "cancelled" if client.interrupted else code,
         f"{len(errors)} of {len(outcomes)} {parts} failed; the first: {cause}",
         sent="unknown" if done or "unknown" in sent else "rejected" if "rejected" in sent else "no",
         retryable=all(error.retryable for error in errors),

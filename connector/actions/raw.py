@@ -46,12 +46,12 @@ def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
 
     Raises ConnectorError as `check` does.
     """
-    client.call.shows_answer = True
+    client.show_response()
     query, headers, body = _parts(inputs, ())
     if "accept" not in {name.lower() for name in headers}:
         headers["Accept"] = _ACCEPT[inputs["responseType"]]
     if "timeout" in inputs:
-        client.call.deadline.limit(inputs["timeout"] / 1000)
+        client.limit_time(inputs["timeout"] / 1000)
     rule = retry.for_raw_request(
         client.policies.raw_retries,
         max_retries=inputs["maxRetries"],
@@ -59,11 +59,11 @@ def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
         delay_ms=inputs["retryDelayMS"],
         exponential=inputs["useExponentialBackoff"],
     )
-    sink = client.sink if inputs["responseType"] == "binary" else None
+    output = client.output if inputs["responseType"] == "binary" else None
     url = client.provider.raw_url(inputs["url"], query)
     # Passed on and not kept: a reader lets go of a large body before it has its second form.
     return _READERS[inputs["responseType"]](
-        client.request(inputs["method"], url, headers, body, rule, sink), client
+        client.request(inputs["method"], url, headers, body, rule, output), client
     )
 
 
@@ -272,14 +272,14 @@ def _read_json(answer: Response, client: Client) -> Any:
 
 def _read_text(answer: Response, client: Client) -> str:
     text = client.readable(answer).decode(charsets.of(_kind(answer)), errors="replace")
-    return client.provider.secret.scrub(text, client.tick)
+    return client.mask(text)
 
 
 def _read_binary(answer: Response, client: Client) -> dict[str, Any]:
     kind = _kind(answer)
-    if client.sink is not None:
-        return client.sink.finish(kind)
-    encoded = base64.b64encode(client.provider.secret.scrub_bytes(answer.body))
+    if client.output is not None:
+        return client.output.finish(kind)
+    encoded = base64.b64encode(client.mask_bytes(answer.body))
     del answer
     return {"contentType": kind, "encoding": "base64", "data": encoded.decode()}
 

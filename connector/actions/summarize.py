@@ -49,7 +49,7 @@ def _data(summary: str, answers: Sequence[Answer], client: Client) -> dict[str, 
         "summary": summary,
         "model": answers[-1].model,
         "choices": [answer.choice for answer in answers],
-        "usage": client.call.usage or {},
+        "usage": client.usage,
     }
 
 
@@ -122,7 +122,7 @@ class _Summary:
         that is not half as long: with that, all rounds together cost twice the parts of the text.
         """
         # Masked before it is cut: a summary of half a key could not be.
-        text = self._client.provider.secret.scrub(text, self._client.tick)
+        text = self._client.mask(text)
         parts = split(text, self._room)
         progress = _Progress(self._client, tokens(text))
         kept: list[list[Answer]] = [[] for _ in parts]
@@ -155,7 +155,7 @@ class _Summary:
     def _error(self, outcomes: Sequence[Any]) -> ConnectorError | None:
         """Return what ended a round: an interrupt, else the first failure of its own."""
         errors = [outcome for outcome in outcomes if isinstance(outcome, ConnectorError)]
-        interrupted = self._client.call.deadline.ended_by is not None
+        interrupted = self._client.interrupted
         causes = [error for error in errors if (error.code == "cancelled") == interrupted]
         return next(iter(causes or errors), None)
 

@@ -28,7 +28,7 @@ def proves_chat(refusal: ConnectorError, client: Client) -> bool:
 
     It is the latest answer of `client`. Services look at the key and the path before.
     """
-    if "json" not in (client.call.headers or {}).get("content-type", ""):
+    if "json" not in client.content_type:
         return False
     if refuses_key(refusal) or refuses_version(refusal):
         return False

@@ -1,4 +1,4 @@
-"""A payload's connection made ready to send: found, cleaned, and kept for the next call."""
+"""A payload's connection made ready to be called: found, cleaned, kept for the next call."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import contextlib
 import itertools
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from connector.connections import configured as configured_file
 from connector.errors import ConnectorError, problem, refused, unknown
+from connector.handlers import Handlers
 from connector.manifest.model import Manifest
 from connector.runtime.bounded import make_room
 from connector.text.secrets import Secret
@@ -19,8 +20,9 @@ from connector.validation.form import Cleaned, Form
 from connector.validation.suggestions import nearest
 
 if TYPE_CHECKING:
-    from connector.http.transport import Transport
-    from connector.providers.provider import Provider
+    from connector.http.reach import Reach
+    from connector.providers.ready import ReadyConnection
+    from connector.providers.tokens import TokenClient
 
 _MOST = 128
 _MOST_FIELDS = 100
@@ -33,23 +35,25 @@ _EXPOSED = (
 )
 
 
-class ReadyConnection(NamedTuple):
-    """A connection made ready: its provider, the way there, and warnings for each result."""
-
-    provider: Provider
-    transport: Transport
-    warnings: tuple[str, ...] = ()
-
-
 class ConnectionStore:
-    """The targets of one connector, made once for the same fields; the latest `_MOST` are kept.
+    """The connections of one connector, made ready once for the same fields; the latest `_MOST`
+    are kept.
 
     `configured` is the operator's file of named connections, or its content; where None, the
-    file that CONNECTOR_CONNECTIONS names.
+    file that CONNECTOR_CONNECTIONS names. `reach` limits the hosts that they may lead to.
     """
 
-    def __init__(self, spec: Manifest, configured: Path | Mapping[str, Any] | None) -> None:
+    def __init__(
+        self,
+        spec: Manifest,
+        handlers: Handlers,
+        configured: Path | Mapping[str, Any] | None = None,
+        reach: Reach | None = None,
+    ) -> None:
         self._manifest = spec
+        self._handlers = handlers
+        self._reach = reach
+        self._tokens: TokenClient | None = None
         self._file = configured if isinstance(configured, Path) else None
         self._configured = None
         if isinstance(configured, Mapping):
@@ -116,19 +120,82 @@ class ConnectionStore:
         """Return where a connection leads. Raises ConnectorError `invalid_connection`, or
         `blocked_target` for an endpoint that nothing may be sent to."""
         key, fields = self.kind(connection)
+        is_configured = isinstance(connection, str)
+        if self._reach is not None and not is_configured:
+            self._check_operators(key, fields)
         given = _name(key, fields)
-        target = self._made.get(given)
-        if target is None:
+        ready = self._made.get(given)
+        if ready is None:
             cleaned = self.form(key).clean(fields)
             if cleaned.problems:
-                raise refused("invalid_connection", [*cleaned.problems, *_more(cleaned)])
+                rows = [*cleaned.problems, *self._further(key, cleaned)]
+                raise refused("invalid_connection", rows)
             # Kept under what was given, to find it without cleaning, and under what it means.
             name = _name(key, cleaned.values)
-            target = self._keep(name, self._made.get(name) or _new(cleaned.values))
-            self._keep(given, target)
-        if self._warnings and isinstance(connection, str):
-            target = target._replace(warnings=self._warnings)
-        return target
+            ready = self._keep(name, self._made.get(name) or self._connect(key, cleaned.values))
+            self._keep(given, ready)
+        if self._warnings and is_configured:
+            ready = ready._replace(warnings=self._warnings)
+        return ready
+
+    def names(self) -> list[str]:
+        """Return the names of the configured connections, sorted."""
+        return sorted(self._known().connections)
+
+    def _check_operators(self, key: str, fields: Mapping[str, Any]) -> None:
+        """Refuse fields that only the operator may set, where others write the payloads."""
+        rows = [
+            problem(
+                f"/connection/fields/{item.key}",
+                "may be set in a configured connection only",
+                item.label,
+            )
+            for item in self._manifest.connections[key].fields
+            if item.operator_only and fields.get(item.key) not in (None, "")
+        ]
+        if rows:
+            raise refused("invalid_connection", rows)
+
+    def _connect(self, key: str, fields: Mapping[str, Any]) -> ReadyConnection:
+        # Only what calls a provider needs these.
+        from connector.http.transport import Transport
+        from connector.providers.ready import ReadyConnection
+
+        provider, authentication = self._kind_function(key)(fields, self._token_client())
+        secure = provider.endpoint.scheme == "https"
+        transport = Transport(secure, provider.proxy, provider.ca_file, self._reach)
+        return ReadyConnection(provider, authentication, transport)
+
+    def _kind_function(self, key: str) -> Callable[..., Any]:
+        """Return the function of a kind of connection, that of an API key where none is named."""
+        name = self._manifest.connections[key].handler
+        if name is not None:
+            return self._handlers.find(name)
+        from connector.providers import api_key
+
+        return api_key.connect
+
+    def _token_client(self) -> TokenClient:
+        if self._tokens is None:
+            from connector.providers.tokens import TokenClient
+
+            self._tokens = TokenClient(self._reach)
+        return self._tokens
+
+    def _further(self, key: str, cleaned: Cleaned) -> list[Mapping[str, str]]:
+        """Return what would be wrong with the other fields once the refused ones are fixed."""
+        kind = {item.key: item for item in self._manifest.connections[key].fields}
+        bad = {row["path"].split("/")[3] for row in cleaned.problems if row["path"].count("/") > 2}
+        if any(name in kind and kind[name].schema.get("type") == "boolean" for name in bad):
+            return []  # a switch: nobody knows what the others are for
+        good = {name: value for name, value in cleaned.values.items() if name not in bad}
+        good |= {name: "-" for name in kind if kind[name].required and name not in good}
+        try:
+            self._connect(key, good)
+        except ConnectorError as error:
+            rows = error.details or ()
+            return [row for row in rows if row["path"].split("/")[3] not in bad]
+        return []
 
     def secret(self, connection: Any) -> Secret:
         """Return what no error may show of a connection that was refused: the texts of its secret
@@ -140,17 +207,19 @@ class ConnectionStore:
         public = {item.key for kind in kinds for item in kind.fields if not item.secret}
         return Secret("", *_texts(connection, ({"key"}, public)))
 
-    def _keep(self, name: str, target: ReadyConnection) -> ReadyConnection:
-        """Return the target that is kept: another thread's, where that one was first."""
+    def _keep(self, name: str, ready: ReadyConnection) -> ReadyConnection:
+        """Return the connection that is kept: another thread's, where that one was first."""
         for old in make_room(self._made, _MOST):
             old.transport.close()
-        return self._made.setdefault(name, target)
+        return self._made.setdefault(name, ready)
 
     def close(self) -> None:
-        """Close the idle connections of all targets; the next call makes new ones."""
+        """Close all idle sockets; the next call opens new ones."""
         made, self._made = self._made, {}
-        for target in made.values():
-            target.transport.close()
+        for ready in made.values():
+            ready.transport.close()
+        if self._tokens is not None:
+            self._tokens.close()
 
 
 def _texts(value: Any, public: Sequence[Set[str]]) -> Iterator[str]:
@@ -162,32 +231,6 @@ def _texts(value: Any, public: Sequence[Set[str]]) -> Iterator[str]:
         for name, item in itertools.islice(value.items(), _MOST_FIELDS):
             if name not in public[0]:
                 yield from _texts(item, public[1:])
-
-
-def _more(cleaned: Cleaned) -> list[Mapping[str, str]]:
-    """Return what would be wrong with the other fields once those that were refused are mended."""
-    bad = {row["path"].split("/")[3] for row in cleaned.problems if row["path"].count("/") > 2}
-    if "isOpenAIKey" in bad:
-        return []  # nobody knows which provider is meant
-    good = {key: value for key, value in cleaned.values.items() if key not in bad}
-    try:
-        _new({"apiKey": "-", **good})
-    except ConnectorError as error:
-        rows = error.details or ()
-        return [row for row in rows if row["path"].split("/")[3] not in bad]
-    return []
-
-
-def _new(fields: Mapping[str, Any]) -> ReadyConnection:
-    # Only what calls a provider needs these.
-    from connector.http.transport import Transport
-    from connector.providers.api_key import provider
-
-    found = provider(fields)
-    transport = Transport(
-        found.endpoint.scheme == "https", found.authorization, found.proxy, found.ca_file
-    )
-    return ReadyConnection(found, transport)
 
 
 def _name(key: str, fields: Mapping[str, Any]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from connector.errors import ConnectorError
+from connector.http.reach import Reach
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -80,6 +81,25 @@ def check_address(text: str, *, plain: bool) -> None:
     itself = getattr(address, "ipv4_mapped", None) or address
     if plain and not _within(itself, _PRIVATE_NETWORKS):
         raise blocked("is plain http to an address that is neither loopback nor private")
+
+
+def check_reach(host: str, text: str, reach: Reach) -> None:
+    """Raise ConnectorError `blocked_target` where `reach` does not permit to dial this address of
+    `host`."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    itself = getattr(address, "ipv4_mapped", None) or address
+    forms = [itself, *(form for form in _embedded(address) if form != itself)]
+    if reach.names(host) or reach.lists(itself) or (reach.public and all(map(_is_public, forms))):
+        return
+    raise ConnectorError(
+        "blocked_target",
+        "The endpoint leads to a host that this connector may not reach.",
+        hint="Use a public endpoint, or ask the operator to allow this host.",
+    )
+
+
+def _is_public(address: Address) -> bool:
+    return address.is_global and not address.is_multicast
 
 
 def _within(address: Address, networks: list[_Network]) -> bool:

@@ -1,18 +1,18 @@
-"""One TCP connection: resolved, checked and dialled by us, read strictly.
+"""urllib3's connections and pools with our own dialling, strict reading, and a deadline.
 
-What urllib3 leaves to the standard library is tightened here: the peer's address is checked
-before a byte leaves, and a TLS stream that breaks off has not ended. `answer` reads what comes
-back.
+The peer's address is checked before a byte leaves, and a TLS stream that breaks off has not ended.
+`response_head` reads what comes back.
 """
 
 from __future__ import annotations
 
 import collections
 import contextlib
+import errno
 import queue
 import socket
 import ssl
-import threading
+from collections.abc import Mapping
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -20,22 +20,25 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.wait import wait_for_read
 
 from connector.http.dialing import dial
+from connector.http.reach import Reach
 from connector.http.response_head import StrictResponse
 from connector.policy.deadline import Deadline
 from connector.runtime import threads
 
 
 class Exchange:
-    """One attempt as its connection sees it: the time it has, whether anything left, whether its
-    connection is its own (`fresh`), and whether its socket was shut down from outside (`cut`).
+    """One attempt as its connection sees it: the time it has and the hosts it may reach.
 
-    It keeps the socket itself: the connection forgets its own when the answer will end with it.
+    `sent` says whether a part of the request left, `fresh` whether the connection was opened for
+    this attempt, `cut` whether its socket was shut down from outside. It keeps the socket itself,
+    because the connection forgets its own when the response will end with it.
     """
 
-    __slots__ = ("_guarded", "_sock", "cut", "deadline", "fresh", "sent")
+    __slots__ = ("_guarded", "_sock", "cut", "deadline", "fresh", "reach", "sent")
 
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, reach: Reach | None = None) -> None:
         self.deadline = deadline
+        self.reach = reach
         self.sent = False
         self.fresh = False
         self.cut = False
@@ -52,14 +55,14 @@ class Exchange:
             self.hang_up()
 
     def hang_up(self) -> None:
-        """Shut the socket down, so that whoever reads or writes it returns at once."""
+        """Shut the socket down, so that a thread that reads or writes it returns at once."""
         self.cut = True
         sock = self._sock
-        # Not sock.shutdown: on a TLS socket that would also tear the session's state from under
+        # Not sock.shutdown: on a TLS socket that would also destroy the session's state under
         # the thread that uses it. TLS within TLS (a proxy) keeps its socket one level deeper.
         sock = getattr(sock, "socket", sock)
         if sock is not None:
-            with contextlib.suppress(OSError):  # closed meanwhile: nobody waits for it any more
+            with contextlib.suppress(OSError):  # closed meanwhile
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def close(self) -> bool:
@@ -72,30 +75,52 @@ class Exchange:
         return free and not self.cut
 
 
-current = threading.local()
-"""`current.exchange` is the attempt of this thread: urllib3 has no way to pass it along."""
+class _Socket(socket.socket):
+    """A connected socket that knows its exchange, so that the TLS handshake can be guarded."""
+
+    __slots__ = ("exchange",)
+    exchange: Exchange
 
 
-class Secured(ssl.SSLSocket):
-    """A TLS socket that can be hung up while it shakes hands, and that reports a stream which
-    ends without TLS's own end: a body that ends with its connection may have been cut short."""
+class TlsContext(ssl.SSLContext):
+    """A TLS context whose handshakes the deadline can end.
 
-    def do_handshake(self, block: bool = False) -> None:
-        current.exchange.guard(self)
-        self.suppress_ragged_eofs = False
-        super().do_handshake(block)
+    Its sockets report a stream that ends without TLS's own end: a body that ends with its
+    connection may have been cut short.
+    """
+
+    def wrap_socket(self, sock: Any, *args: Any, **options: Any) -> ssl.SSLSocket:
+        """Return `sock`, dialled by `dial`, with TLS around it, the handshake done."""
+        options |= {"do_handshake_on_connect": False, "suppress_ragged_eofs": False}
+        exchange = sock.exchange
+        secured = super().wrap_socket(sock, *args, **options)
+        exchange.guard(secured)
+        try:
+            secured.do_handshake()
+        except BaseException:
+            secured.close()
+            raise
+        return secured
 
 
 class _Checked:
-    """What both kinds of connection do more than urllib3's."""
+    """What both kinds of connection do beyond urllib3's."""
 
+    exchange: Exchange
     response_class = StrictResponse
     plain = True
-    debuglevel = 0  # whatever was set for all: the standard library would print the key
+    debuglevel = 0  # ignore a global setting: the standard library would print the key
 
     def _new_conn(self: Any) -> socket.socket:
-        exchange: Exchange = current.exchange
-        sock = dial(self._dns_host, self.port, self.plain, exchange.deadline, exchange.guard)
+        exchange: Exchange = self.exchange
+        dialled = dial(
+            self._dns_host, self.port, self.plain, exchange.deadline, exchange.guard, exchange.reach
+        )
+        timeout = dialled.gettimeout()
+        sock = _Socket(dialled.family, dialled.type, dialled.proto, fileno=dialled.detach())
+        sock.exchange = exchange
+        exchange.guard(sock)
+        sock.settimeout(timeout)
         for option in self.socket_options or ():
             sock.setsockopt(*option)
         return sock
@@ -104,24 +129,24 @@ class _Checked:
         try:
             super().connect()  # type: ignore[misc] # of the urllib3 class beside this one
         finally:
-            current.exchange.fresh = True
-            current.exchange.sent = False  # a proxy may have seen CONNECT, nobody the request
+            self.exchange.fresh = True
+            self.exchange.sent = False  # a proxy may have seen CONNECT, nothing else was sent
 
     def send(self: Any, data: Any) -> None:
         if self.sock is None:
             self.connect()
-        exchange: Exchange = current.exchange
+        exchange: Exchange = self.exchange
         exchange.guard(self.sock)
         exchange.sent = True
         try:
             super().send(data)  # type: ignore[misc] # of the urllib3 class beside this one
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-            # As on a plain socket, where urllib3 goes on to read what the server said before.
+            # As on a plain socket: an early response may still be read.
             raise BrokenPipeError from None
 
     def getresponse(self: Any) -> Any:
-        # By turns, not in one system call: what an engine raises into this thread through the
-        # interpreter is delivered only where Python code runs.
+        # By turns, not in one system call: an exception that an engine raises into this thread
+        # through the interpreter is delivered only where Python code runs.
         waiting = not getattr(self.sock, "pending", int)()
         while waiting and not wait_for_read(self.sock, threads.TURN_SECONDS):
             continue
@@ -139,8 +164,8 @@ class _Secure(_Checked, HTTPSConnection):  # type: ignore[misc] # response_class
 class _Idle:
     """The idle connections of a pool, the latest first.
 
-    urllib3's `queue.LifoQueue` takes its locks in Python code: an interrupt just then leaves one
-    held, and the next call waits for ever. A deque needs none.
+    urllib3's `queue.LifoQueue` takes its locks in Python code: an interrupt at that moment leaves
+    a lock held, and the next call waits for ever. A deque needs none.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -156,31 +181,77 @@ class _Idle:
     def put(self, item: Any, block: bool = False) -> None:
         if len(self._kept) >= self._most:
             raise queue.Full
-        if item is not None:  # a mere place, of which there is no want
+        if item is not None:  # urllib3's placeholder; not needed here
             self._kept.append(item)
 
     def qsize(self) -> int:
         return len(self._kept)
 
 
-class _Guarded:
-    """What both kinds of pool do more than urllib3's."""
+_EARLY = (errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE)
+"""Errors of a send after which a response may still be read: the server sent it and closed."""
+
+
+class _Pool:
+    """What both kinds of pool do beyond urllib3's."""
+
+    def open(
+        self: Any,
+        exchange: Exchange,
+        method: str,
+        target: str,
+        headers: Mapping[str, bytes],
+        body: bytes | None,
+        tunnel: bool,
+    ) -> Any:
+        """Send a request and return urllib3's response, its body unread.
+
+        This stands for `urlopen`, which has no way to pass `exchange` along, finds timeouts,
+        retries and redirects for each request, and logs the target. `tunnel` says that the way
+        leads through a proxy's CONNECT.
+        """
+        conn = self._get_conn()
+        conn.exchange = exchange
+        conn.timeout = max(exchange.deadline.remaining(), 0.001)
+        try:
+            if conn.is_closed:
+                if tunnel:
+                    self._prepare_proxy(conn)
+                else:
+                    conn.connect()
+            try:
+                conn.request(
+                    method,
+                    target,
+                    body=body,
+                    headers=headers,
+                    preload_content=False,
+                    decode_content=False,
+                )
+            except OSError as error:
+                if error.errno not in _EARLY and not isinstance(error, BrokenPipeError):
+                    raise
+            response = conn.getresponse()
+        except BaseException:
+            conn.close()
+            raise
+        response._pool, response._connection = self, conn
+        return response
 
     def _put_conn(self: Any, conn: Any) -> None:
         # Before the next attempt can have it: this one's deadline must not end that one's work.
-        exchange: Exchange | None = getattr(current, "exchange", None)
-        if conn is not None and exchange is not None and not exchange.close():
+        if conn is not None and not conn.exchange.close():
             conn.close()
             conn = None
         super()._put_conn(conn)  # type: ignore[misc] # of the urllib3 class beside this one
 
 
-class _PlainPool(_Guarded, HTTPConnectionPool):
+class _PlainPool(_Pool, HTTPConnectionPool):
     ConnectionCls = _Plain
     QueueCls = _Idle  # type: ignore[assignment] # all that is used of a queue
 
 
-class _SecurePool(_Guarded, HTTPSConnectionPool):
+class _SecurePool(_Pool, HTTPSConnectionPool):
     ConnectionCls = _Secure
     QueueCls = _Idle  # type: ignore[assignment] # all that is used of a queue
 

@@ -13,7 +13,8 @@ from typing import Any
 
 from connector.errors import ConnectorError
 from connector.http import resolver
-from connector.http.addresses import check_address
+from connector.http.addresses import check_address, check_reach
+from connector.http.reach import Reach
 from connector.policy.deadline import Deadline
 from connector.runtime import threads
 from connector.runtime.interruptions import is_external
@@ -28,7 +29,12 @@ _Address = tuple[Any, ...]
 
 
 def dial(
-    host: str, port: int, plain: bool, deadline: Deadline, guard: Callable[[Any], None]
+    host: str,
+    port: int,
+    plain: bool,
+    deadline: Deadline,
+    guard: Callable[[Any], None],
+    reach: Reach | None = None,
 ) -> socket.socket:
     """Return a socket connected to the address of `host` that answers first.
 
@@ -40,6 +46,8 @@ def dial(
     addresses = resolver.resolve(host, port, deadline)
     for *_, address in addresses:
         check_address(str(address[0]), plain=plain)
+        if reach is not None:
+            check_reach(host, str(address[0]), reach)
     race = _Race(addresses)
     try:
         sock = race.winner(deadline)

@@ -1,16 +1,15 @@
-"""What goes to a provider and what comes back, as values."""
+"""What goes to a host and what comes back, as values."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    pass
+from connector.text.secrets import Secret
 
 
 class Request(NamedTuple):
-    """One request as it goes on the wire, but for the key."""
+    """One request as it goes on the wire, without its credentials."""
 
     method: str
     url: str
@@ -18,10 +17,22 @@ class Request(NamedTuple):
     body: bytes | None
 
 
+class Credentials(NamedTuple):
+    """The header that proves who sends a request, added at the last moment.
+
+    Its value is `prefix` and the secret; `header` is None where none is sent. `secret` also masks
+    every other text that belongs to the connection and must not be shown.
+    """
+
+    header: str | None
+    prefix: str
+    secret: Secret
+
+
 class Response(NamedTuple):
-    """A whole answer. Header names are in lower case; the body is decoded of its compression, and
-    may quote the key: who passes it on masks it. The headers are masked already. `cut`: the body
-    is only the beginning of one, as that of an error may be."""
+    """A whole response. Header names are in lower case, their values masked. The body is
+    decompressed and may still quote a secret: mask it before it is passed on. `cut` says that the
+    body is only the beginning of one, as an error's may be."""
 
     status: int
     headers: Mapping[str, str]
@@ -31,7 +42,7 @@ class Response(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """The largest body of an answer, and of an error, in bytes after decompression."""
+    """The largest body of a success and of an error, in bytes after decompression."""
 
     body: int
     error: int

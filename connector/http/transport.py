@@ -5,49 +5,57 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from connector.http.messages import Limits, Request, Response
+from connector.http.messages import Credentials, Limits, Request, Response
+from connector.http.reach import Reach
 from connector.policy.deadline import Deadline
 from connector.text.secrets import Secret
 
 if TYPE_CHECKING:
-    from connector.http.sender import Sender
+    from connector.http.sender import OpenResponse, Sender
 
 
 class Transport:
-    """The way to one host, with one connection's key. Safe in threads and across fork.
+    """The way to one host. Safe in threads and across fork.
 
     `secure` says that the host speaks TLS. `proxy` is the address of a proxy, `ca_file` a file of
-    certificate authorities; None for none, and for the usual ones.
+    certificate authorities, `reach` the hosts that may be dialled; None for no proxy, the usual
+    authorities, and every host that a connection may name.
     """
 
     def __init__(
         self,
         secure: bool,
-        authorization: tuple[str, str, Secret],
         proxy: Secret | None = None,
         ca_file: str | None = None,
+        reach: Reach | None = None,
     ) -> None:
         self._secure = secure
-        self._authorization = authorization
         self._proxy = proxy
         self._ca_file = ca_file
+        self._reach = reach
         self._sender: Sender | None = None
+
+    def open(self, request: Request, credentials: Credentials, deadline: Deadline) -> OpenResponse:
+        """Send a request once and return its response, the body unread; see `Sender.open`."""
+        sender = self._sender
+        if sender is None:
+            from connector.http.sender import Sender
+            from connector.http.session import Session
+
+            session = Session(self._secure, self._proxy, self._ca_file)
+            sender = self._sender = self._sender or Sender(session, self._reach)
+        return sender.open(request, credentials, deadline)
 
     def send(
         self,
         request: Request,
+        credentials: Credentials,
         deadline: Deadline,
         limits: Limits,
         write: Callable[[bytes], Any] | None = None,
     ) -> Response:
-        """Send a request once; see `sender.Sender.send`."""
-        sender = self._sender
-        if sender is None:
-            from connector.http.sender import Sender, Session
-
-            session = Session(self._secure, self._proxy, self._ca_file)
-            sender = self._sender = self._sender or Sender(session, self._authorization)
-        return sender.send(request, deadline, limits, write)
+        """Send a request once and return the whole response; see `OpenResponse.read`."""
+        return self.open(request, credentials, deadline).read(limits, write)
 
     def close(self) -> None:
         """Close the idle connections; the next request opens new ones."""

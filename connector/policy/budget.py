@@ -51,4 +51,9 @@ def shared(origin: Hashable, capacity: int, cost: int) -> Budget:
     return budget
 
 
-forks.in_child(_budgets.clear)
+def clear() -> None:
+    """Forget all budgets."""
+    _budgets.clear()
+
+
+forks.in_child(clear)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,33 @@ class DryRunDone(Exception):
 
 
 class Context:
-    """One invocation. Thread-safe: its attempts may run side by side."""
+    """What one invocation carries through all its attempts. Safe in threads.
 
-    def __init__(self, policies: Policies, clock: Clock = SYSTEM_CLOCK, name: str = "") -> None:
+    `timeout_ms` bounds the whole of it, at most by the manifest's deadline; `max_retries` replaces
+    the manifest's number for the named actions. None leaves the manifest's.
+    """
+
+    def __init__(
+        self,
+        policies: Policies,
+        clock: Clock = SYSTEM_CLOCK,
+        name: str = "",
+        *,
+        dry_run: bool = False,
+        timeout_ms: float | None = None,
+        max_retries: int | None = None,
+    ) -> None:
         self.policies = policies
         self.clock = clock
         self.name = name
-        self.deadline = Deadline(policies.deadline_ms / 1000, clock.monotonic)
+        limit_ms = policies.deadline_ms
+        self._timeout = None if timeout_ms is None else min(timeout_ms, limit_ms) / 1000
+        seconds = limit_ms / 1000 if self._timeout is None else self._timeout
+        self.deadline = Deadline(seconds, clock.monotonic)
+        self.retries = policies.retries
+        if max_retries is not None:
+            self.retries = self.retries._replace(max_retries=max_retries)
+        self.dry_run: list[dict[str, Any]] | None = [] if dry_run else None
         self.warnings: list[str] = []
         self.attempts = 0
         self.sent: Sent = "no"
@@ -40,10 +60,10 @@ class Context:
         self.request_id: str | None = None
         self.http_status: int | None = None
         self.headers: Mapping[str, str] | None = None
-        self.batches: list[Any] = []
-        self.shows_answer = False
+        self.fan_outs: list[Any] = []
+        self.received: Any = None
+        self.shows_response = False
         self.replaced_model = False
-        self._resume_at = 0.0
         self._lock = threading.Lock()
 
     def warn(self, text: str) -> None:
@@ -53,15 +73,7 @@ class Context:
                 self.warnings.append(text)
 
     def begin(self) -> None:
-        """Count an attempt, after any pause that the provider asked for."""
-        while (wait := self._resume_at - self.clock.monotonic()) > 0:
-            if wait >= self.deadline.remaining() > 0:
-                raise ConnectorError(
-                    "rate_limited",
-                    "The provider asked to wait for longer than the action may take.",
-                    retry_after_ms=round(wait * 1000),
-                )
-            self.wait(wait)
+        """Count an attempt."""
         self.check()
         with self._lock:
             self.attempts += 1
@@ -97,19 +109,45 @@ class Context:
         self.clock.sleep(min(seconds, self.deadline.remaining()), self.deadline.cancelled)
         self.check()
 
-    def pause(self, seconds: float) -> None:
-        """Let no attempt of this invocation begin for `seconds`."""
-        with self._lock:
-            self._resume_at = max(self._resume_at, self.clock.monotonic() + seconds)
+    def limit_time(self, seconds: float) -> None:
+        """Let the invocation take `seconds` in all, or less where its caller said so."""
+        self.deadline.limit(seconds if self._timeout is None else min(seconds, self._timeout))
 
-    def note(self, answer: Any) -> None:
-        """Keep what `meta` says of the latest answer."""
-        self.http_status = answer.status
-        self.headers = answer.headers
-        self.request_id = answer.request_id or self.request_id
+    def is_received(self, data: Any, path: Iterable[str | int]) -> bool:
+        """Whether the place in `data` lies in what the provider answered last."""
+        received = {id(node) for node in _nodes(self.received)}
+        node = data
+        for part in (None, *path):
+            node = data if part is None else _child(node, part)
+            if id(node) in received:
+                return True
+        return False
+
+    def note(self, response: Any) -> None:
+        """Keep what `meta` says of the latest response."""
+        self.http_status = response.status
+        self.headers = response.headers
+        self.request_id = response.request_id or self.request_id
 
     def add_usage(self, usage: Any) -> None:
         """Add a provider's usage object to that of the whole invocation."""
         if isinstance(usage, dict):
             with self._lock:
                 self.usage = add_up(self.usage or {}, usage)
+
+
+def _nodes(value: Any) -> Iterator[Any]:
+    """Yield the objects and lists of JSON data."""
+    pending = [value]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, dict | list):
+            yield node
+            pending.extend(node.values() if isinstance(node, dict) else node)
+
+
+def _child(node: Any, part: str | int) -> Any:
+    try:
+        return node[part]
+    except (KeyError, IndexError, TypeError):  # what is missing lies nowhere
+        return None

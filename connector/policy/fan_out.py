@@ -27,18 +27,18 @@ class FanOut(Generic[T]):
         self,
         work: Callable[[Any], T],
         items: Sequence[Any],
-        call: Context,
+        context: Context,
         progress: Callable[[int, int], None] | None = None,
         needs_all: bool = False,
     ) -> None:
         self._work = work
         self._items = items
-        self._call = call
+        self._context = context
         self._progress = progress
         self._needs_all = needs_all
         self._results: list[T | ConnectorError | None] = [None] * len(items)
         self._stopped_by: ConnectorError | None = None
-        self._crew = ThreadGroup(stray=call.deadline.end)
+        self._threads = ThreadGroup(stray=context.deadline.end)
         self._next = 0
         self._done = 0
         self._lock = threading.Lock()
@@ -47,7 +47,7 @@ class FanOut(Generic[T]):
         """Begin, with at most `concurrency` items under way at once."""
         for number in range(min(concurrency, len(self._items))):
             try:
-                self._crew.start(self._drain)
+                self._threads.start(self._drain)
             except RuntimeError:  # the process or the machine has no more threads to give
                 if number == 0:
                     self._drain()
@@ -58,7 +58,7 @@ class FanOut(Generic[T]):
 
         An item that was begun and has none is `cancelled`, as is one that was never begun.
         """
-        self._crew.wait()
+        self._threads.wait()
         # In place: of thousands of outcomes no second list is made.
         for index, outcome in enumerate(self._results):
             if outcome is None:
@@ -67,7 +67,7 @@ class FanOut(Generic[T]):
 
     def _take(self) -> int | None:
         with self._lock:
-            over = self._stopped_by or self._call.deadline.cancelled.is_set()
+            over = self._stopped_by or self._context.deadline.cancelled.is_set()
             if over or self._next >= len(self._items):
                 return None
             self._next += 1
@@ -85,7 +85,7 @@ class FanOut(Generic[T]):
             except Exception as error:
                 if is_external(error):
                     raise
-                outcome = self._stopped_by = self._call.defect(error)
+                outcome = self._stopped_by = self._context.defect(error)
             self._results[index] = outcome
             with self._lock:
                 self._done += 1
@@ -94,8 +94,8 @@ class FanOut(Generic[T]):
 
     def _waits_too_long(self, error: ConnectorError) -> bool:
         """Whether the provider wants to be left alone for longer than an action waits."""
-        call = self._call
-        left = min(call.policies.max_retry_after_ms, call.deadline.remaining() * 1000)
+        context = self._context
+        left = min(context.policies.max_retry_after_ms, context.deadline.remaining() * 1000)
         return error.code == "rate_limited" and (error.retry_after_ms or 0) > left
 
     def _report(self, done: int) -> None:
@@ -107,7 +107,7 @@ class FanOut(Generic[T]):
             if is_external(error):
                 raise
             self._progress = None
-            self._call.warn("The progress function failed and was not called again.")
+            self._context.warn("The progress function failed and was not called again.")
 
     def _skipped(self, index: int) -> ConnectorError:
         if index < self._next:

@@ -7,35 +7,30 @@ provider, so a pause of one holds back all of them.
 from __future__ import annotations
 
 import bisect
-import os
 from collections.abc import Hashable
 
+from connector.errors import ConnectorError
+from connector.policy.context import Context
 from connector.runtime import forks
 from connector.runtime.bounded import make_room
 from connector.text.secrets import Secret
 
 _MOST_KEYS = 256
-_SALT = os.urandom(16)
 
-_times: dict[bytes, list[float]] = {}
+_times: dict[int, list[float]] = {}
 """The end of each pause. A list is sorted and never empty: its last item is the pause, any other is
 about to be removed."""
 
 
-def key_of(endpoint: Hashable, secret: Secret, model: str | None) -> bytes:
-    """Return what the invocations that share a pause have in common, as a salted digest.
+def key_of(endpoint: Hashable, secret: Secret, model: str | None) -> int:
+    """Return what the invocations that share a pause have in common, as a hash of this process.
 
     It does not reveal the secret, and it is short even if the model's name is not.
     """
-    import hashlib  # here: a command that sends nothing does not need it
-
-    # In one expression: tracebacks show local variables.
-    return hashlib.blake2b(
-        repr((endpoint, secret.reveal(), model)).encode(), key=_SALT, digest_size=16
-    ).digest()
+    return hash((endpoint, secret, model))
 
 
-def pause(key: bytes, until: float) -> None:
+def pause(key: int, until: float) -> None:
     """Let nothing with this key begin before the monotonic time `until`, in seconds.
 
     A pause never shortens an earlier one.
@@ -50,10 +45,42 @@ def pause(key: bytes, until: float) -> None:
     del times[:-1]
 
 
-def resume_at(key: bytes) -> float:
+def resume_at(key: int) -> float:
     """Return the monotonic time until which attempts with this key pause, 0 if they never did."""
     times = _times.get(key)
     return times[-1] if times else 0.0
 
 
-forks.in_child(_times.clear)
+class Pause:
+    """The pause of what goes to one endpoint with one key and model, as an invocation sees it."""
+
+    def __init__(self, key: int, context: Context) -> None:
+        self._key = key
+        self._context = context
+
+    def begin(self, seconds: float) -> None:
+        """Let no attempt begin for `seconds`, in no invocation of the process."""
+        pause(self._key, self._context.clock.monotonic() + seconds)
+
+    def wait(self) -> None:
+        """Return when the pause is over.
+
+        Raises ConnectorError `rate_limited` if the action's time would be over before.
+        """
+        context = self._context
+        while (seconds := resume_at(self._key) - context.clock.monotonic()) > 0:
+            if seconds >= context.deadline.remaining() > 0:
+                raise ConnectorError(
+                    "rate_limited",
+                    "The provider asked to wait for longer than the action may take.",
+                    retry_after_ms=round(seconds * 1000),
+                )
+            context.wait(seconds)
+
+
+def clear() -> None:
+    """Forget all pauses."""
+    _times.clear()
+
+
+forks.in_child(clear)

@@ -15,6 +15,7 @@ from connector.policy.budget import Budget
 from connector.policy.clock import Clock
 from connector.policy.context import Context, worst_sent
 from connector.policy.limits import Backoff
+from connector.policy.pauses import Pause
 
 T = TypeVar("T")
 
@@ -56,8 +57,10 @@ def for_raw_request(
     )
 
 
-def run(attempt: Callable[[], T], rule: Rule, context: Context, budget: Budget) -> T:
+def run(attempt: Callable[[], T], rule: Rule, context: Context, budget: Budget, pause: Pause) -> T:
     """Return what `attempt` returns, retrying it as `rule` and `budget` allow.
+
+    After a 429, `pause` holds back every other attempt.
 
     Raises the ConnectorError of the last attempt.
     """
@@ -79,7 +82,7 @@ def run(attempt: Callable[[], T], rule: Rule, context: Context, budget: Budget) 
             delay = max(next(delays), requested_ms / 1000)
             tolerable = requested_ms <= context.policies.max_retry_after_ms
             if tolerable and error.code == "rate_limited":
-                context.pause(delay)  # for every attempt, whether this one is retried or not
+                pause.begin(delay)  # for every attempt, whether this one is retried or not
             if not (tolerable and rule.covers(error) and _has_time(context, delay)):
                 raise
             if retries >= rule.backoff.max_retries or not _charge(error, context, budget):

@@ -7,27 +7,33 @@ from typing import Any
 from urllib.parse import unquote
 
 from connector.errors import ConnectorError, problem, refused
+from connector.http.messages import Credentials
 from connector.providers import endpoint
+from connector.providers.authentication import ApiKey, Authentication
 from connector.providers.azure import azure
 from connector.providers.openai import openai
 from connector.providers.provider import Provider
 from connector.text.secrets import Secret
 
 
-def provider(fields: Mapping[str, Any]) -> Provider:
-    """Return the provider that a connection's cleaned fields name.
+def connect(fields: Mapping[str, Any], _: object = None) -> tuple[Provider, Authentication]:
+    """Return where a connection's cleaned fields lead, and the key that goes there.
 
     Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
     """
-    proxy = fields.get("proxy")
-    key = Secret(fields["apiKey"], *_proxy_secrets(proxy or ""))
+    proxy, key = fields.get("proxy"), fields["apiKey"]
     try:
-        found = openai(fields, key) if fields.get("isOpenAIKey") else azure(fields, key)
+        found = openai(fields) if fields.get("isOpenAIKey") else azure(fields)
     except ConnectorError as error:
+        if not fields.get("isOpenAIKey") and key.startswith("sk-"):
+            hint = "The key looks like one of OpenAI's: set Is OpenAI Key to true."
+            error.hint = f"{hint} {error.hint or ''}".rstrip()
         _check_proxy(proxy, error)
         raise
     _check_proxy(proxy)
-    return found._replace(proxy=Secret(proxy) if proxy else None, ca_file=fields.get("caFile"))
+    found = found._replace(proxy=Secret(proxy) if proxy else None, ca_file=fields.get("caFile"))
+    header, prefix = found.key_header
+    return found, ApiKey(Credentials(header, prefix, Secret(key, *_proxy_secrets(proxy or ""))))
 
 
 def _check_proxy(address: str | None, other: ConnectorError | None = None) -> None:

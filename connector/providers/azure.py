@@ -12,7 +12,6 @@ from connector.providers import paths
 from connector.providers.fields import endpoint_of, refused_field
 from connector.providers.paths import OPERATIONS
 from connector.providers.provider import Provider
-from connector.text.secrets import Secret
 
 _DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?\Z")
 _RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}\Z")
@@ -24,8 +23,12 @@ _AZURE_TAIL = re.compile(
 _AZURE_HOST = re.compile(r".*\.azure\.(com|us|cn)\Z")
 
 
-def azure(fields: Mapping[str, Any], key: Secret) -> Provider:
-    endpoint = endpoint_of(_azure_address(fields, key))
+def azure(fields: Mapping[str, Any]) -> Provider:
+    """Return the provider that `fields` lead to: endpoint, or organization, and apiVersion.
+
+    Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
+    """
+    endpoint = endpoint_of(_address(fields))
     match = _AZURE_TAIL.match(endpoint.path)
     query = {name.lower(): value for name, value in parse_qsl(endpoint.query)}
     if set(query) - {"api-version"}:
@@ -50,8 +53,8 @@ def azure(fields: Mapping[str, Any], key: Secret) -> Provider:
         base=endpoint.origin + (match["base"] if match else ""),
         surface="/openai" if dated else "/openai/v1",
         headers={},
-        authorization=("api-key", "", key),
-        deploys=True,
+        key_header=("api-key", ""),
+        uses_deployment_names=True,
         dated=dated,
         version=None if dated else version,
         deployment=deployment or None,
@@ -59,14 +62,12 @@ def azure(fields: Mapping[str, Any], key: Secret) -> Provider:
     )
 
 
-def _azure_address(fields: Mapping[str, Any], key: Secret) -> str:
+def _address(fields: Mapping[str, Any]) -> str:
     if fields.get("endpoint"):
         return str(fields["endpoint"])
     resource = fields.get("organization")
     if not resource:
         hint = "Set Endpoint to the address that the Azure portal shows under Keys and Endpoint."
-        if key.reveal().startswith("sk-"):
-            hint = "The key looks like one of OpenAI's: set Is OpenAI Key to true. " + hint
         row = problem(
             "/connection/fields/endpoint", "is required for Azure OpenAI Service", "Endpoint"
         )

@@ -9,13 +9,16 @@ from typing import Any
 from connector.providers.fields import endpoint_of, refused_field
 from connector.providers.paths import OPERATIONS
 from connector.providers.provider import Provider
-from connector.text.secrets import Secret
 
 _OPENAI = "https://api.openai.com"
 _OPENAI_TAIL = re.compile(rf"(?P<base>.*?)(/v1(/({OPERATIONS}))?)?/*\Z")
 
 
-def openai(fields: Mapping[str, Any], key: Secret) -> Provider:
+def openai(fields: Mapping[str, Any]) -> Provider:
+    """Return the provider that `fields` lead to: endpoint, organization.
+
+    Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
+    """
     endpoint = endpoint_of(fields.get("endpoint") or _OPENAI)
     if endpoint.query:
         raise refused_field("endpoint", "Endpoint", "must not have a query (the part after ?)")
@@ -29,5 +32,5 @@ def openai(fields: Mapping[str, Any], key: Secret) -> Provider:
         base=endpoint.origin + (match["base"] if match else ""),
         surface="/v1",
         headers=headers,
-        authorization=("Authorization", "Bearer ", key),
+        key_header=("Authorization", "Bearer "),
     )

@@ -1,8 +1,4 @@
-"""The two services behind one face: base address, key, paths and the shape of their errors.
-
-The only module that knows what Azure is. A connection's fields become one `Provider`; everything
-above speaks neutral paths such as `/chat/completions`.
-"""
+"""Where a connection leads, as one value: base address, paths, and what its errors mean."""
 
 from __future__ import annotations
 
@@ -27,10 +23,12 @@ _PREVIEW_ON_V1 = ("/images/generations",)
 class Provider(NamedTuple):
     """Where one connection leads.
 
-    `deployment` is the one that a pasted address named, `deployment_api` what it serves (images,
-    or chat). `deploys`: models go by the names of deployments, so that a name says nothing of the
-    model. `dated` is the version of the dated surface, None on the v1 surface and on OpenAI.
-    `surface` precedes neutral paths.
+    `surface` precedes neutral paths. `headers` go with each request. `key_header` is the header
+    that a key is sent in, and what stands before the key. `uses_deployment_names` says that models
+    go by the names of deployments, so that a name says nothing of the model. `dated` is the
+    version of the dated surface, None on the v1 surface and on OpenAI. `deployment` is the one
+    that a pasted address named, `deployment_api` what it serves (images or chat). `proxy` and
+    `ca_file` are None for none, and for the usual authorities.
     """
 
     name: str
@@ -38,8 +36,8 @@ class Provider(NamedTuple):
     base: str
     surface: str
     headers: Mapping[str, str]
-    authorization: tuple[str, str, Secret]
-    deploys: bool = False
+    key_header: tuple[str, str]
+    uses_deployment_names: bool = False
     dated: str | None = None
     version: str | None = None
     deployment: str | None = None
@@ -50,12 +48,7 @@ class Provider(NamedTuple):
     @property
     def legacy(self) -> bool:
         """Whether the surface has the legacy completions API at all."""
-        return not self.deploys or self.dated is not None
-
-    @property
-    def secret(self) -> Secret:
-        """The key, for the scrubber."""
-        return self.authorization[2]
+        return not self.uses_deployment_names or self.dated is not None
 
     def url(self, path: str, model: str | None = None) -> str:
         """Return the address of a neutral path; `model` is the one that the request is about."""
@@ -78,17 +71,17 @@ class Provider(NamedTuple):
         return None if is_encodable(model) else UNPAIRED
 
     def _needs_preview(self, path: str) -> bool:
-        return self.deploys and path in _PREVIEW_ON_V1
+        return self.uses_deployment_names and path in _PREVIEW_ON_V1
 
     def raw_url(self, url: str, query: Sequence[tuple[str, str]]) -> str:
         """Return the address of a caller's own path, already checked, with `query` added."""
         path, _, inline = url.partition("?")
-        if self.deploys and (path == "/v1" or path.startswith("/v1/")):
+        if self.uses_deployment_names and (path == "/v1" or path.startswith("/v1/")):
             path = "/openai" + path
         pairs = list(query)
         given = [*parse_qsl(inline, keep_blank_values=True), *pairs]
         named = any(key.lower() == "api-version" for key, _ in given)
-        if self.deploys and not named:
+        if self.uses_deployment_names and not named:
             pairs += self._own_version(path)
         path = quote(path, safe="/%:@!$&'()*+,;=~-._")
         inline = quote(inline, safe="/%:@!$&'()*+,;=~-._?[]")
@@ -105,15 +98,20 @@ class Provider(NamedTuple):
             version = self.dated if path.startswith("/openai/") else None
         return [("api-version", version)] if version else []
 
-    def failure(
-        self, status: int, headers: Mapping[str, str], body: Any, excerpt: str
+    def error(
+        self, status: int, headers: Mapping[str, str], body: Any, excerpt: str, secret: Secret
     ) -> ConnectorError:
-        """Return the error of an answer with a status of 300 or more.
+        """Return the error of a response with a status of 300 or more.
 
-        `body` is the parsed answer, None where it was not JSON; `excerpt` its beginning as text.
+        `body` is the parsed body, None where it was not JSON; `excerpt` its beginning as text.
+        What `secret` masks is in no part of the error.
         """
+
+        def masked(text: str | None) -> str | None:
+            return None if text is None else secret.scrub_message(text)[:200]
+
         found = error_body.read(body)
-        message = self.secret.scrub_message(found.message or excerpt or f"HTTP {status}")[:2000]
+        message = secret.scrub_message(found.message or excerpt or f"HTTP {status}")[:2000]
         meaning = error_body.classify(status, found, message)
         if meaning.code == "unexpected_redirect":
             message = f"The server answered {status} with a redirect, which is never followed."
@@ -125,15 +123,12 @@ class Provider(NamedTuple):
             sent="rejected",
             retryable=retryable,
             http_status=status,
-            provider_code=self._scrubbed(error_body.name_of(found)),
-            provider_param=self._scrubbed(found.param),
+            provider_code=masked(error_body.name_of(found)),
+            provider_param=masked(found.param),
             hint=self._hint(meaning),
         )
         error.final = should == "false"
         return error
-
-    def _scrubbed(self, text: str | None) -> str | None:
-        return None if text is None else self.secret.scrub_message(text)[:200]
 
     def _hint(self, meaning: Meaning) -> str | None:
         code, about = meaning

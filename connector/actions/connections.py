@@ -1,0 +1,19 @@
+"""The kinds of connection: from its fields to a provider, and to what proves who calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connector.providers import api_key as key
+from connector.providers.authentication import Authentication
+from connector.providers.provider import Provider
+from connector.providers.tokens import TokenClient
+
+
+def api_key(fields: Mapping[str, Any], tokens: TokenClient) -> tuple[Provider, Authentication]:
+    """Return where an API key leads, and the key.
+
+    Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
+    """
+    return key.connect(fields)

@@ -1,0 +1,138 @@
+"""Sends a request until it succeeds or may not be repeated: credentials, attempts, errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connector import responses
+from connector.errors import ConnectorError
+from connector.files.output_file import OutputFile
+from connector.http.messages import Credentials, Limits, Request, Response
+from connector.policy import budget, pauses, retry, retry_after
+from connector.policy.context import Context, DryRunDone
+from connector.providers.ready import ReadyConnection
+from connector.text import strict_json
+from connector.text.secrets import MASK, Secret
+
+
+class Attempts:
+    """One invocation's requests to the provider of its connection."""
+
+    def __init__(self, ready: ReadyConnection, context: Context) -> None:
+        self._provider, self._authentication, self._transport, _ = ready
+        self._context = context
+        policies = context.policies
+        self._limits = Limits(policies.max_response_bytes, policies.max_error_bytes)
+        self._file_limits = Limits(policies.max_file_bytes, policies.max_error_bytes)
+        self._host = self._provider.endpoint[:3]
+        self._budget = budget.shared(self._host, policies.budget_capacity, policies.budget_cost)
+
+    @property
+    def secret(self) -> Secret:
+        """What masks the texts of the connection that must not be shown."""
+        return self._authentication.secret
+
+    def send(
+        self,
+        request: Request,
+        rule: retry.Rule,
+        output: OutputFile | None = None,
+        model: str | None = None,
+    ) -> Response:
+        """Return the response of a success, after the retries that `rule` allows.
+
+        With `output` its body goes to that file. `model` is the one that the request is about: a
+        429 holds back what goes to the same model. In a dry run the request is only noted.
+        """
+        context = self._context
+        if context.dry_run is not None:
+            context.dry_run.append(self._shown(request))
+            raise DryRunDone
+        pause = pauses.Pause(pauses.key_of(self._host, self.secret, model), context)
+        return retry.run(
+            lambda: self._attempt(request, output, pause), rule, context, self._budget, pause
+        )
+
+    def _attempt(
+        self, request: Request, output: OutputFile | None, pause: pauses.Pause
+    ) -> Response:
+        deadline = self._context.deadline
+        credentials = self._authentication.credentials(deadline)
+        try:
+            return self._send(request, credentials, output, pause)
+        except ConnectorError as error:
+            if error.http_status != 401 or not self._authentication.renew(credentials):
+                raise
+        return self._send(request, self._authentication.credentials(deadline), output, pause)
+
+    def _send(
+        self,
+        request: Request,
+        credentials: Credentials,
+        output: OutputFile | None,
+        pause: pauses.Pause,
+    ) -> Response:
+        context = self._context
+        pause.wait()
+        context.begin()
+        limits, write = self._limits, None
+        if output is not None:
+            output.begin()  # an earlier attempt may have left half a body
+            limits, write = self._file_limits, output.write
+        try:
+            response = self._transport.send(request, credentials, context.deadline, limits, write)
+        except ConnectorError as error:
+            context.settle(error.sent)
+            raise
+        except BaseException as end:
+            context.settle(getattr(end, "connector_sent", "unknown"))
+            raise
+        context.settle("unknown" if response.status < 300 else "rejected")
+        context.note(response)
+        if response.status >= 300:
+            raise self._error(response)
+        return response
+
+    def _error(self, response: Response) -> ConnectorError:
+        error = self._provider.error(
+            response.status,
+            response.headers,
+            responses.parsed_error(response),
+            responses.excerpt(response, self.secret),
+            self.secret,
+        )
+        error.request_id = response.request_id
+        error.retry_after_ms = retry_after.requested_delay_ms(
+            response.headers, error.message, self._context.clock.now()
+        )
+        return error
+
+    def _shown(self, request: Request) -> dict[str, Any]:
+        """Return a request as a dry run shows it."""
+        headers, body = dict(request.headers), None
+        if request.body is not None:
+            headers["Content-Length"] = str(len(request.body))
+            body = _shown_body(request.body, request.headers)
+        header, prefix = self._provider.key_header
+        headers[header] = prefix + MASK
+        plan = {"method": request.method, "url": request.url, "headers": headers, "body": body}
+        shown: dict[str, Any] = self.secret.scrub_json(plan)  # a caller may repeat the key
+        return shown
+
+
+def _shown_body(body: bytes, headers: Mapping[str, str]) -> Any:
+    """Return a body as a dry run shows it: JSON as JSON, text as text, the rest as bytes."""
+    kind = next((v for k, v in headers.items() if k.lower() == "content-type"), "")
+    if "json" in kind:
+        try:
+            return strict_json.loads(body)
+        except ValueError:
+            pass
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        import base64
+
+        data = base64.b64encode(body).decode()
+        return {"contentType": kind, "encoding": "base64", "data": data}

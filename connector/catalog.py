@@ -1,0 +1,86 @@
+"""A manifest made ready to run: its forms, functions and output schemas, each made once."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import Any
+
+from connector.errors import ConnectorError, quoted
+from connector.handlers import Handlers
+from connector.manifest.model import Action, DataSource, Manifest
+from connector.manifest.schemas import bundle
+from connector.text import strict_json
+from connector.validation.form import Form
+from connector.validation.messages import Problem
+from connector.validation.suggestions import nearest
+from connector.validation.validator import Validator
+
+
+class Catalog:
+    """What a connector knows of its actions. Safe in threads."""
+
+    def __init__(self, manifest: Manifest, handlers: Handlers) -> None:
+        self.manifest = manifest
+        self.handlers = handlers
+        self._forms: dict[str, Form] = {}
+        self._outputs: dict[str, Validator] = {}
+
+    def action(self, key: str) -> Action:
+        """Return an action. Raises ConnectorError `unknown_action`."""
+        found = self.manifest.actions.get(key) if isinstance(key, str) else None
+        if found is None:
+            known = self.manifest.actions
+            raise ConnectorError(
+                "unknown_action",
+                f"There is no action {quoted(str(key))}{nearest(str(key), known)}",
+                hint="Actions: " + ", ".join(known),
+            )
+        return found
+
+    def data_source(self, key: str) -> DataSource:
+        """Return what fills a dropdown. Raises ConnectorError `invalid_payload`."""
+        known = self.manifest.data_sources
+        if key not in known:
+            close = nearest(key, known)
+            raise ConnectorError("invalid_payload", f"No data source {quoted(key)}{close}")
+        return known[key]
+
+    def form(self, key: str) -> Form:
+        """Return the form of an action's inputs. Raises ConnectorError `unknown_action`."""
+        action = self.action(key)
+        if key not in self._forms:
+            # The check is found when it is needed: to describe an action imports no handler.
+            check = partial(self.handlers.find, action.check) if action.check else None
+            schemas = self.manifest.schemas
+            self._forms[key] = Form(action.label, "/inputs", action.inputs, schemas, check)
+        return self._forms[key]
+
+    def output_schema(self, key: str) -> dict[str, Any]:
+        """Return the JSON Schema of an action's data, one that allows anything where the manifest
+        names none. Raises ConnectorError `unknown_action`."""
+        output = self.action(key).output
+        return {} if output is None else bundle(output, self.manifest.schemas)
+
+    def output_problems(self, action: Action, data: Any) -> list[Problem]:
+        """Return why `data` is not what an action returns. Raises ValueError for data that no
+        JSON can hold."""
+        if action.output is None:
+            strict_json.dumps(data)
+            return []
+        if action.output not in self._outputs:
+            schema = bundle(action.output, self.manifest.schemas)
+            self._outputs[action.output] = Validator(schema)
+        return self._outputs[action.output].problems(data)
+
+    def import_handlers(self) -> None:
+        """Import every function that the manifest names, so that no call imports one."""
+        manifest = self.manifest
+        names = [action.handler for action in manifest.actions.values()]
+        names += [action.check for action in manifest.actions.values() if action.check is not None]
+        names += [source.handler for source in manifest.data_sources.values()]
+        for kind in manifest.connections.values():
+            names += [name for name in (kind.handler, kind.test) if name is not None]
+        for name in names:
+            with contextlib.suppress(ConnectorError):  # reported by the action that needs it
+                self.handlers.find(name)

@@ -1,0 +1,53 @@
+"""Which hosts may be dialled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from connector.http.addresses import Address
+
+
+class Reach:
+    """The hosts that connections may lead to, decided on the address that is dialled.
+
+    With `public`, every address of the public internet. `allow` lists more: networks
+    ("10.1.0.0/16"), addresses, and names of hosts, which may then have any address. Link-local
+    and metadata addresses are refused all the same. Raises ValueError for what is none of these.
+    """
+
+    def __init__(self, public: bool = True, allow: Iterable[str] = ()) -> None:
+        import ipaddress  # only who limits the reach needs it here
+
+        if isinstance(allow, str):
+            raise ValueError("allow must be a list of networks, addresses and host names")
+        self.public = public
+        self.allow = tuple(allow)
+        self._networks = []
+        self._names = set()
+        for entry in self.allow:
+            try:
+                self._networks.append(ipaddress.ip_network(entry))
+            except ValueError:
+                name = entry.strip().rstrip(".").lower()
+                if not name or not set(name) <= _IN_NAMES or name.replace(".", "").isdigit():
+                    raise ValueError(
+                        f"{entry!r} is not a network, an address or a host name"
+                    ) from None
+                self._names.add(name)
+
+    def __repr__(self) -> str:
+        return f"Reach(public={self.public}, allow={self.allow})"
+
+    def names(self, host: str) -> bool:
+        """Whether `allow` lists this host by its name."""
+        return host.strip("[]").rstrip(".").lower() in self._names
+
+    def lists(self, address: Address) -> bool:
+        """Whether a network or an address of `allow` holds this address."""
+        networks = self._networks
+        return any(address in network for network in networks if network.version == address.version)
+
+
+_IN_NAMES = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_")

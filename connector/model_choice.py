@@ -1,0 +1,58 @@
+"""Chooses the model of an invocation: a default that has retired gives way to its successor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from connector.errors import problem
+from connector.manifest.model import Action
+from connector.policy.context import Context
+from connector.providers.models import Model
+from connector.providers.provider import Provider
+from connector.validation.form import Cleaned
+
+
+def choose_models(
+    action: Action,
+    cleaned: Cleaned,
+    provider: Provider,
+    models: Mapping[str, Model],
+    context: Context,
+) -> list[dict[str, str]]:
+    """Replace a defaulted model where the connection knows better; a model that the caller named
+    is never replaced.
+
+    Return the problems of a model that no request to this provider can name: a fan-out would meet
+    them once for each part.
+    """
+    problems: list[dict[str, str]] = []
+    known = {row["path"] for row in cleaned.problems}
+    for item in action.inputs:
+        path = f"/inputs/{item.key}"
+        model = cleaned.values.get(item.key) if item.data_source else None
+        if not isinstance(model, str) or path in known:
+            continue
+        if item.key in cleaned.defaulted:
+            model = cleaned.values[item.key] = _chosen(model, provider, models, context)
+        if fault := provider.model_fault(model):
+            problems.append(problem(path, fault, item.label))
+    return problems
+
+
+def _chosen(model: str, provider: Provider, models: Mapping[str, Model], context: Context) -> str:
+    facts = models.get(model)
+    if provider.uses_deployment_names:
+        images = facts is not None and facts.api == "images"
+        is_of_kind = images == (provider.deployment_api == "images")
+        return (provider.deployment if is_of_kind else None) or model
+    today = context.clock.today()
+    found = model
+    for _ in models:  # as many steps as there are models: successors may form a circle
+        if not facts or not facts.successor or facts.retires.get(provider.name, "9999") > today:
+            break
+        found = facts.successor
+        facts = models.get(found)
+    if found != model:
+        context.replaced_model = True
+        context.warn(f"The default model {model} has retired; {found} was used instead.")
+    return found

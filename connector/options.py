@@ -1,0 +1,40 @@
+"""What a caller may ask of an invocation beside its payload."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from connector.errors import problem
+from connector.policy.cancellation import Cancellation
+
+
+class Options(NamedTuple):
+    """What a caller may say of an invocation beside its payload; see `Connector.invoke`."""
+
+    dry_run: bool = False
+    output: str | os.PathLike[str] | None = None
+    progress: Callable[[int, int], None] | None = None
+    timeout_ms: float | None = None
+    max_retries: int | None = None
+    cancel: Cancellation | None = None
+
+    def problems(self) -> list[dict[str, str]]:
+        """Return what is wrong with them."""
+        rows = []
+        if self.timeout_ms is not None and not _is_number(self.timeout_ms, 1):
+            rows.append(problem("/timeout_ms", "must be a number of milliseconds, at least 1"))
+        if self.max_retries is not None and not (
+            _is_number(self.max_retries, 0) and self.max_retries == int(self.max_retries)
+        ):
+            rows.append(problem("/max_retries", "must be a whole number, at least 0"))
+        if not isinstance(self.cancel, Cancellation | None):
+            rows.append(problem("/cancel", "must be a Cancellation"))
+        return rows
+
+
+def _is_number(value: Any, least: int) -> bool:
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and math.isfinite(value) and value >= least

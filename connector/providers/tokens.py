@@ -1,0 +1,81 @@
+"""Requests to the host that gives out tokens, which is not the provider's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from connector.errors import ConnectorError, ErrorCode
+from connector.http.messages import Credentials, Limits, Request
+from connector.http.reach import Reach
+from connector.http.transport import Transport
+from connector.policy.deadline import Deadline
+from connector.providers.endpoint import parse_endpoint
+from connector.text import strict_json
+from connector.text.secrets import Secret
+
+_LIMITS = Limits(body=1 << 20, error=1 << 16)
+_HEADERS = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+_REFUSED = (400, 401, 403)
+"""Statuses of a token host that does not know the client, or its secret."""
+
+
+class TokenClient:
+    """What a kind of connection fetches its tokens with. Safe in threads.
+
+    Its requests are neither `attempts` nor `sent` of an invocation: the provider sees nothing.
+    """
+
+    def __init__(self, reach: Reach | None = None) -> None:
+        self._reach = reach
+        self._transports: dict[str, Transport] = {}
+
+    def post_form(
+        self, url: str, form: Mapping[str, str], deadline: Deadline, *secrets: str
+    ) -> dict[str, Any]:
+        """Return the JSON object that the host of `url` answers to a form, within `deadline`.
+
+        `secrets` are masked in errors and logs. Raises ConnectorError, `sent` "no":
+        `authentication_failed` where the host refuses, or why no answer came.
+        """
+        secret = Secret("", *secrets)
+        try:
+            return self._post(url, urlencode(form).encode(), deadline, secret)
+        except ConnectorError as error:
+            error.sent = "no"
+            raise
+
+    def _post(self, url: str, body: bytes, deadline: Deadline, secret: Secret) -> dict[str, Any]:
+        endpoint = parse_endpoint(url)
+        transport = self._transports.get(endpoint.origin)
+        if transport is None:
+            made = Transport(endpoint.scheme == "https", reach=self._reach)
+            transport = self._transports.setdefault(endpoint.origin, made)
+        query = f"?{endpoint.query}" if endpoint.query else ""
+        request = Request("POST", f"{endpoint.origin}{endpoint.path or '/'}{query}", _HEADERS, body)
+        nobody = Credentials(None, "", secret)
+        response = transport.send(request, nobody, deadline, _LIMITS)
+        try:
+            value = strict_json.loads(response.body)
+        except ValueError:
+            value = None
+        if response.status < 300 and isinstance(value, dict):
+            return value
+        code: ErrorCode = "invalid_response"
+        if response.status >= 300:
+            refuses = response.status in _REFUSED
+            code = "authentication_failed" if refuses else "server_error"
+        reason = value.get("error") if isinstance(value, dict) else None
+        told = secret.scrub_message(f": {reason}")[:200] if isinstance(reason, str) else ""
+        raise ConnectorError(
+            code,
+            f"No token was given: the host answered {response.status}{told}.",
+            http_status=response.status,
+            hint="Check the fields of the connection from which the token is fetched.",
+        )
+
+    def close(self) -> None:
+        """Close the idle sockets."""
+        for transport in list(self._transports.values()):
+            transport.close()

@@ -1,0 +1,79 @@
+"""Reads a response: as JSON, as bytes that become a text, or its beginning for a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connector.errors import ConnectorError
+from connector.http.messages import Response
+from connector.policy.context import Context
+from connector.text import strict_json
+from connector.text.secrets import Secret
+
+_EXCERPT = 300
+"""Characters of a body that a message quotes."""
+
+_MOST_NODES = 1_000_000
+"""Lists and objects in one response, and eight times as many values: each takes memory of its own,
+however small it is on the wire."""
+
+
+def excerpt(response: Response, secret: Secret) -> str:
+    """Return the beginning of a body as one line of text, masked."""
+    size = _EXCERPT * 8
+    text = response.body[:size].decode(errors="replace").replace("\0", "")
+    line = " ".join(text.split())
+    # Masked before it is cut, here and where the body itself was cut: half a key would not be
+    # recognised any more.
+    if response.cut or len(response.body) > size:
+        return secret.scrub_beginning(line)[:_EXCERPT]
+    return secret.scrub_message(line)[:_EXCERPT]
+
+
+def parsed(response: Response, secret: Secret, context: Context) -> Any:
+    """Return the JSON value of a body, its texts masked.
+
+    Raises ValueError where it is not JSON, and ConnectorError `response_too_large` where it has
+    too many values.
+    """
+    text = readable(response, context)
+    if text.count(b"[") + text.count(b"{") > _MOST_NODES or text.count(b",") > 8 * _MOST_NODES:
+        raise _too_large("has too many values", context)
+
+    def check_time() -> None:
+        context.check("unknown")
+
+    hides = secret.is_in(text, check_time)
+    value = strict_json.loads(text)
+    return secret.scrub_json(value, check_time) if hides else value
+
+
+def parsed_error(response: Response) -> Any:
+    """Return the JSON value of an error's body, None where it is not JSON. Nothing is masked."""
+    try:
+        return strict_json.loads(response.body)
+    except ValueError:
+        return None
+
+
+def readable(response: Response, context: Context) -> bytes:
+    """Return a body that is to become a text.
+
+    Raises ConnectorError `response_too_large` where that would take more memory than the manifest
+    allows: one wide character makes every character of a text wide.
+    """
+    size = len(response.body) * (1 if response.body.isascii() else 4)
+    if size > context.policies.max_text_bytes:
+        raise _too_large("is too large for a text", context)
+    return response.body
+
+
+def _too_large(what: str, context: Context) -> ConnectorError:
+    return ConnectorError(
+        "response_too_large",
+        f"The response {what}.",
+        sent="unknown",
+        http_status=context.http_status,
+        request_id=context.request_id,
+        hint="Ask for less, or for binary data; the limit is maxTextBytes of the manifest.",
+    )
