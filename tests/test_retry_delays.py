@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
 
 from connector import ConnectorError
-from connector.policy import retry
+from connector.errors import ErrorCode
+from connector.policy import pauses, retry
 from connector.policy.budget import Budget
 from connector.policy.context import Context
 from connector.policy.limits import Backoff, Policies
+from connector.policy.pauses import Pause
 from tests.conftest import FakeClock
 
 pytestmark = pytest.mark.core
 
+NO_RULE = retry.Rule(Backoff(2, 500, 8_000), lambda _: False)
 
-def delays(rule: retry.Rule, chance: float, retry_after_ms: int | None = None) -> list[float]:
-    """The delays between attempts that all fail."""
+
+@pytest.fixture(autouse=True)
+def _no_pauses() -> Iterator[None]:
+    pauses.clear()
+    yield
+    pauses.clear()
+
+
+def failure(asked_ms: int | None = None, code: ErrorCode = "server_error") -> ConnectorError:
+    status = {"server_error": 500, "rate_limited": 429}[code]
+    return ConnectorError(code, "m", http_status=status, retry_after_ms=asked_ms)
+
+
+def delays(rule: retry.Rule, chance: float, error: ConnectorError) -> list[float]:
+    """The delays between attempts that all fail with `error`."""
 
     def attempt() -> NoReturn:
-        raise ConnectorError("server_error", "m", http_status=500, retry_after_ms=retry_after_ms)
+        raise error
 
     clock = FakeClock(chance)
     context = Context(Policies(), clock.clock())
     with pytest.raises(ConnectorError):
-        retry.run(attempt, rule, context, Budget(500, 5))
+        retry.run(attempt, rule, context, Budget(500, 5), Pause(1, context))
     return [round(delay, 6) for delay in clock.sleeps]
 
 
@@ -43,7 +60,7 @@ def delays(rule: retry.Rule, chance: float, retry_after_ms: int | None = None) -
     ],
 )
 def test_exponential_delays(backoff: Backoff, chance: float, expected: list[float]) -> None:
-    assert delays(retry.for_actions(backoff), chance) == expected
+    assert delays(retry.for_actions(backoff), chance, failure()) == expected
 
 
 def test_a_fixed_delay_is_not_random() -> None:
@@ -54,7 +71,7 @@ def test_a_fixed_delay_is_not_random() -> None:
         delay_ms=1_500.0,
         exponential=False,
     )
-    assert delays(rule, 0.5) == [1.5, 1.5, 1.5]
+    assert delays(rule, 0.5, failure()) == [1.5, 1.5, 1.5]
 
 
 @pytest.mark.parametrize(
@@ -63,4 +80,17 @@ def test_a_fixed_delay_is_not_random() -> None:
 )
 def test_a_longer_delay_that_the_provider_asks_for(asked_ms: int, expected: list[float]) -> None:
     rule = retry.for_actions(Backoff(2, 500, 8_000))
-    assert delays(rule, 1.0, asked_ms) == expected
+    assert delays(rule, 1.0, failure(asked_ms)) == expected
+
+
+def test_a_429_pauses_all_whether_it_is_retried_or_not() -> None:
+    assert delays(NO_RULE, 1.0, failure(1_000, "rate_limited")) == []
+    assert pauses.resume_at(1) > 0
+
+
+@pytest.mark.parametrize("error", [failure(1_000), failure(120_001, "rate_limited")])
+def test_another_error_and_a_429_that_asks_for_too_long_pause_nothing(
+    error: ConnectorError,
+) -> None:
+    assert delays(NO_RULE, 1.0, error) == []
+    assert pauses.resume_at(1) == 0
