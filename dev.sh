@@ -1,15 +1,15 @@
 #!/bin/sh
-# One script for a newcomer and for CI: makes an environment of its own, installs what the task
-# needs, runs it. Needs Python 3.11 or later and nothing else.
+# Runs the tasks of this project, for people and for CI. Makes its own environment and installs what
+# a task needs. Requires only Python 3.11 or later.
 #
-#   sh dev.sh try            Create Chat Completion on the offline provider
-#   sh dev.sh tests          the tests, with coverage; with arguments for pytest, without it
-#   sh dev.sh tests --fast   the core tests, in seconds
-#   sh dev.sh lint           lint, format, types, layers, manifest, page
-#   sh dev.sh checks         lint; the core tests with the oldest dependencies, then on each newer
-#                            Python of this machine; the tests
-#   sh dev.sh mutate MODULE  changes `secret` or `actions/raw`, lists what no test notices
-#   sh dev.sh bench          the benchmarks, beside bare requests and the openai SDK (some minutes)
+#   sh dev.sh try            run Create Chat Completion on the offline provider
+#   sh dev.sh tests [ARGS]   run all tests with coverage; or pytest ARGS, without coverage
+#   sh dev.sh tests --fast   run the core tests, in seconds
+#   sh dev.sh lint           check lint, format, types, layers, manifest, page
+#   sh dev.sh checks         run lint, the core tests with the oldest dependencies and on each newer
+#                            Python of this machine, then all tests
+#   sh dev.sh mutate MODULE  mutate a module such as `text/secrets`, list what no test detects
+#   sh dev.sh bench          run the benchmarks against requests and the openai SDK (some minutes)
 set -eu
 cd "$(dirname "$0")"
 venv=${VENV:-.venv}
@@ -23,54 +23,55 @@ find_python() {
       return
     fi
   done
-  say "Python 3.11 or later is needed and was not found."
+  say "Python 3.11 or later is required and was not found."
   exit 1
 }
 
 has_ensurepip() { "$1" -c 'import ensurepip; ensurepip.version()' 2>/dev/null; }
 
-# Debian keeps ensurepip, which puts pip into an environment, in a package of its own.
-need_ensurepip() {
+# venv needs ensurepip, which Debian puts into a separate package.
+require_ensurepip() {
   has_ensurepip "$1" && return
   line="apt-get install $1-venv"
   if [ "$(id -u)" -ne 0 ]; then
     line="sudo $line"
   elif command -v apt-get >/dev/null; then
-    say "$1 lacks ensurepip: installing $1-venv with apt-get ..."
+    say "$1 has no ensurepip: installing $1-venv with apt-get ..."
     { apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1-venv"; } >&2 ||
       say "apt-get failed."
     has_ensurepip "$1" && return
   fi
-  say "$1 lacks ensurepip. On Debian and Ubuntu this line installs it:"
+  say "$1 has no ensurepip. On Debian and Ubuntu this command installs it:"
   say "    $line"
   exit 1
 }
 
-# Make the environment $1 with the Python $2, unless it is there.
-make() {
+# Make the environment $1 with the Python $2, unless it exists.
+make_environment() {
   [ -x "$1/bin/pip" ] && return
-  need_ensurepip "$2"
+  require_ensurepip "$2"
   say "Making the environment $1 ..."
   "$2" -m venv --clear "$1"
 }
 
-# Install the connector with its offline provider into the environment $1; the rest goes to pip.
-put() {
-  made=$1
+# Install the connector with its offline provider into the environment $1; the other arguments go to
+# pip.
+install_connector() {
+  environment=$1
   shift
   export PIP_DISABLE_PIP_VERSION_CHECK=1
-  "$made/bin/pip" install -q 'pip>=25.1' # the first that knows dependency groups
-  "$made/bin/pip" install -q -e '.[sandbox]' "$@"
+  "$environment/bin/pip" install -q 'pip>=25.1' # the first version with dependency groups
+  "$environment/bin/pip" install -q -e '.[sandbox]' "$@"
 }
 
-# Prepare the environment for the tools of a dependency group, or for no tools.
+# Prepare the environment for a dependency group, or without tools for `try`.
 install() {
   stamp="$venv/installed-$1"
   if [ ! -f "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
     name=$(find_python)
-    make "$venv" "$name"
+    make_environment "$venv" "$name"
     say "Installing into $venv ..."
-    if [ "$1" = try ]; then put "$venv"; else put "$venv" --group "$1"; fi
+    if [ "$1" = try ]; then install_connector "$venv"; else install_connector "$venv" --group "$1"; fi
     touch "$stamp"
   fi
 }
@@ -85,17 +86,18 @@ lint() {
   "$bin/connector" docs --check
 }
 
-# Only the modules that are marked: to collect all the others takes half the time.
-core() {
-  made=$1
+# Only the marked modules are given to pytest: collecting the others would take half the time.
+run_core_tests() {
+  environment=$1
   shift
   grep -l '^pytestmark = pytest.mark.core' tests/*.py |
-    xargs "$made/bin/python" -m pytest -q -n auto --dist worksteal -m 'not hypothesis' "$@"
+    xargs "$environment/bin/python" -m pytest -q -n auto --dist worksteal \
+      -m 'not hypothesis and not slow' "$@"
 }
 
 tests() {
   case "${1-}" in
-    --fast) shift; core "$venv" "$@" ;;
+    --fast) shift; run_core_tests "$venv" "$@" ;;
     "")
       rm -f .coverage .coverage.*
       "$venv/bin/python" -m pytest -n auto --dist worksteal --cov --cov-report=term ;;
@@ -103,8 +105,8 @@ tests() {
   esac
 }
 
-# The lowest version of each dependency that pyproject.toml declares, as constraints for pip.
-lowest() {
+# Print the lowest version of each dependency in pyproject.toml, as constraints for pip.
+lowest_versions() {
   "$venv/bin/python" - <<'PY'
 import re, tomllib
 with open("pyproject.toml", "rb") as file:
@@ -114,36 +116,36 @@ for declared in [*project["dependencies"], *project["optional-dependencies"]["sa
 PY
 }
 
-minor() { "$venv/bin/python" -c 'import sys; print(sys.version_info.minor)'; }
+python_minor() { "$venv/bin/python" -c 'import sys; print(sys.version_info.minor)'; }
 
-oldest() {
-  if [ "$(minor)" -gt 12 ]; then
-    say "== no core tests with the oldest dependencies: some are older than this Python"
+test_oldest() {
+  if [ "$(python_minor)" -gt 12 ]; then
+    say "== skipped the core tests with the oldest dependencies: some do not support this Python"
     return
   fi
   say "== the core tests with the oldest dependencies"
-  make "$venv-oldest" "$venv/bin/python"
-  lowest >"$venv-oldest/constraints.txt"
-  put "$venv-oldest" --group test -c "$venv-oldest/constraints.txt"
-  core "$venv-oldest"
+  make_environment "$venv-oldest" "$venv/bin/python"
+  lowest_versions >"$venv-oldest/constraints.txt"
+  install_connector "$venv-oldest" --group test -c "$venv-oldest/constraints.txt"
+  run_core_tests "$venv-oldest"
 }
 
-newer() {
+test_newer() {
   for number in 12 13 14 15; do
-    [ "$number" -gt "$(minor)" ] || continue
+    [ "$number" -gt "$(python_minor)" ] || continue
     for name in "python3.$number" "${PYENV_ROOT:-$HOME/.pyenv}/versions/3.$number".*/bin/python; do
-      has_ensurepip "$name" || continue # not there, or of no use
+      has_ensurepip "$name" || continue # missing or not usable
       say "== the core tests on $name"
-      make "$venv-3.$number" "$name"
-      put "$venv-3.$number" --group test
-      core "$venv-3.$number"
+      make_environment "$venv-3.$number" "$name"
+      install_connector "$venv-3.$number" --group test
+      run_core_tests "$venv-3.$number"
       break
     done
   done
 }
 
-# Fresh environments without bytecode settings: the connector as a user installs it, from a wheel,
-# and the SDK apart from it.
+# Fresh environments without bytecode settings: one with the connector as a user installs it, from a
+# wheel, and one with the SDK.
 bench() {
   unset PYTHONDONTWRITEBYTECODE
   made="$venv-bench"
@@ -168,7 +170,7 @@ case "$task" in
   try) install try; exec "$venv/bin/connector" invoke createChatCompletion --sandbox "$@" ;;
   tests) install test; tests "$@" ;;
   lint) install dev; lint ;;
-  checks) install dev; lint; oldest; newer; tests ;;
+  checks) install dev; lint; test_oldest; test_newer; tests ;;
   mutate) install mutate; exec "$venv/bin/python" tests/mutate.py "$@" ;;
   bench) install try; bench "$@" ;;
   *) sed -n '5,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;

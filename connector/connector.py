@@ -20,7 +20,7 @@ from connector.manifest.model import Manifest
 from connector.options import Options
 from connector.payload import Payload
 from connector.policy.clock import SYSTEM_CLOCK, Clock
-from connector.result import Result
+from connector.result import Failure, Success
 from connector.text import strict_json
 from connector.version import __version__
 
@@ -96,7 +96,7 @@ class Connector:
         timeout_ms: float | None = None,
         max_retries: int | None = None,
         cancel: Cancellation | None = None,
-    ) -> Result:
+    ) -> Success | Failure:
         """Run an action and return its result; it never raises for what the action did.
 
         `inputs` are cleaned and validated as the manifest says. `connection` is
@@ -145,7 +145,7 @@ class Connector:
         *,
         timeout_ms: float | None = None,
         cancel: Cancellation | None = None,
-    ) -> Result:
+    ) -> Success | Failure:
         """Prove a connection by an unbilled call; the data has a verdict each on its parts."""
         from connector.invocation import ConnectionTest
 
@@ -169,7 +169,7 @@ class Connector:
         *,
         timeout_ms: float | None = None,
         cancel: Cancellation | None = None,
-    ) -> Result:
+    ) -> Success | Failure:
         """Return what fills a dropdown: the data is a list of `{"key", "label"}`."""
         from connector.invocation import DataSourceRun
 

@@ -1,4 +1,4 @@
-"""Finds the functions that a manifest names."""
+"""Finds the functions that a manifest names: of actions, connections and data sources."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from typing import Any
 from connector.errors import ConnectorError
 
 HANDLERS = "connector.actions"
-"""The package below which the bundled manifest names its functions."""
+"""The package of the functions that the bundled manifest names."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+\Z")
 
 
 class Handlers:
-    """The functions below one package, each found once. Never another import."""
+    """The functions in one package and the packages inside it, each looked up once.
+
+    Nothing outside the package is imported or returned.
+    """
 
     def __init__(self, package: str) -> None:
         self._package = package
         self._found: dict[str, Callable[..., Any] | ConnectorError] = {}
 
     def find(self, name: str) -> Callable[..., Any]:
-        """Return the function `module.function` below the package.
+        """Return the function that is `name`, such as `chat.create`, within the package.
 
         Raises ConnectorError `invalid_manifest` where there is none, or its module cannot be
         imported.
@@ -47,7 +50,7 @@ class Handlers:
         home = str(getattr(found, "__module__", ""))
         if not callable(found) or not f"{home}.".startswith(f"{self._package}."):
             raise ConnectorError(
-                "invalid_manifest", f"There is no handler {name!r} below {self._package}."
+                "invalid_manifest", f"There is no handler {name!r} in {self._package}."
             )
         handler: Callable[..., Any] = found
         return handler

@@ -20,7 +20,7 @@ from connector.policy.cancellation import Cancellation
 from connector.policy.clock import Clock
 from connector.policy.context import Context, DryRunDone, worst_sent
 from connector.providers import rate_limits
-from connector.result import Result
+from connector.result import Failure, Result, Success
 from connector.runtime.interruptions import find_external, is_external
 from connector.text.secrets import MASK
 from connector.text.strict_json import UNPAIRED
@@ -86,7 +86,7 @@ class Invocation:
 
     # The way through
 
-    def result(self) -> Result:
+    def result(self) -> Success | Failure:
         """Return what became of the invocation.
 
         An exception that an engine raises into it is raised again once nothing is under way any
@@ -96,7 +96,7 @@ class Invocation:
         deadline, cancel = self._context.deadline, self._options.cancel
         if isinstance(cancel, Cancellation):
             cancel.attach(deadline)
-        result = None
+        result: Success | Failure | None = None
         came: BaseException | None = None
         while result is None:
             try:
@@ -267,13 +267,13 @@ class ActionRun(Invocation):
         try:
             return self._connections.find(connection)
         except ConnectorError as error:
-            found = form.refusal(self._cleaned.values, self._cleaned.problems)
-            if not found.problems:
+            found = form.error(self._cleaned.values, self._cleaned.problems)
+            if found is None:
                 raise
             rows = error.details or [problem("/connection", error.message)]
             # The key may be among the inputs too, and no provider is there yet to mask it.
             secret = self._connections.secret(connection)
-            rows = secret.scrub_json([*rows, *found.problems])
+            rows = secret.scrub_json([*rows, *(found.details or ())])
             raise refused(error.code, rows, error.hint) from None
 
     def check(self, ready: ReadyConnection) -> None:
@@ -281,8 +281,9 @@ class ActionRun(Invocation):
         cleaned, action = self._cleaned, self._catalog.action(self._name)
         models = self._catalog.manifest.models
         rows = choose_models(action, cleaned, ready.provider, models, self._context)
-        if problems := cleaned.problems + rows:
-            raise refused(*cleaned.form.refusal(cleaned.values, problems))
+        problems = cleaned.problems + rows
+        if problems and (error := cleaned.form.error(cleaned.values, problems)):
+            raise error
 
     def run(self, client: Client) -> Any:
         """Run the handler and check its data."""

@@ -9,15 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from connector import Connector
-from connector.policy import deadline
+from connector.policy import budget, deadline, pauses
 from connector.policy.clock import Clock
 from connector.runtime.flag import Flag
 from connector.sandbox import Sandbox
 
-settings.register_profile("house", deadline=None)  # a busy machine is no failure
+pytest.register_assert_rewrite("tests.support.suites")
+
+# A busy machine is not a failure.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")
 
 # A shell that starts the tests in the background lets them, and what they start, ignore Ctrl-C.
@@ -58,6 +61,13 @@ class FakeClock:
             random=lambda: self.chance,
             today=lambda: TODAY,
         )
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process_state() -> None:
+    """Forget the budgets and pauses of other tests: a port may have served one of them."""
+    budget.clear()
+    pauses.clear()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Mutation testing of one module: changes it in a copy of the tree and lists what no test notices.
 
-    python tests/mutate.py secret
+    python tests/mutate.py text/secrets
     python tests/mutate.py actions/raw tests/test_contract.py
 
 The first word is a module of `connector`, the others go to pytest; without them all tests run that

@@ -16,6 +16,7 @@ from connector import Connector
 
 from .support.fault_server import FaultServer, Received, chat_completion, completion
 from .support.front import connection
+from .support.manifests import examples
 
 pytestmark = pytest.mark.core
 
@@ -41,7 +42,7 @@ class Scripted:
         fields = {**self.fields, "isOpenAIKey": not dated}
         if dated:
             fields["apiVersion"] = "2024-10-21"
-        inputs = {**INPUTS[action], **more}
+        inputs = {**INPUTS.get(action, {}), **more}
         return self.connector.invoke(action, inputs, {"fields": fields}).to_dict()
 
 
@@ -92,13 +93,13 @@ likely = st.fixed_dictionaries(
 )
 
 
-@pytest.mark.parametrize("action", INPUTS)
+@pytest.mark.parametrize(("action", "inputs"), examples())
 @pytest.mark.parametrize("dated", [False, True])
 @given(answer=answers | likely)
 def test_any_answer_is_a_result_or_invalid(
-    scripted: Scripted, action: str, dated: bool, answer: Any
+    scripted: Scripted, action: str, inputs: dict[str, Any], dated: bool, answer: Any
 ) -> None:
-    envelope = scripted.run(action, answer, dated)
+    envelope = scripted.run(action, answer, dated, **inputs)
     json.dumps(envelope, allow_nan=False)
     if not envelope["ok"]:
         error = envelope["error"]

@@ -303,7 +303,7 @@ def test_a_part_that_fails_fails_the_summary(connector: Connector) -> None:
 
     def answer(received: Received, index: int) -> Mapping[str, Any]:
         if "number 0 " in part(received):
-            assert another.wait(5)
+            assert another.wait(60)
             error = {"code": "content_filter", "message": "Filtered."}
             return {"status": 400, "json": {"error": error}}
         another.set()
@@ -332,10 +332,10 @@ def test_a_part_that_fails_stops_the_parts_of_the_others_too(connector: Connecto
         if len(text) > 10_000:
             return {"status": 413, "text": ""}
         if "number 0 " in text:
-            assert another.wait(5)
+            assert another.wait(60)
             return {"status": 400, "json": {"error": {"message": "No."}}}
         another.set()
-        assert failed.wait(5)
+        assert failed.wait(60)
         answered.append(text)
         return {"json": chat_completion("Short.")}
 

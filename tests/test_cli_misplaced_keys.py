@@ -1,5 +1,5 @@
-"""A key typed anywhere on the command line is not printed: other processes see it anyway, but
-logs, screens and envelopes need not."""
+"""A key typed anywhere on the command line is not printed: other processes can see it anyway, but
+logs, screens and envelopes must not."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ KEYS = [
     "sk-canary'0123\"456",
 ]
 MARKS = ["canary", "0123456789abcdef", "Q0FOQVJZ", "0123"]
-"""What each key, or a part of it, is recognized by."""
+"""A mark of each key, by which it or a part of it is recognized."""
 
 BEGINNINGS = {
     "invoke": ["createImage"],
     "schema": [],
     "options": ["selectModel"],
     "docs": [],
-    "sandbox": ["--port", "-1"],  # so that no spelling starts it
+    "sandbox": ["--port", "-1"],  # so that no command line starts it
 }
-"""The words that a command needs besides the misplaced ones."""
+"""The arguments that a command needs besides the misplaced ones."""
 
 
 def spellings(command: str, key: str) -> Iterator[list[str]]:
-    """Yield the command line of each place that a key can be in."""
+    """Yield a command line for each place where a key can be."""
     _, commands = parser._build([command])
     needed = BEGINNINGS.get(command, [])
     for words in ([key], [key, *needed], [*needed, key], ["--", key], [*needed, "--", key]):
@@ -99,7 +99,7 @@ def test_no_spelling_prints_the_key(
         shown = "".join(capsys.readouterr())
         assert not any(mark in shown for mark in MARKS), words
         assert shown, words
-        if not any(word.startswith(("-h", "--h")) for word in words):  # help is no error
+        if not any(word.startswith(("-h", "--h")) for word in words):  # help is not an error
             assert code in (1, 2), words
 
 
@@ -113,9 +113,9 @@ def test_no_spelling_prints_the_key(
         (["invoke", "createImage", "--dry-run=1"], "--dry-run: ignored explicit argument"),
         (["invoke", "createImage", "--payload", '{"inputs": {}}'], "the name of a file"),
         (["invoke", "createImage", "--payload", "no-such-file"], "--payload: No such file"),
-        (["check", "no-such-file"], "MANIFEST: there is no such file"),
-        (["check", "--handlers", "no.such"], "--handlers: there is no such package"),
-        (["check", "--handlers", ""], "--handlers: there is no such package"),
+        (["check", "no-such-file"], "MANIFEST: no such file"),
+        (["check", "--handlers", "no.such"], "--handlers: no such package"),
+        (["check", "--handlers", ""], "--handlers: no such package"),
     ],
 )
 def test_a_wrong_command_line_still_says_what_is_wrong(

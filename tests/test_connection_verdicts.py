@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from connector import Connector, ConnectorError
+from connector.actions import models
 from connector.doors import cli
 from connector.providers.error_body import lacks_model, refuses_key, refuses_version
 
@@ -185,3 +186,8 @@ def test_the_command_line_says_why_a_dropdown_is_empty(
     shown = capfd.readouterr()
     assert json.loads(shown.out) == []
     assert shown.err.startswith("warning: The endpoint lists no models (HTTP 404)")
+
+
+def test_the_handler_is_no_test_of_pytest() -> None:
+    """Whatever module of tests imports it."""
+    assert not getattr(models.test_connection, "__test__", True)

@@ -142,19 +142,19 @@ class SlowResolver:
     def look_up(self, host: str, *_: Any, **__: Any) -> list[Any]:
         self.asked.append(host)
         self.begun.release()
-        self.go.wait(30)
+        self.go.wait(60)
         raise OSError(-2, "Name or service not known")
 
     def interrupt(self) -> None:
         """Interrupt the main thread while it waits for a look-up."""
-        assert self.begun.acquire(timeout=30)
+        assert self.begun.acquire(timeout=60)
         os.kill(os.getpid(), signal.SIGINT)
 
     def let_go(self) -> None:
         pending = list(resolver._pending.values())
         self.go.set()
         for look_up in pending:
-            assert look_up._done.wait(30)
+            assert look_up._done.wait(60)
         assert resolver._pending == {}
 
 
@@ -178,7 +178,7 @@ def waiting(connector: Connector, host: str) -> threading.Thread:
 
 def test_look_ups_of_one_name_share_a_thread(connector: Connector, slow: SlowResolver) -> None:
     first = waiting(connector, "several.internal")
-    assert slow.begun.acquire(timeout=30)
+    assert slow.begun.acquire(timeout=60)
     for _ in range(5):
         error = call(connector, "several.internal", timeout=50)
         assert (error.code, error.sent) == ("deadline_exceeded", "no")
@@ -190,11 +190,11 @@ def test_look_ups_of_one_name_share_a_thread(connector: Connector, slow: SlowRes
 def test_look_ups_that_hang_are_bounded(connector: Connector, slow: SlowResolver) -> None:
     hanging = [waiting(connector, f"host{number}.internal") for number in range(32)]
     for _ in hanging:
-        assert slow.begun.acquire(timeout=30)
+        assert slow.begun.acquire(timeout=60)
     error = call(connector, "one-more.internal")
     assert (error.code, error.sent) == ("connect_failed", "no")
     assert error.message == (
-        "The host one-more.internal could not be found (too many other look-ups hang)."
+        "The host one-more.internal could not be found (too many other lookups hang)."
     )
     assert error.hint == "Check the endpoint (or the name of the resource) and DNS."
     slow.let_go()

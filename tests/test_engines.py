@@ -17,11 +17,13 @@ from typing import Any
 
 import pytest
 
-from connector import Connector, Result
+from connector import Connector
 from connector.actions import completions
+from connector.result import Failure, Success
 from connector.runtime import threads
 from tests.support import canary
 from tests.support.fault_server import FaultServer, Received, chat_completion
+from tests.support.manifests import examples
 from tests.support.workers import at_work, left_behind
 
 Row = dict[str, Any]
@@ -97,9 +99,9 @@ def answered(count: int, then: Callable[[], None]) -> Callable[[Received, int], 
     return answer
 
 
-def result_of(error: BaseException) -> Result:
+def result_of(error: BaseException) -> Success | Failure:
     """The result that goes with an engine's exception, with the key nowhere in it."""
-    result: Result = error.connector_result  # type: ignore[attr-defined] # set by the connector
+    result: Success | Failure = error.connector_result  # type: ignore[attr-defined] # set by the connector
     for where, content in canary.everything_of(result):
         canary.assert_absent(where, content)
     return result
@@ -175,10 +177,10 @@ def in_a_thread(work: Callable[[], Any], kind: type[BaseException], when: thread
 
     thread = threading.Thread(target=run)
     thread.start()
-    assert when.wait(10)
+    assert when.wait(60)
     assert thread.ident is not None
     raise_in(thread.ident, kind)
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     return caught[0]
 
@@ -187,11 +189,8 @@ def in_a_thread(work: Callable[[], Any], kind: type[BaseException], when: thread
 @pytest.mark.parametrize(
     ("action", "inputs"),
     [
-        ("createChatCompletion", CHAT),
+        *examples(),
         ("createCompletions", {"model": "m", "messages": list("abcd"), "concurrency": 2}),
-        ("summarizeText", {"model": "m", "textToSummarize": "Tides."}),
-        ("createImage", {"prompt": "x"}),
-        ("rawRequest", {"method": "GET"}),
     ],
 )
 def test_the_interpreters_exception_ends_a_call(

@@ -1,4 +1,4 @@
-"""The fault server does to a client what its answers say, byte for byte.
+"""The fault server sends a client what its responses say, byte for byte.
 
 Raw sockets look at the wire; `requests` and `ssl` show what a client makes of it.
 """
@@ -21,16 +21,16 @@ import pytest
 import requests
 
 from tests.support.fault_server import (
-    Answer,
     FaultServer,
     Received,
+    Response,
     SilentListener,
-    answer_from,
     ca_file,
     certificate_authority,
     chat_completion,
     completion,
     refused_port,
+    response_from,
 )
 
 GET = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
@@ -55,23 +55,23 @@ def read_all(sock: socket.socket) -> bytes:
     return bytes(content)
 
 
-def wire(answer: dict[str, Any], request: bytes = LAST_GET) -> tuple[str, bytes]:
-    """The head and the body of an answer as they are on the wire, up to the end."""
-    with FaultServer(answer) as server, connect(server) as sock:
+def wire(response: dict[str, Any], request: bytes = LAST_GET) -> tuple[str, bytes]:
+    """The head and the body of a response as they are on the wire, up to the end."""
+    with FaultServer(response) as server, connect(server) as sock:
         sock.sendall(request)
         head, _, body = read_all(sock).partition(b"\r\n\r\n")
     return head.decode("latin-1"), body
 
 
-def fetch(answer: dict[str, Any], **options: Any) -> requests.Response:
-    with FaultServer(answer) as server, requests.Session() as session:
+def fetch(response: dict[str, Any], **options: Any) -> requests.Response:
+    with FaultServer(response) as server, requests.Session() as session:
         session.trust_env = False
         return session.get(server.url, timeout=PATIENCE, allow_redirects=False, **options)
 
 
 def test_answers_come_in_order_and_the_last_one_repeats_on_one_connection() -> None:
-    answers = [{"status": 500}, {"json": chat_completion("Hi")}]
-    with FaultServer(answers) as server, requests.Session() as session:
+    responses = [{"status": 500}, {"json": chat_completion("Hi")}]
+    with FaultServer(responses) as server, requests.Session() as session:
         seen = [session.get(server.url, timeout=PATIENCE) for _ in range(3)]
         assert [one.status_code for one in seen] == [500, 200, 200]
         assert seen[2].json()["choices"][0]["message"]["content"] == "Hi"
@@ -118,7 +118,7 @@ def test_what_is_no_request_gets_400_and_is_not_recorded(junk: bytes) -> None:
         assert server.requests == []
 
 
-def test_a_request_that_is_cut_uses_no_answer() -> None:
+def test_a_request_that_is_cut_uses_no_response() -> None:
     with FaultServer([{"status": 500}, {}]) as server:
         with connect(server) as sock:
             sock.sendall(b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nshort")
@@ -135,8 +135,8 @@ def test_a_function_chooses_by_request_and_index() -> None:
 
 
 def test_what_a_function_raises_is_raised_by_the_block() -> None:
-    def fail(received: Received, index: int) -> Answer:
-        raise LookupError("no answer")
+    def fail(received: Received, index: int) -> Response:
+        raise LookupError("no response")
 
     server = FaultServer(fail)
     server.__enter__()
@@ -163,12 +163,12 @@ def test_what_a_function_raises_is_raised_by_the_block() -> None:
     ],
 )
 def test_a_mistake_in_the_data_is_told(data: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"an answer|raw bytes"):
-        answer_from(data)
+    with pytest.raises(ValueError, match=r"a response|raw bytes"):
+        response_from(data)
 
 
 def test_a_list_of_data_is_a_list_of_answers() -> None:
-    assert answer_from([{"status": 201}, Answer()]) == [Answer(status=201), Answer()]
+    assert response_from([{"status": 201}, Response()]) == [Response(status=201), Response()]
 
 
 HEADS: list[tuple[dict[str, Any], str]] = [
@@ -205,9 +205,9 @@ HEADS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "head"), HEADS, ids=[str(answer) for answer, _ in HEADS])
-def test_the_head_is_what_the_answer_says(answer: dict[str, Any], head: str) -> None:
-    assert wire(answer)[0] == head
+@pytest.mark.parametrize(("response", "head"), HEADS, ids=[str(response) for response, _ in HEADS])
+def test_the_head_is_what_the_response_says(response: dict[str, Any], head: str) -> None:
+    assert wire(response)[0] == head
 
 
 BODIES: list[tuple[dict[str, Any], bytes]] = [
@@ -227,13 +227,15 @@ BODIES: list[tuple[dict[str, Any], bytes]] = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "body"), BODIES, ids=[str(answer) for answer, _ in BODIES])
-def test_the_body_is_what_the_answer_says(answer: dict[str, Any], body: bytes) -> None:
-    assert wire(answer)[1] == body
+@pytest.mark.parametrize(
+    ("response", "body"), BODIES, ids=[str(response) for response, _ in BODIES]
+)
+def test_the_body_is_what_the_response_says(response: dict[str, Any], body: bytes) -> None:
+    assert wire(response)[1] == body
 
 
 @pytest.mark.parametrize(
-    ("answer", "extra"),
+    ("response", "extra"),
     [
         ({"deep_json": 30}, "[" * 30 + "]" * 30),
         ({"huge_int": 5000}, "9" * 5000),
@@ -241,9 +243,9 @@ def test_the_body_is_what_the_answer_says(answer: dict[str, Any], body: bytes) -
     ],
 )
 def test_an_absurd_member_stands_in_an_otherwise_sound_completion(
-    answer: dict[str, Any], extra: str
+    response: dict[str, Any], extra: str
 ) -> None:
-    body = wire(answer)[1].decode()
+    body = wire(response)[1].decode()
     assert body.endswith(f', "extra": {extra}}}')
     assert json.loads(body.replace(extra, "0")) == chat_completion() | {"extra": 0}
 
@@ -269,9 +271,9 @@ def test_interim_answers_come_first() -> None:
 
 
 def test_header_limits_of_a_client_are_passed() -> None:
-    for answer in ({"header_flood": 500}, {"header_long": 200_000}):
+    for response in ({"header_flood": 500}, {"header_long": 200_000}):
         with pytest.raises(requests.ConnectionError):
-            fetch(answer)
+            fetch(response)
 
 
 @pytest.mark.parametrize("kind", ["gzip", "deflate"])
@@ -307,8 +309,8 @@ def test_a_bomb_is_small_on_the_wire_and_exact_when_grown() -> None:
 
 
 def test_a_big_body_is_not_built_in_memory() -> None:
-    answer = {"repeat": {"text": "x", "times": 30_000_000}}
-    with FaultServer(answer) as server, connect(server) as sock:
+    response = {"repeat": {"text": "x", "times": 30_000_000}}
+    with FaultServer(response) as server, connect(server) as sock:
         tracemalloc.start()
         sock.sendall(LAST_GET)
         size = 0
@@ -330,15 +332,15 @@ def test_redirect_and_cookie_reach_a_client() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "expected"),
+    ("response", "expected"),
     [
         ({"echo": "headers"}, {"method", "target", "headers"}),
         ({"echo": "body"}, {"body"}),
         ({"echo": "all"}, {"method", "target", "headers", "body"}),
     ],
 )
-def test_an_echo_shows_the_request(answer: dict[str, Any], expected: set[str]) -> None:
-    assert set(fetch(answer).json()) == expected
+def test_an_echo_shows_the_request(response: dict[str, Any], expected: set[str]) -> None:
+    assert set(fetch(response).json()) == expected
 
 
 @pytest.mark.parametrize("header", ["Authorization", "api-key"])
@@ -350,7 +352,7 @@ def test_an_echoed_error_shows_the_key(header: str) -> None:
 
 @pytest.mark.parametrize("stage", ["before_read", "after_request", "mid_headers", "mid_body"])
 @pytest.mark.parametrize(("end", "reset"), [("reset", True), ("close", False)])
-def test_a_connection_ends_where_the_answer_says(end: str, reset: bool, stage: str) -> None:
+def test_a_connection_ends_where_the_response_says(end: str, reset: bool, stage: str) -> None:
     script = [{end: stage, "text": "abcd"}, {"text": "then"}]
     with FaultServer(script) as server:
         with connect(server) as sock:
@@ -379,7 +381,7 @@ def test_what_was_sent_before_a_close_arrives() -> None:
 
 
 @pytest.mark.parametrize("ending", [{"close_after": True}, {"connection_close": True}])
-def test_a_connection_ends_after_its_answer(ending: dict[str, Any]) -> None:
+def test_a_connection_ends_after_its_response(ending: dict[str, Any]) -> None:
     with FaultServer({"text": "ok", **ending}) as server, connect(server) as sock:
         sock.sendall(GET)
         head, _, body = read_all(sock).partition(b"\r\n\r\n")
@@ -407,18 +409,18 @@ HANGS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("answer", HANGS, ids=str)
-def test_a_wait_ends_with_the_server(answer: dict[str, Any]) -> None:
-    with FaultServer(answer) as server, connect(server) as sock:
+@pytest.mark.parametrize("response", HANGS, ids=str)
+def test_a_wait_ends_with_the_server(response: dict[str, Any]) -> None:
+    with FaultServer(response) as server, connect(server) as sock:
         sock.sendall(GET)
         assert server.wait_for_requests(1)
         held = threading.active_count()
     assert threading.active_count() < held
 
 
-@pytest.mark.parametrize("answer", HANGS, ids=str)
-def test_a_wait_ends_with_the_client(answer: dict[str, Any]) -> None:
-    with FaultServer(answer) as server:
+@pytest.mark.parametrize("response", HANGS, ids=str)
+def test_a_wait_ends_with_the_client(response: dict[str, Any]) -> None:
+    with FaultServer(response) as server:
         before = threading.active_count()
         with connect(server) as sock:
             sock.sendall(GET)
@@ -444,8 +446,8 @@ def test_bytes_drip_one_by_one() -> None:
 
 
 def test_a_slow_head_passes_a_timeout() -> None:
-    for answer, beginning in (({"delay_headers": 3600}, b""), ({"drip_headers": 3600}, b"H")):
-        with FaultServer(answer) as server, connect(server) as sock:
+    for response, beginning in (({"delay_headers": 3600}, b""), ({"drip_headers": 3600}, b"H")):
+        with FaultServer(response) as server, connect(server) as sock:
             sock.sendall(GET)
             assert sock.recv(len(beginning)) == beginning
             assert_silent(sock)
@@ -483,12 +485,12 @@ def secure_get(server: FaultServer, trusted: Path) -> requests.Response:
 
 
 @pytest.mark.parametrize(
-    "answer",
+    "response",
     [{}, {"chunked": True}, {"gzip": True}, {"no_length": True}, {"drip": 0.001}],
     ids=str,
 )
-def test_a_good_certificate_is_trusted(answer: dict[str, Any], tmp_path: Path) -> None:
-    with FaultServer({"text": "secret", **answer}, tls="good") as server:
+def test_a_good_certificate_is_trusted(response: dict[str, Any], tmp_path: Path) -> None:
+    with FaultServer({"text": "secret", **response}, tls="good") as server:
         assert server.url.startswith("https://localhost:")
         assert secure_get(server, ca_file(tmp_path)).text == "secret"
 
@@ -524,15 +526,15 @@ def test_a_handshake_is_reset_or_never_comes(tmp_path: Path) -> None:
             context.wrap_socket(sock, server_hostname="localhost")
 
 
-@pytest.mark.parametrize("answer", [*HANGS, {"reset": "mid_body", "text": "abcd"}], ids=str)
-def test_faults_work_under_tls_too(answer: dict[str, Any]) -> None:
+@pytest.mark.parametrize("response", [*HANGS, {"reset": "mid_body", "text": "abcd"}], ids=str)
+def test_faults_work_under_tls_too(response: dict[str, Any]) -> None:
     context = ssl.create_default_context()
     certificate_authority().configure_trust(context)
-    with FaultServer(answer, tls="good") as server, connect(server) as raw:
+    with FaultServer(response, tls="good") as server, connect(server) as raw:
         sock = context.wrap_socket(raw, server_hostname="localhost")
         sock.sendall(GET)
         assert server.wait_for_requests(1)
-        if "reset" in answer:
+        if "reset" in response:
             assert ends_by_reset(sock)
         sock.close()
 

@@ -143,7 +143,7 @@ def test_a_refused_key_does_not_cut_what_is_under_way(connector: Connector) -> N
 
     def answer(received: Received, index: int) -> Row:
         if prompt_of(received) == "a":
-            assert arrived.wait(5)
+            assert arrived.wait(60)
             return {"status": 401, "json": {"error": {}}}
         arrived.set()
         return echo(received, index)
@@ -159,7 +159,7 @@ class PauseTogether(FakeClock):
     def __init__(self) -> None:
         super().__init__()
         self.begun = threading.Event()
-        self.both = threading.Barrier(2, timeout=5)
+        self.both = threading.Barrier(2, timeout=60)
 
     def sleep(self, seconds: float, cancelled: Flag) -> None:
         self.begun.set()
@@ -181,7 +181,7 @@ def test_one_429_slows_all_workers() -> None:
             during.append(prompt)
         if prompt == "a" and begun.count("a") == 1:
             return {"status": 429, "json": {"error": {}}, "headers": {"retry-after": 60}}
-        clock.begun.wait(5)  # the other worker is free once the pause has begun, no sooner
+        clock.begun.wait(60)  # the other worker is free once the pause has begun, no sooner
         return echo(received, index)
 
     connector = Connector.load(clock=clock.clock())
@@ -338,7 +338,7 @@ def test_an_interrupt_reaches_a_handshake_that_hangs(connector: Connector) -> No
 
 def test_an_interrupt_of_one_call(connector: Connector) -> None:
     # A signal that comes just before a system call does not end it: then the deadline does.
-    policies = connector.manifest.policies._replace(deadline_ms=2000)
+    policies = connector.manifest.policies._replace(deadline_ms=20_000)
     connector.catalog.manifest = connector.manifest._replace(policies=policies)
 
     def answer(_: Received, __: int) -> Row:

@@ -22,6 +22,7 @@ from connector.http.body import scrubbed
 from connector.text.secrets import Secret
 from tests.support import canary
 from tests.support.fault_server import FaultServer, chat_completion
+from tests.support.manifests import examples
 
 pytestmark = pytest.mark.core
 
@@ -192,16 +193,7 @@ def test_a_traceback_shows_no_connection(connector: Connector, inside: bool) -> 
     canary.assert_absent("a traceback with locals", shown)
 
 
-@pytest.mark.parametrize(
-    ("action", "inputs"),
-    [
-        ("createChatCompletion", CHAT),
-        ("createImage", {"prompt": "x"}),
-        ("createCompletions", {"model": "m", "messages": ["a", "b"]}),
-        ("summarizeText", {"model": "m", "textToSummarize": "x"}),
-        ("rawRequest", {"method": "GET"}),
-    ],
-)
+@pytest.mark.parametrize(("action", "inputs"), examples())
 @pytest.mark.parametrize("azure", [False, True], ids=["openai", "azure"])
 def test_a_dry_run_shows_no_key(
     connector: Connector, action: str, inputs: dict[str, Any], azure: bool

@@ -51,7 +51,7 @@ def growth(answer: dict[str, Any], action: str, out: str = "") -> tuple[str, int
     """What became of an action, and by how many bytes a process of its own grew for it."""
     with FaultServer([{"json": 1}, answer]) as server:
         words = [sys.executable, "-c", MEASURE, server.url, action, out]
-        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=30)
+        done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
     code, kib = done.stdout.split()
     return code, int(kib) * 1024
 

@@ -20,7 +20,7 @@ def call(connector, url, action="createChatCompletion", inputs=None):
     return connector.invoke(action, inputs or {}, connection).ok
 
 def child(connector, url):
-    signal.alarm(20)
+    signal.alarm(120)
     many = {"model": "m", "messages": ["a", "b", "c"]}
     good = call(connector, url) and call(connector, url, "createCompletions", many)
     os._exit(0 if good else 1)
@@ -59,3 +59,18 @@ def test_a_fork_during_the_first_calls_of_threads() -> None:
         [sys.executable, "-c", PROGRAM], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert done.stdout.split("\n")[0] == str([0] * 10), done.stderr
+
+
+def test_a_child_has_no_pauses_of_its_parent() -> None:
+    program = """
+import os
+from connector.policy import pauses
+
+pauses.pause(b"key", 9.0)
+if (child := os.fork()) == 0:
+    os._exit(int(pauses.resume_at(b"key")))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), pauses.resume_at(b"key"))
+"""
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("0 9.0\n", "")

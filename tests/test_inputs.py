@@ -1,4 +1,4 @@
-"""Cleaning: tables of what builders send, and properties over all that they could."""
+"""Cleaning: tables of what builders send, and properties of whatever they may send."""
 
 from __future__ import annotations
 
@@ -105,10 +105,10 @@ def test_a_value_becomes_what_the_schema_wants(schema: Any, value: Any, wanted: 
         (BOOLEAN, 1, "must be true or false, not 1"),
         (ARRAY, "a, b", "is not valid JSON: Expecting value at line 1, column 1"),
         (ARRAY, '{"a": 1}', "must be an array, not an object"),
-        (OBJECT, '{"a": 1, "a": 2}', "is not valid JSON: the key 'a' stands twice in one object"),
+        (OBJECT, '{"a": 1, "a": 2}', "is not valid JSON: the key 'a' is duplicated in one object"),
         (OBJECT, "[" * 100_000, "is not valid JSON: nested too deeply"),
         (OBJECT, '{"a": NaN}', "is not valid JSON: NaN is not JSON"),
-        (ARRAY, ("a",), "must be an array, not a tuple"),
+        (ARRAY, ("a",), "must be an array, not a Python tuple"),
         ({"type": "string"}, 5, "must be a text, not 5"),
     ],
 )
@@ -116,7 +116,7 @@ def test_what_cannot_be_converted_is_explained(schema: Any, value: Any, message:
     assert messages(made(schema).clean({"x": value})) == ([message] if message else [])
 
 
-def test_an_integer_that_python_does_not_write_is_refused() -> None:
+def test_an_integer_with_too_many_digits_for_python_is_refused() -> None:
     cleaned = made({"type": "integer", "maximum": 9}).clean({"x": 10**5000})
     (message,) = messages(cleaned)
     assert message == "must be at most 9 (it is a number of 16610 bits)"
@@ -168,12 +168,12 @@ def test_a_value_equal_to_the_default_counts_as_defaulted(
 
 
 @pytest.mark.parametrize("given_", [{}, {"x": None}, {"x": ""}])
-def test_a_required_input_without_default_is_missed(given_: dict[str, Any]) -> None:
+def test_a_required_input_without_a_default_must_be_given(given_: dict[str, Any]) -> None:
     cleaned = made({"type": "string", "minLength": 1}, required=True).clean(given_)
     assert cleaned.problems == [{"path": "/inputs/x", "input": "X", "message": "is required"}]
 
 
-def test_a_default_cannot_be_changed_by_who_receives_it() -> None:
+def test_a_default_is_copied_for_each_caller() -> None:
     form = made(ARRAY, default=[{"a": 1}])
     form.clean({}).values["x"][0]["a"] = 2
     assert form.clean({}).values == {"x": [{"a": 1}]}
@@ -212,15 +212,15 @@ def test_paths_are_json_pointers() -> None:
     assert made(OBJECT).clean({"a/b~c": 1}).problems[0]["path"] == "/inputs/a~1b~0c"
 
 
-def test_a_long_name_stands_as_its_length() -> None:
-    """Cut, it could show half a key, which nothing would recognise and mask."""
+def test_a_long_name_is_replaced_by_its_length() -> None:
+    """A cut name could show half a key, which would not be recognised and masked."""
     (row,) = FORMS["createChatCompletion"].clean({"x" * 101: 1}).problems
     assert row["path"] == "/inputs/(101 characters)"
     (row,) = FORMS["createChatCompletion"].clean({"x" * 100: 1}).problems
     assert row["path"] == "/inputs/" + "x" * 100
 
 
-def test_a_pointer_that_would_be_long_ends_where_a_name_does() -> None:
+def test_a_long_pointer_is_cut_between_two_names() -> None:
     path = pointer(*["x" * 90] * 1000)
     assert path == "/" + "/".join(["x" * 90] * 6) + "/…"
 
@@ -240,11 +240,11 @@ def test_a_pointer_that_would_be_long_ends_where_a_name_does() -> None:
         ("a\nb", False),
     ],
 )
-def test_a_name_is_quoted_where_it_looks_like_one(name: str, plain: bool) -> None:
+def test_a_name_is_quoted_if_it_cannot_be_a_key(name: str, plain: bool) -> None:
     assert quoted(name) == (repr(name) if plain else f"of {len(name)} characters")
 
 
-def test_problems_stand_as_in_the_form_unknown_names_first() -> None:
+def test_problems_are_in_the_order_of_the_form_after_unknown_names() -> None:
     given_ = {"topP": 9, "nothing": 1, "temperature": 9, "messages": 1, "model": 1, "else": 1}
     paths = [row["path"] for row in FORMS["createChatCompletion"].clean(given_).problems]
     assert paths == [
@@ -258,7 +258,7 @@ def test_a_number_of_many_digits_is_still_exact() -> None:
     assert form.clean({"x": "9" * 81}).problems
 
 
-def test_what_was_given_is_left_as_it_was() -> None:
+def test_the_given_inputs_are_not_changed() -> None:
     given_ = {"messages": [{"role": "user", "content": "Hi"}], "temperature": "0"}
     before = json.dumps(given_)
     FORMS["createChatCompletion"].clean(given_)
@@ -313,7 +313,7 @@ def test_cleaning_twice_changes_nothing_more(case: tuple[Form, dict[str, Any]]) 
 
 
 @given(form_and_payload)
-def test_every_problem_has_a_place_and_a_sentence(case: tuple[Form, dict[str, Any]]) -> None:
+def test_every_problem_has_a_path_and_a_message(case: tuple[Form, dict[str, Any]]) -> None:
     form, payload = case
     cleaned = form.clean(payload)
     for row in cleaned.problems:

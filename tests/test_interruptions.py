@@ -117,22 +117,25 @@ def wait() -> None:
         threading.Event().wait(0.001)
 
 
+def is_running(work: Callable[[], None], ident: int) -> bool:
+    """Whether the thread is in `work`: an exception raised earlier would end it before."""
+    frame = sys._current_frames().get(ident)
+    while frame is not None and frame.f_code is not work.__code__:
+        frame = frame.f_back
+    return frame is not None
+
+
 @pytest.mark.parametrize("work", [spin, call, wait])
 @pytest.mark.parametrize("kind", [Foreign, RuntimeError])
 def test_what_the_interpreter_raises_is_external(
     work: Callable[[], None], kind: type[Exception]
 ) -> None:
     found = []
-    begun = threading.Event()
-
-    def run() -> None:
-        begun.set()
-        found.append(caught(work))
-
-    thread = threading.Thread(target=run)
+    thread = threading.Thread(target=lambda: found.append(caught(work)))
     thread.start()
-    begun.wait()
     assert thread.ident is not None
+    while not is_running(work, thread.ident):
+        threading.Event().wait(0.001)
     ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(kind))
     thread.join()
     # Within a call into C a class of the standard library's cannot be told from its own failure.

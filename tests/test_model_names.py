@@ -19,14 +19,16 @@ from connector.text import safe_yaml
 
 from .conftest import FakeClock
 from .support.fault_server import FaultServer
+from .support.manifests import examples
 
 KEY = "sk-model-names-0123456789"
-INPUTS: dict[str, dict[str, Any]] = {
-    "createChatCompletion": {},
-    "createImage": {"prompt": "A boat", "numImages": 3},
-    "createCompletions": {"messages": ["One", "Two"]},
-    "summarizeText": {"textToSummarize": "Tides."},
+ACTIONS = Connector.load().manifest.actions
+INPUTS = {
+    action: inputs
+    for action, inputs in examples()
+    if any(item.key == "model" and item.data_source for item in ACTIONS[action].inputs)
 }
+"""The actions whose model the connector may replace, each with good inputs."""
 DATED = {"apiKey": KEY, "organization": "mine", "apiVersion": "2024-10-21"}
 V1 = {"apiKey": KEY, "organization": "mine"}
 OPENAI = {"apiKey": KEY, "isOpenAIKey": True}

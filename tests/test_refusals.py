@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.policy import retry
-from connector.providers import error_body, error_table
+from connector.policy import retry_after
+from connector.providers import error_body, error_table, rate_limits
 from connector.text import safe_yaml
 
 from .support.fault_server import FaultServer, Received, chat_completion
@@ -110,7 +110,7 @@ def widest(parsed: Any) -> int:
     return most
 
 
-@pytest.mark.parametrize("module", [error_body, retry, error_table])
+@pytest.mark.parametrize("module", [error_body, retry_after, error_table, rate_limits])
 def test_no_pattern_takes_long_on_any_message(module: Any) -> None:
     """Every repeat is bounded, so that the time is linear in the message, whatever it says."""
     found = patterns_of(module)

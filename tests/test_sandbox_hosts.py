@@ -1,4 +1,4 @@
-"""Whom the sandbox answers, and what it keeps of whom it answered."""
+"""The hosts that the sandbox serves, and the requests that it keeps."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 
 from connector import Connector
 from connector.doors import preparation
-from connector.sandbox import Received, Sandbox, faults, received
+from connector.sandbox import Received, Sandbox, faults, request_log
 
 from .support.sandbox_client import CHAT, ask, chat
 
 
 def exchange(sandbox: Sandbox, request: bytes) -> bytes:
     port = int(sandbox.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(request)
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
@@ -80,7 +80,7 @@ def test_requests_with_no_host_or_two(sandbox: Sandbox) -> None:
     assert exchange(sandbox, two).split(b" ")[1] in (b"400", b"421")
 
 
-def test_what_is_refused_is_still_told() -> None:
+def test_a_wrong_host_is_still_reported() -> None:
     lines: list[tuple[str, str, int]] = []
     with Sandbox({}, on_request=lambda *line: lines.append(line)) as sandbox:
         ask(sandbox, "/v1/models", headers={"Host": "evil.example"})
@@ -93,7 +93,7 @@ def test_a_connector_reaches_it_by_every_name(connector: Connector, sandbox: San
     assert connector.test_connection({"fields": fields}).ok
 
 
-# Memory
+# The log of requests
 
 
 def test_only_the_latest_requests_are_kept() -> None:
@@ -105,14 +105,14 @@ def test_only_the_latest_requests_are_kept() -> None:
         assert sandbox.requests == []
 
 
-def test_none_are_kept_where_nobody_looks() -> None:
+def test_no_requests_are_kept_with_keep_0() -> None:
     with Sandbox({}, keep=0) as sandbox:
         assert ask(sandbox, CHAT, chat()).status_code == 200
         assert sandbox.requests == []
 
 
 def test_the_command_line_keeps_none(connector: Connector) -> None:
-    with preparation.new_sandbox(connector, 0) as sandbox:
+    with preparation.make_sandbox(connector, 0) as sandbox:
         assert ask(sandbox, CHAT, chat()).status_code == 200
         assert sandbox.requests == []
 
@@ -121,56 +121,56 @@ def one(size: int, name: str = "") -> Received:
     return Received("POST", f"/{name}", {}, {}, b"x" * size)
 
 
-def test_memory_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(received, "MOST_BYTES", 1000)
-    memory = received.Memory(10_000)
+def test_the_log_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log, "MOST_BYTES", 1000)
+    log = request_log.RequestLog(10_000)
     for name in "abcde":
-        memory.add(one(300, name))
-    assert [request.path for request in memory.all()] == ["/c", "/d", "/e"]
-    memory.add(one(5000, "large"))
-    assert [request.path for request in memory.all()] == ["/large"]
-    memory.add(one(1))
-    assert [request.path for request in memory.all()] == ["/"]
-    memory.clear()
+        log.add(one(300, name))
+    assert [request.path for request in log.all()] == ["/c", "/d", "/e"]
+    log.add(one(5000, "large"))
+    assert [request.path for request in log.all()] == ["/large"]
+    log.add(one(1))
+    assert [request.path for request in log.all()] == ["/"]
+    log.clear()
     for name in "fgh":
-        memory.add(one(300, name))
-    assert [request.path for request in memory.all()] == ["/f", "/g", "/h"]
+        log.add(one(300, name))
+    assert [request.path for request in log.all()] == ["/f", "/g", "/h"]
 
 
-def test_headers_and_paths_take_room_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(received, "MOST_BYTES", 1000)
-    memory = received.Memory(10_000)
-    memory.add(one(0, "x" * 300))
-    memory.add(Received("GET", "/", {}, {"a": "x" * 600}, b""))
-    assert [request.path for request in memory.all()] == ["/"]
+def test_headers_and_paths_count_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_log, "MOST_BYTES", 1000)
+    log = request_log.RequestLog(10_000)
+    log.add(one(0, "x" * 300))
+    log.add(Received("GET", "/", {}, {"a": "x" * 600}, b""))
+    assert [request.path for request in log.all()] == ["/"]
 
 
 def test_the_bytes_are_64_mib() -> None:
-    assert received.MOST_BYTES == 64 * 1024 * 1024
-    memory = received.Memory(10_000)
+    assert request_log.MOST_BYTES == 64 * 1024 * 1024
+    log = request_log.RequestLog(10_000)
     for _ in range(5):
-        memory.add(one(20 * 1024 * 1024))
-    assert len(memory.all()) == 3
+        log.add(one(20 * 1024 * 1024))
+    assert len(log.all()) == 3
 
 
-def test_faults_without_a_count_are_not_remembered_and_others_bounded(
+def test_only_faults_with_a_count_are_kept_and_these_are_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(faults, "_COUNTED", 2)
-    counts = faults.Counts()
-    assert counts.pick(faults.Named("error", None, "a")) is not faults.none
-    assert counts._struck == {}
-    first = faults.Named("error", 1, "first")
-    assert counts.pick(first) is not faults.none
-    assert counts.pick(first) is faults.none
+    monkeypatch.setattr(faults, "_MOST_COUNTED", 2)
+    counts = faults.FaultCounts()
+    assert counts.pick(faults.NamedFault("error", None, "a")) is not faults.no_fault
+    assert counts._occurred == {}
+    first = faults.NamedFault("error", 1, "first")
+    assert counts.pick(first) is not faults.no_fault
+    assert counts.pick(first) is faults.no_fault
     for source in "ab":
-        counts.pick(faults.Named("error", 1, source))
-    assert len(counts._struck) == 2
-    assert counts.pick(first) is not faults.none
+        counts.pick(faults.NamedFault("error", 1, source))
+    assert len(counts._occurred) == 2
+    assert counts.pick(first) is not faults.no_fault
 
 
-def test_a_request_that_cannot_be_read_is_not_quoted(capfd: pytest.CaptureFixture[str]) -> None:
-    """It may hold a real key, in a header that is not well-formed."""
+def test_a_malformed_request_is_not_quoted(capfd: pytest.CaptureFixture[str]) -> None:
+    """A malformed header may contain a real key."""
     with Sandbox({}) as sandbox:
         port = int(sandbox.url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)) as sock:

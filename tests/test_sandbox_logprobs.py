@@ -1,4 +1,4 @@
-"""The log probabilities that the sandbox makes up: they fit the text and each other."""
+"""The log probabilities of the sandbox: they match the text and each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models the sandbox's world has, by whatever name, and which API serves them."""
+"""Which models the sandbox has, under which names, and which API serves them."""
 
 from __future__ import annotations
 

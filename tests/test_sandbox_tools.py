@@ -1,4 +1,4 @@
-"""Tools of the sandbox: what a request offers, what the model calls, and messages without text."""
+"""Tools of the sandbox: which ones the model calls, and messages without text."""
 
 from __future__ import annotations
 

@@ -14,10 +14,21 @@ from connector.manifest import reader
 from connector.sandbox import KINDS, Sandbox
 
 from .conftest import FakeClock
+from .support import suites
 
 pytestmark = pytest.mark.core
 
 FOLDER = Path(__file__).parent / "second"
+
+
+@pytest.fixture(scope="module")
+def project() -> suites.Project:
+    package = "tests.second.handlers"
+    return suites.project(FOLDER / "connector.yaml", package, FOLDER / "handlers")
+
+
+class TestSecondConnector(suites.ConnectorSuite):
+    document = reader.read(FOLDER / "connector.yaml")
 
 
 @pytest.fixture

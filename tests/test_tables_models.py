@@ -386,7 +386,7 @@ def test_no_more_calls_are_under_way_than_the_policy_says(
         with lock:
             active += 1
             counts.append(active)
-        together.wait(20)
+        together.wait(60)
         with lock:
             active -= 1
         return URL

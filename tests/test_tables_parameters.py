@@ -15,7 +15,8 @@ import pytest
 from connector import Connector
 from connector.actions import chat, images
 from tests.support.fault_server import Received, chat_completion, completion
-from tests.support.front import call, connection, inputs_of
+from tests.support.front import call, connection
+from tests.support.manifests import examples
 
 CHAT = "createChatCompletion"
 CHAT_OWN = {
@@ -230,8 +231,8 @@ def test_every_row_has_its_case() -> None:
 
 
 def test_an_input_that_an_action_does_not_have_is_refused(connector: Connector) -> None:
-    for action in (CHAT, "createImage", "createCompletions", "summarizeText", "rawRequest"):
-        inputs = inputs_of(action, stream=True)
-        result = connector.invoke(action, inputs, connection("https://api.example.com"))
+    for action, inputs in examples():
+        given = {**inputs, "stream": True}
+        result = connector.invoke(action, given, connection("https://api.example.com"))
         assert result.error is not None
         assert [row["path"] for row in result.error.details or ()] == ["/inputs/stream"]

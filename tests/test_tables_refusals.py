@@ -774,7 +774,7 @@ def test_a_code_says_whether_to_retry(connector: Connector, tmp_path: Path, code
 def test_every_row_has_its_case() -> None:
     assert set(error_table.BY_NAME) == {name.lower() for name in NAMED}
     assert set(error_table.BY_STATUS) <= set(STATUSES)
-    assert set(retry._TRANSPORT) == {*TRANSPORT, "connect_failed"}
+    assert set(retry._NETWORK_FAILURES) == {*TRANSPORT, "connect_failed"}
     assert set(fan_out._STOPS) == {*STOPS, "internal_error"}  # see test_faults_fanout
     assert set(CODES) == set(RETRYABLE)
     assert len(provider._HINTS) + len(provider._HINTS_NOT_FOUND) == 14

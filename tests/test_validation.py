@@ -1,5 +1,4 @@
-"""The fast verdict, the walk that explains it, jsonschema and (where installed) a validator in
-Rust: all say the same."""
+"""The compiled function, the search for violations, jsonschema and a validator in Rust agree."""
 
 from __future__ import annotations
 
@@ -15,7 +14,9 @@ from hypothesis import strategies as st
 
 from connector import Connector
 from connector.manifest.schemas import bundle
-from connector.validation import compiler
+from connector.validation import compiler, violations
+from connector.validation.entries import Unsupported, leaf
+from connector.validation.keywords import KEYWORDS, compile_pattern
 from connector.validation.messages import Problem
 from connector.validation.suggestions import nearest, suggester
 from connector.validation.validator import Validator
@@ -38,11 +39,11 @@ VALIDATORS = {name: Validator(schema) for name, schema in SCHEMAS.items()}
 
 
 def agree(validator: Validator, value: Any) -> bool:
-    """Assert that verdict, walk and jsonschema say the same; return what they say."""
-    valid = compiler.compile_schema(validator.schema)(value)
+    """Assert that compiled function, search and jsonschema agree; return what they say."""
+    valid = compiler.compile_schema(validator.schema, KEYWORDS)(value)
     problems = validator.explain(value)
     assert valid == (not problems)
-    assert validator.problems(value) == problems  # walked
+    assert validator.problems(value) == problems  # searched
     assert validator.problems(value) == problems  # compiled
     return valid
 
@@ -114,7 +115,7 @@ def _object(schema: Any, root: Any, depth: int) -> st.SearchStrategy[Any]:
 
 
 def _branches(schema: Any) -> list[Any]:
-    """What the conditions of a schema make of it, each as a schema without conditions."""
+    """The schemas without conditions that the conditions of `schema` lead to."""
     found = []
     for part in schema["allOf"]:
         branch = part.get("then") or part["else"]
@@ -129,14 +130,15 @@ def _branches(schema: Any) -> list[Any]:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 @given(st.data())
-def test_the_verdict_agrees_with_jsonschema(name: str, data: st.DataObject) -> None:
+def test_the_compiled_function_agrees_with_jsonschema(name: str, data: st.DataObject) -> None:
     schema = SCHEMAS[name]
     value = data.draw(like(schema, schema) | anything)
     agree(VALIDATORS[name], value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_the_strategy_reaches_both_answers(name: str) -> None:
+def test_the_strategy_finds_valid_and_invalid_values(name: str) -> None:
     schema = SCHEMAS[name]
     values = like(schema, schema) | anything
     quick = settings(phases=[Phase.generate], max_examples=1000)  # any example will do
@@ -145,7 +147,7 @@ def test_the_strategy_reaches_both_answers(name: str) -> None:
         find(values, lambda value: not agree(VALIDATORS[name], value), settings=quick)
 
 
-# Random schemas of the keywords that the verdict knows
+# Random schemas of the keywords in the table
 
 patterns = st.sampled_from(["^a", "a$", "^[a-c]*$", "^(a|b)$", "[0-9]+", "^a+$"])
 sizes = st.integers(0, 3)
@@ -179,13 +181,13 @@ asking = st.builds(
 
 
 def conditions(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Conditions by a text, with one branch or two."""
+    """Conditions on the text of a key, with one branch or two."""
     branches = st.fixed_dictionaries({}, optional={"then": inner, "else": inner})
     return st.builds(lambda condition, branch: {"if": condition, **branch}, asking, branches)
 
 
 def choices(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Schemas of objects whose `type` chooses one of some schemas: nearly all that it may be."""
+    """Schemas of objects whose `type` selects one of some schemas, or nearly so."""
     every = ["a", "b", "user"]
 
     def part(text: str, branch: Any) -> Any:
@@ -250,32 +252,32 @@ documents = st.builds(
 
 
 @given(choices(st.recursive(leaves | st.booleans(), _bigger, max_leaves=4)), chosen | anything)
-def test_random_choices_agree_too(schema: dict[str, Any], value: Any) -> None:
+def test_all_agree_on_random_choices(schema: dict[str, Any], value: Any) -> None:
     check_agreement({**schema, "$defs": {"one": {"type": "string"}, "two": {}}}, value)
 
 
 @given(documents, anything)
-def test_random_schemas_agree_too(schema: dict[str, Any], value: Any) -> None:
+def test_all_agree_on_random_schemas(schema: dict[str, Any], value: Any) -> None:
     check_agreement(schema, value)
 
 
 def check_agreement(schema: dict[str, Any], value: Any) -> None:
     validator = Validator(schema)
-    valid = compiler.compile_schema(schema)(value)
+    valid = compiler.compile_schema(schema, KEYWORDS)(value)
     problems = validator.explain(value)
-    # A keyword that the verdict does not know makes it ask: a no that is not final.
+    # False is not final where the schema has other keywords.
     assert not (valid and problems)
     if understood(schema):
         assert valid == (not problems)
-    assert validator.problems(value) == problems  # walked
+    assert validator.problems(value) == problems  # searched
     assert validator.problems(value) == problems  # compiled
 
 
 def understood(schema: Any) -> bool:
-    """Whether the verdict knows every keyword, so that its no is final."""
+    """Whether the schema can be compiled, so that False is final."""
     try:
-        compiler._Compiler(schema).compile()
-    except compiler._Unsupported:
+        compiler.Compiler(schema, KEYWORDS).compile()
+    except Unsupported:
         return False
     return True
 
@@ -297,18 +299,18 @@ def understood(schema: Any) -> bool:
     ],
 )
 @pytest.mark.parametrize("value", [None, True, 1, 1.0, "a", [], [1], {}, {"a": 1}])
-def test_what_the_verdict_does_not_know_is_asked(schema: Any, value: Any) -> None:
+def test_jsonschema_decides_what_cannot_be_compiled(schema: Any, value: Any) -> None:
     validator = Validator(schema)
     assert validator.problems(value) == validator.explain(value)
 
 
 def when(texts: list[str], branches: dict[str, Any], key: str = "type") -> dict[str, Any]:
-    """A condition by the text of a key."""
+    """A condition on the text of a key."""
     return {"if": {"required": [key], "properties": {key: {"enum": texts}}}, **branches}
 
 
 def chooser(*parts: Any, **more: Any) -> dict[str, Any]:
-    """An object of which `type`, a or b, may choose a part."""
+    """The schema of an object whose `type`, a or b, may select a part."""
     kind = {"type": {"type": "string", "enum": ["a", "b"]}}
     return {
         "type": "object",
@@ -352,20 +354,30 @@ TWO = (when(["a"], {"then": NEEDS_Z}), when(["b"], {"then": {"properties": {"z":
         {"properties": {"z": False}, "additionalProperties": False},
     ],
 )
-def test_conditions_are_understood_alike(schema: Any) -> None:
+def test_all_agree_on_conditions(schema: Any) -> None:
     validator = Validator(schema)
     kinds: list[Any] = [{}, *({"type": kind} for kind in ("a", "b", "c", 1, None, ["a"]))]
     others: list[Any] = [{}, {"z": 1}, {"z": "1"}, {"y": "b"}, {"y": "b", "z": "1"}]
     values: list[Any] = [None, "a", [], 1, *({**one, **more} for one in kinds for more in others)]
     for value in values:
-        valid = compiler.compile_schema(schema)(value)
+        valid = compiler.compile_schema(schema, KEYWORDS)(value)
         problems = validator.explain(value)
         assert valid == (not problems) or not (valid or understood(schema))
-        assert validator.problems(value) == problems  # walked
+        assert validator.problems(value) == problems  # searched
         assert validator.problems(value) == problems  # compiled
 
 
-def test_a_property_that_is_not_allowed_is_told_by_its_name() -> None:
+@pytest.mark.parametrize("value", [[], [3, 6.0, "a"], [4], [3, "a", 1], [True], 4, {"a": 1}])
+def test_one_entry_in_the_table_adds_a_keyword(value: Any) -> None:
+    entry = leaf("multipleOf", "number", "{x} % {limit} != 0", lambda error: "must be a multiple")
+    keywords = {**KEYWORDS, entry.name: entry}
+    schema = {"items": {"multipleOf": 3}}
+    found = [violation.absolute_path for violation in violations.find(schema, value, keywords)]
+    assert found == [problem.path for problem in Validator(schema).explain(value)]
+    assert compiler.compile_schema(schema, keywords)(value) == (not found)
+
+
+def test_the_path_of_a_forbidden_property_ends_with_its_name() -> None:
     validator = Validator({"properties": {"z": False}})
     problems = [Problem(("z",), "is not allowed")]
     assert validator.problems({"z": 1}) == validator.explain({"z": 1}) == problems
@@ -378,7 +390,7 @@ def test_schemas_may_nest_deeper_than_python_nests_loops() -> None:
     for _ in range(60):
         schema = {"type": "array", "items": {"type": "object", "properties": {"a": schema}}}
         value, wrong = [{"a": value}], [{"a": wrong}]
-    check = compiler.compile_schema(schema)
+    check = compiler.compile_schema(schema, KEYWORDS)
     assert check(value)
     assert not check(wrong)
 
@@ -386,7 +398,7 @@ def test_schemas_may_nest_deeper_than_python_nests_loops() -> None:
 @pytest.mark.parametrize("name", SCHEMAS)
 @settings(max_examples=50)
 @given(st.data())
-def test_a_third_opinion(name: str, data: st.DataObject) -> None:
+def test_the_validator_in_rust_agrees(name: str, data: st.DataObject) -> None:
     schema = SCHEMAS[name]
     value = data.draw(like(schema, schema) | anything)
     assume(_is_json(value))
@@ -404,11 +416,11 @@ def _is_json(value: Any) -> bool:
 @given(st.text(alphabet="ab\n", max_size=4))
 @example("a\n")
 def test_a_dollar_is_the_end_of_the_text(text: str) -> None:
-    assert bool(compiler.pattern("^a$").search(text)) == (text == "a")
+    assert bool(compile_pattern("^a$").search(text)) == (text == "a")
     assert agree(Validator({"pattern": "^(a|b)$"}), text) == (text in ("a", "b"))
 
 
-# Sentences
+# Messages
 
 
 @pytest.mark.parametrize(
@@ -419,7 +431,7 @@ def test_a_dollar_is_the_end_of_the_text(text: str) -> None:
         ({"maxLength": 2}, "abc", (), "must have at most 2 characters (it has 3)"),
         ({"maxItems": 1}, [1, 2], (), "must have at most 1 items (it has 2)"),
         ({"enum": ["a", "b"]}, "secret", (), "must be one of a, b"),
-        ({"pattern": "^a"}, "b", (), "has characters or a form that are not allowed here"),
+        ({"pattern": "^a"}, "b", (), "does not have the required format"),
         ({"pattern": "^a", "x-form": "an a"}, "b", (), "must be an a"),
         ({"minimum": 1}, 0, (), "must be at least 1 (it is 0)"),
         ({"exclusiveMinimum": 0}, 0, (), "must be more than 0 (it is 0)"),
@@ -427,17 +439,17 @@ def test_a_dollar_is_the_end_of_the_text(text: str) -> None:
         ({"const": 1}, "secret", (), "breaks the rule 'const'"),
         ({"type": ["array", "null"]}, {}, (), "must be an array or null, not an object"),
         ({"type": "string", "writeOnly": True}, 12345678, (), "must be a text, not a number"),
-        ({"type": "string"}, object(), (), "must be a text, not a object"),
+        ({"type": "string"}, object(), (), "must be a text, not a Python object"),
         ({"items": {"required": ["a"]}}, [{}], (0, "a"), "is required"),
     ],
 )
-def test_a_problem_is_told_in_a_sentence(
+def test_the_message_of_a_problem(
     schema: Any, value: Any, path: tuple[Any, ...], message: str
 ) -> None:
     assert Validator(schema).problems(value) == [Problem(path, message)]
 
 
-def test_problems_come_in_the_order_of_the_value() -> None:
+def test_problems_are_in_the_order_of_the_value() -> None:
     schema = {"items": {"type": "integer"}}
     found = Validator(schema).problems(["x"] * 12)
     assert [problem.path for problem in found] == [(index,) for index in range(12)]
@@ -472,7 +484,7 @@ def test_nearest(name: str, known: list[str], text: str) -> None:
     assert nearest(name, known) == text
 
 
-def test_an_explanation_is_not_needed_for_a_yes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_valid_value_needs_no_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
     validator = VALIDATORS["createImage"]
     monkeypatch.setattr(validator, "explain", None)  # calling it would fail
     assert validator.problems({"prompt": "A boat", "numImages": 2}) == []
@@ -482,7 +494,7 @@ def test_an_explanation_is_not_needed_for_a_yes(monkeypatch: pytest.MonkeyPatch)
 
 
 def fan(depth: int, width: int, keyword: str, last: Any) -> dict[str, Any]:
-    """Schemas each of which refers to the next `width` times, by one keyword."""
+    """A chain of schemas, each of which refers to the next `width` times by one keyword."""
     definitions: dict[str, Any] = {f"s{depth}": last}
     for level in range(depth):
         next_ = [{"$ref": f"#/$defs/s{level + 1}"} for _ in range(width)]
@@ -506,10 +518,10 @@ def nested(depth: int) -> Any:
 @pytest.mark.parametrize("keyword", ["properties", "anyOf", "properties within options"])
 @pytest.mark.parametrize("width", [2, 5])
 @pytest.mark.parametrize("wrong", [True, False])
-def test_schemas_that_refer_to_others_again_and_again(
+def test_schemas_that_refer_to_the_same_others_again_and_again(
     keyword: str, width: int, wrong: bool
 ) -> None:
-    """Walked, compiled and asked: written out, these would be millions of schemas."""
+    """Written inline these would be millions of schemas."""
     last = {"type": "object", "required": ["x"]} if wrong else {"type": "object"}
     counts = []
     for depth in (20, 40):
@@ -524,8 +536,9 @@ def test_schemas_that_refer_to_others_again_and_again(
     assert counts[1] < 2.5 * counts[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("keyword", ["allOf", "oneOf", "anyOf"])
-def test_what_only_jsonschema_knows_ends_after_so_many_steps(keyword: str) -> None:
+def test_jsonschema_stops_after_so_many_steps(keyword: str) -> None:
     schema = fan(8, 5, keyword, {"type": "string", "const": "a"})
     (found,) = Validator(schema).explain({})
     assert found == ((), "takes too many steps to compare with its schema")
@@ -533,6 +546,7 @@ def test_what_only_jsonschema_knows_ends_after_so_many_steps(keyword: str) -> No
     assert "too many steps" not in small.explain({})[0].message
 
 
+@pytest.mark.slow
 def test_a_large_value_may_take_many_steps() -> None:
     validator = Validator({"items": {"not": {"const": 1}, "allOf": [{"minimum": 0}] * 30}})
     assert validator.problems([2] * 3000) == []
@@ -563,12 +577,13 @@ def test_a_schema_that_refers_to_itself_by_its_options(options: list[Any]) -> No
     assert validator.problems(small) == validator.explain(small)
 
 
+@pytest.mark.slow
 def test_a_reference_beside_properties_does_not_double_the_work_at_each_level() -> None:
     reference = {"$ref": "#/$defs/node"}
     both = {**reference, "properties": {"a": {"$ref": "#/$defs/both"}}}
     definitions = {"both": both, "node": {"properties": {"a": {"$ref": "#/$defs/both"}}}}
     validator = Validator({"$ref": "#/$defs/both", "$defs": definitions})
-    for _ in range(2):  # walked, then compiled
+    for _ in range(2):  # searched, then compiled
         assert work.calls(lambda: validator.problems(nested(40)), most=1_000_000)
     (found,) = validator.problems(nested(40))
     assert found.message == "takes too many steps to compare with its schema"
@@ -619,7 +634,7 @@ def test_unique_items_are_found_without_comparing_each_with_each() -> None:
 def test_only_the_first_unknown_names_get_a_suggestion(
     monkeypatch: pytest.MonkeyPatch, action: str, inputs: Any
 ) -> None:
-    """Every one of them is listed, though."""
+    """All of them are listed."""
     import difflib
 
     compared: list[object] = []
@@ -639,20 +654,21 @@ def test_only_the_first_unknown_names_get_a_suggestion(
     assert any("did you mean" in message for message in messages)
 
 
-def test_a_long_name_is_compared_with_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_name_is_not_compared(monkeypatch: pytest.MonkeyPatch) -> None:
     import difflib
 
     monkeypatch.setattr(difflib, "get_close_matches", None)  # calling it would fail
     assert nearest("model" * 1000, ["model"]) == ""
 
 
-def test_suggestions_end() -> None:
+def test_there_are_ten_suggestions_at_most() -> None:
     suggested = suggester()
     found = [suggested("modle", ["model"]) for _ in range(12)]
     assert found == ["; did you mean 'model'?"] * 10 + [""] * 2
 
 
-def test_a_long_conversation_that_is_refused_is_walked_to_its_end(
+@pytest.mark.slow
+def test_a_long_conversation_that_is_refused_is_searched_to_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """jsonschema takes ten times as long and much more memory."""

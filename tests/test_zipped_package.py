@@ -8,13 +8,13 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from connector import Connector
 from connector.manifest import reader
 from connector.sandbox import Sandbox
+from tests.support.manifests import examples
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -72,12 +72,7 @@ def zipped(folder: Path, inside: str, compiled: bool) -> Path:
 def test_the_package_runs_from_a_zip(
     tmp_path: Path, sandbox: Sandbox, inside: str, compiled: bool
 ) -> None:
-    inputs: dict[str, Any] = {
-        "createChatCompletion": {},
-        "createImage": {"prompt": "x"},
-        "summarizeText": {"textToSummarize": "A short text."},
-        "rawRequest": {"method": "GET"},
-    }
+    inputs = dict(examples())
     place = zipped(tmp_path, inside, compiled)
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(

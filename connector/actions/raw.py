@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from urllib3.filepost import encode_multipart_formdata
 
 from connector.client import Client
-from connector.errors import problem, refused
+from connector.errors import ErrorCode, problem, refused
 from connector.http.messages import Response
 from connector.policy import retry
 from connector.providers.paths import path_fault
@@ -85,7 +85,7 @@ def _parts(inputs: Mapping[str, Any], bad: Collection[str]) -> _Parts:
     body, content_type = _body(inputs, bad, problems)
     if problems:
         hint = "Give the path only, such as /v1/models; the connection adds the address."
-        code = "blocked_target" if blocked else "invalid_input"
+        code: ErrorCode = "blocked_target" if blocked else "invalid_input"
         raise refused(code, problems, hint if blocked else None)
     if content_type and "content-type" not in {name.lower() for name in headers}:
         headers["Content-Type"] = content_type

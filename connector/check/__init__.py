@@ -1,1 +1,1 @@
-"""Proves a manifest: its shape, its schemas, its handlers, defaults and examples."""
+"""Checks a manifest: its shape, schemas, handlers, defaults and examples."""

@@ -1,6 +1,6 @@
-"""A manifest from elsewhere, proved fit to run before it is used.
+"""Loads a manifest from elsewhere, checked so far that it is safe to run.
 
-What needs the handlers, and the examples, is in `check`.
+What needs the handlers and the examples is checked in `report`.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any
 
 from connector.errors import ConnectorError, pointer, problem, quoted, refused
 from connector.files import resources
-from connector.manifest import reader
+from connector.manifest import reader, vocabulary
 from connector.manifest.model import Input, Manifest
 from connector.manifest.reader import SchemaFiles
-from connector.manifest.schemas import bundle, object_schema, patterns
+from connector.manifest.schemas import bundle, file_of, object_schema
 from connector.providers.api_key import lacks
-from connector.validation.compiler import pattern
 from connector.validation.form import Form
+from connector.validation.keywords import compile_pattern
+from connector.validation.suggestions import suggester
 from connector.validation.validator import Validator
 
 _LONGEST_PATTERN = 1000
@@ -34,29 +35,31 @@ def load(path: Path) -> Manifest:
     problem.
     """
     lines: dict[str, int] = {}
-    spec, rows = prove(path, lines)
+    spec, rows = read_checked(path, lines)
     if spec is None or rows:
         rows = [_with_line(row, lines) for row in rows]
         raise refused("invalid_manifest", rows, hint=f"Run: connector check {path}")
     return spec
 
 
-def prove(path: Path, lines: dict[str, int]) -> tuple[Manifest | None, list[dict[str, str]]]:
-    """Return the manifest at `path`, None where it has not even the shape of one, and a row for
-    each problem of its shape or its schemas. `lines` is filled with the line of each pointer."""
+def read_checked(path: Path, lines: dict[str, int]) -> tuple[Manifest | None, list[dict[str, str]]]:
+    """Return the manifest at `path` and a row for each problem of its shape or its schemas.
+
+    The manifest is None where its shape is wrong. `lines` is filled with the line of each pointer.
+    """
     raw = reader.read(path, lines)
-    rows = list(_shape(raw))
+    rows = list(_shape_problems(raw))
     if rows:
         return None, rows
     spec = reader.parse(raw, SchemaFiles(path.parent / "schemas"))
     try:
-        return spec, list(_meaning(spec))
-    except RecursionError:  # schema files that nest in each other, or a caller that is deep itself
+        return spec, list(_content_problems(spec))
+    except RecursionError:  # schema files nest in each other, or the caller is deep itself
         raise ConnectorError("invalid_manifest", "The schemas are nested too deeply.") from None
 
 
 def line_of(pointer: str, lines: Mapping[str, int]) -> int | None:
-    """Return the line of a pointer, or of what it lies in; None where no line is known."""
+    """Return the line of a pointer, or of what encloses it; None where no line is known."""
     while pointer and pointer not in lines:
         pointer = pointer.rpartition("/")[0]
     return lines.get(pointer)
@@ -67,45 +70,47 @@ def _with_line(row: Mapping[str, str], lines: Mapping[str, int]) -> dict[str, st
     return {**row, "message": f"{row['message']} (line {line})"} if line else dict(row)
 
 
-def _shape(raw: Any) -> Rows:
+def _shape_problems(raw: Any) -> Rows:
     schema = reader.read(resources.root() / "schemas" / "manifest.schema.json")
     for found in Validator(schema).problems(raw):
         yield problem(pointer(*found.path), found.message)
     if isinstance(raw, dict):
         for name in ("connections", "dataSources", "actions"):
-            yield from _twice(raw.get(name), f"/{name}")
+            yield from _duplicates(raw.get(name), f"/{name}")
 
 
-def _twice(items: Any, at: str, first: int = 0) -> Rows:
+def _duplicates(items: Any, at: str, first: int = 0) -> Rows:
     seen = set()
     for index, item in enumerate(items if isinstance(items, list) else (), first):
         key = item.get("key") if isinstance(item, dict) else None
         if isinstance(key, str) and key in seen:
-            yield problem(f"{at}/{index}/key", f"the key {quoted(key)} stands twice")
+            yield problem(f"{at}/{index}/key", f"the key {quoted(key)} is duplicated")
         seen.add(str(key))
 
 
-def _meaning(spec: Manifest) -> Rows:
-    sound: set[str] = set()  # the shared schemas that are proved already
+def _content_problems(spec: Manifest) -> Rows:
+    schemas = _Schemas()
     for index, raw in enumerate(spec.raw["connections"]):
-        fields, at = spec.connections[raw["key"]].fields, f"/connections/{index}/fields"
-        yield from _twice(raw["fields"], at)
-        reason = lacks([item.key for item in fields])
-        if reason is not None:
-            yield problem(at, reason)
-        yield from _inputs(fields, spec, at, sound)
+        connection, at = spec.connections[raw["key"]], f"/connections/{index}/fields"
+        yield from _duplicates(raw["fields"], at)
+        if connection.handler is None:
+            reason = lacks([item.key for item in connection.fields])
+            if reason is not None:
+                yield problem(at, reason)
+        yield from _inputs(connection.fields, spec, at, schemas)
     for index, raw in enumerate(spec.raw["actions"]):
         action, at = spec.actions[raw["key"]], f"/actions/{index}"
-        yield from _twice([{"key": "connection"}, *raw["inputs"]], f"{at}/inputs", -1)
-        yield from _inputs(action.inputs, spec, f"{at}/inputs", sound)
+        yield from _duplicates([{"key": "connection"}, *raw["inputs"]], f"{at}/inputs", -1)
+        yield from _inputs(action.inputs, spec, f"{at}/inputs", schemas)
         if action.output is not None:
-            yield from _sound(f"{at}/output", partial(bundle, action.output, spec.schemas), sound)
+            make = partial(bundle, action.output, spec.schemas)
+            yield from schemas.problems(f"{at}/output", make, action.output)
 
 
-def _inputs(inputs: Sequence[Input], spec: Manifest, at: str, sound: set[str]) -> Rows:
+def _inputs(inputs: Sequence[Input], spec: Manifest, at: str, schemas: _Schemas) -> Rows:
     for index, item in enumerate(inputs):
         make = partial(object_schema, item.label, (item,), spec.schemas)
-        rows = list(_sound(f"{at}/{index}/schema", make, sound))
+        rows = list(schemas.problems(f"{at}/{index}/schema", make))
         yield from rows
         if not rows:
             try:
@@ -114,32 +119,67 @@ def _inputs(inputs: Sequence[Input], spec: Manifest, at: str, sound: set[str]) -
                 yield problem(f"{at}/{index}/schema", error.message)
 
 
-def _sound(at: str, make: Callable[[], dict[str, Any]], sound: set[str]) -> Rows:
-    """Yield what is wrong with the schema that `make` returns; `sound` are the definitions that
-    need no further look, those of a sound schema are added."""
-    import jsonschema
+class _Schemas:
+    """Checks the schemas of one manifest, each file once."""
 
-    try:
-        schema = make()
-        definitions = {k: v for k, v in schema.pop("$defs", {}).items() if k not in sound}
-        schema["$defs"] = definitions
-        unusable = [reason for text in patterns(schema) if (reason := _unusable(text)) is not None]
-        for reason in unusable:
+    def __init__(self) -> None:
+        self._checked: set[str] = set()
+        self._suggest = suggester()
+
+    def problems(
+        self, at: str, make: Callable[[], dict[str, Any]], file: str | None = None
+    ) -> Rows:
+        """Yield the problems of the schema that `make` returns.
+
+        That is the schema of the file `file`; where None, of an object with one input, whose own
+        schema is at the pointer `at`.
+        """
+        import jsonschema
+
+        try:
+            schema = make()
+            definitions = {
+                name: definition
+                for name, definition in schema.pop("$defs", {}).items()
+                if name not in self._checked
+            }
+            schema["$defs"] = definitions
+            rows = [*self._unknown_keywords(schema, at, file), *_unusable_patterns(schema, at)]
+            yield from rows
+            if not rows:  # jsonschema compiles patterns too, and lets some errors pass
+                jsonschema.Draft202012Validator.check_schema(schema)
+                self._checked.update(definitions)
+        except ConnectorError as error:
+            yield problem(at, error.message)
+        except jsonschema.SchemaError as error:
+            yield problem(at, f"is not a JSON Schema: {error.message[:200]}")
+
+    def _unknown_keywords(self, schema: Any, at: str, file: str | None) -> Rows:
+        """An unknown keyword checks nothing; most are misspelled."""
+        for path in vocabulary.unknown_keywords(schema):
+            known = self._suggest(str(path[-1]), vocabulary.KEYWORDS)
+            message = f"is not a JSON Schema keyword{known}"
+            if path[0] == "$defs":
+                place = pointer(*path[2:])
+                yield problem(at, f"in schemas/{file_of(str(path[1]))}, {place} {message}")
+            elif file is not None:
+                yield problem(at, f"in schemas/{file}, {pointer(*path)} {message}")
+            else:  # below `properties` and the input's key
+                yield problem(at + pointer(*path[2:]), message)
+
+
+def _unusable_patterns(schema: Any, at: str) -> Rows:
+    for text in vocabulary.patterns(schema):
+        reason = _unusable(text)
+        if reason is not None:
             yield problem(at, f"has a pattern that cannot be used: {reason}")
-        if not unusable:  # jsonschema compiles patterns too, and lets some errors pass
-            jsonschema.Draft202012Validator.check_schema(schema)
-            sound.update(definitions)
-    except ConnectorError as error:
-        yield problem(at, error.message)
-    except jsonschema.SchemaError as error:
-        yield problem(at, f"is not a JSON Schema: {error.message[:200]}")
 
 
-def _unusable(regex: str) -> str | None:
-    if len(regex) > _LONGEST_PATTERN:
+def _unusable(pattern: str) -> str | None:
+    if len(pattern) > _LONGEST_PATTERN:
         return f"it is longer than {_LONGEST_PATTERN} characters"
     try:
-        pattern(regex)
+        compile_pattern(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         return str(error)
     return None

@@ -1,5 +1,7 @@
-"""The whole proof of a manifest, in one run: what `proof` demands of one that is to run, and its
-handlers, defaults, examples and cross-references."""
+"""Checks a whole manifest in one run.
+
+That is what `loading` checks, and handlers, defaults, examples and cross-references.
+"""
 
 from __future__ import annotations
 
@@ -19,28 +21,37 @@ Rows = Iterator[dict[str, str]]
 
 
 def check(path: Path, handlers: str) -> list[str]:
-    """Return every problem of the manifest at `path` as `file:line: pointer: sentence`."""
+    """Return every problem of the manifest at `path` as `file:line: pointer: message`.
+
+    `handlers` is the package below which the manifest names functions.
+    """
     lines: dict[str, int] = {}
     try:
-        spec, rows = loading.prove(path, lines)
+        spec, rows = loading.read_checked(path, lines)
     except ConnectorError as error:
         return [f"{path}: {error.message}"]
     if spec is not None:
-        broken = {row["path"] for row in rows}
-        rows += _references(spec, path, Handlers(handlers))
-        rows += _values(spec, broken)
+        broken = {_schema_of(row["path"]) for row in rows}
+        rows += _reference_problems(spec, path, Handlers(handlers))
+        rows += _value_problems(spec, broken)
     return [
         f"{path}:{loading.line_of(row['path'], lines) or 1}: {row['path']}: {row['message']}"
         for row in rows
     ]
 
 
-def _references(spec: Manifest, path: Path, handlers: Handlers) -> Rows:
+def _schema_of(path: str) -> str:
+    """Return the pointer of the input's schema in which `path` lies, else `path` itself."""
+    return "/".join(path.split("/")[:6])  # such as /actions/0/inputs/0/schema
+
+
+def _reference_problems(spec: Manifest, path: Path, handlers: Handlers) -> Rows:
     icon = spec.raw.get("icon")
     if icon and not (path.parent / icon).is_file():
         yield problem("/icon", f"there is no file {icon}")
     for index, raw in enumerate(spec.raw["connections"]):
         at = f"/connections/{index}"
+        yield from _handler(raw.get("handler"), f"{at}/handler", handlers)
         yield from _handler(raw.get("test"), f"{at}/test", handlers)
         yield from _inputs(raw["fields"], f"{at}/fields", spec)
     for index, raw in enumerate(spec.raw.get("dataSources", ())):
@@ -52,7 +63,7 @@ def _references(spec: Manifest, path: Path, handlers: Handlers) -> Rows:
         yield from _inputs(raw["inputs"], f"{at}/inputs", spec)
     for name, model in spec.models.items():
         if model.successor is not None and model.successor not in spec.models:
-            yield problem(f"/models/{name}/successor", f"no facts of {model.successor!r} are given")
+            yield problem(f"/models/{name}/successor", f"there is no model {model.successor!r}")
 
 
 def _handler(name: str | None, at: str, handlers: Handlers) -> Rows:
@@ -76,8 +87,8 @@ def _inputs(inputs: list[Mapping[str, Any]], at: str, spec: Manifest) -> Rows:
                 yield problem(f"{at}/{index}/visibleWhen", f"there is no input {other!r}")
 
 
-def _values(spec: Manifest, broken: set[str]) -> Rows:
-    """Yield what is wrong with defaults and examples; what has a broken schema is left out."""
+def _value_problems(spec: Manifest, broken: set[str]) -> Rows:
+    """Yield the problems of defaults and examples, except of inputs whose schema is broken."""
     for index, raw in enumerate(spec.raw["connections"]):
         fields = spec.connections[raw["key"]].fields
         yield from _samples(raw["fields"], fields, f"/connections/{index}/fields", spec, broken)

@@ -1,1 +1,1 @@
-"""The ways in: each parses its protocol and calls the connector; none names an action."""
+"""Entry points: each parses its protocol and calls the connector; none names an action."""

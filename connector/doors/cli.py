@@ -1,4 +1,4 @@
-"""The commands of the command line: `parser` has its words, `terminal` prints."""
+"""The commands of the command line; `parser` defines their arguments, `terminal` prints."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from pathlib import Path
 
 from connector.doors import interrupts, parser
 from connector.doors.preparation import (
-    Usage,
-    advised,
-    bundled,
-    given_inputs,
-    known_or_masked,
-    new_sandbox,
-    prepared,
-    reason,
+    UsageError,
+    bundled_connector,
+    command_line_inputs,
+    make_sandbox,
+    mask_unless_known,
+    prepare,
+    system_reason,
+    with_connection_hint,
 )
 from connector.doors.terminal import (
-    Unwritable,
-    abandon_output,
+    OutputError,
+    discard_output,
+    escape_controls,
     print_json,
+    print_message,
     print_result,
+    print_warnings,
     progress,
-    tell,
-    tell_warnings,
-    visible,
 )
 from connector.errors import ConnectorError
 from connector.files import resources
@@ -39,31 +39,34 @@ from connector.result import Result
 
 
 def run() -> int:
-    """Run the command of this process, which then ends.
+    """Run the command line as a process and return its exit code.
 
-    What is imported lives to the end: looking through it for garbage, again and again and once
-    more at the exit, would take a fifth of a cold call.
+    Imported modules live until the exit. Searching them for garbage, repeatedly and once more at
+    the exit, would take a fifth of the time of a cold call, so the collector runs rarely.
     """
     gc.set_threshold(50_000, 20, 20)
     try:
         return main()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # there is nothing left to interrupt
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
         gc.freeze()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, 1 (`ok: false`), 2 (usage), 130."""
+    """Run one command and return its exit code.
+
+    0: success. 1: the result has `ok: false`. 2: the command line is wrong. 130: interrupted.
+    """
     arguments = parser.parse(sys.argv[1:] if argv is None else argv)
-    with interrupts.terminable():
+    with interrupts.handle_signals():
         try:
             return _run(arguments)
         except BrokenPipeError:
-            # The reader of the output has gone: nobody is left to tell.
-            abandon_output()
-        except Unwritable as error:
-            abandon_output()
-            tell(f"connector: the output cannot be written: {error}")
+            # Nobody reads the output any more, so there is nothing to say.
+            discard_output()
+        except OutputError as error:
+            discard_output()
+            print_message(f"connector: the output cannot be written: {error}")
         return 1
 
 
@@ -72,20 +75,20 @@ def _run(arguments: argparse.Namespace) -> int:
         return _COMMANDS[arguments.command](arguments)
     except ConnectorError as found:
         error = found
-    except Usage as wrong:
-        tell(f"connector: {wrong}")
+    except UsageError as usage:
+        print_message(f"connector: {usage}")
         return 2
     except KeyboardInterrupt:
         error = ConnectorError("cancelled", "The command was interrupted.")
     except BrokenPipeError:
         raise
-    except (OSError, ImportError) as refusal:  # such as: no more files may be opened
-        error = ConnectorError("internal_error", f"The command cannot go on ({reason(refusal)}).")
+    except (OSError, ImportError) as cause:  # for example, the limit of open files is reached
+        error = ConnectorError("internal_error", f"The command failed ({system_reason(cause)}).")
     return print_result(_failed(error, arguments))
 
 
 def _failed(error: ConnectorError, arguments: argparse.Namespace) -> Result:
-    """Return the envelope of a command that failed before its action began."""
+    """Return the result of a command that failed before its action started."""
     meta: dict[str, object] = {
         "action": getattr(arguments, "known", None),
         "provider": None,
@@ -99,11 +102,11 @@ def _failed(error: ConnectorError, arguments: argparse.Namespace) -> Result:
 
 
 def _invoke(arguments: argparse.Namespace) -> int:
-    with prepared(arguments) as (connector, payload, connection):
+    with prepare(arguments) as (connector, payload, connection):
         inputs = payload.get("inputs")
         inputs = {} if inputs is None else inputs
         if isinstance(inputs, dict):
-            inputs = {**inputs, **given_inputs(arguments, connector)}
+            inputs = {**inputs, **command_line_inputs(arguments, connector)}
             if connection is not None:
                 inputs.pop("connection", None)
         result = connector.invoke(
@@ -114,41 +117,41 @@ def _invoke(arguments: argparse.Namespace) -> int:
             output=arguments.output,
             progress=progress if sys.stderr is not None and sys.stderr.isatty() else None,
         )
-        return print_result(advised(result, connection, arguments))
+        return print_result(with_connection_hint(result, connection, arguments))
 
 
 def _test(arguments: argparse.Namespace) -> int:
-    with prepared(arguments) as (connector, _, connection):
+    with prepare(arguments) as (connector, _, connection):
         result = connector.test_connection(connection)
         for name, verdict in (result.data or {}).items():
-            tell(f"{name}: {verdict['verdict']} ({verdict['message']})")
-        return print_result(advised(result, connection, arguments))
+            print_message(f"{name}: {verdict['verdict']} ({verdict['message']})")
+        return print_result(with_connection_hint(result, connection, arguments))
 
 
 def _options(arguments: argparse.Namespace) -> int:
-    with prepared(arguments) as (connector, _, connection):
-        source = known_or_masked(arguments.source, connector.manifest.data_sources)
+    with prepare(arguments) as (connector, _, connection):
+        source = mask_unless_known(arguments.source, connector.manifest.data_sources)
         result = connector.options(source, connection)
         if not result.ok:
-            return print_result(advised(result, connection, arguments))
+            return print_result(with_connection_hint(result, connection, arguments))
         print_json(result.data)
-        tell_warnings(result)
+        print_warnings(result)
         return 0
 
 
 def _serve_sandbox(arguments: argparse.Namespace) -> int:
     def show(method: str, path: str, status: int) -> None:
-        tell(f"{status} {method} {path}")
+        print_message(f"{status} {method} {path}")
 
-    connector = bundled()
+    connector = bundled_connector()
     try:
-        sandbox = new_sandbox(connector, arguments.port, show)
+        sandbox = make_sandbox(connector, arguments.port, show)
         sandbox.start()
     except OSError as error:
-        raise Usage(f"port {arguments.port}: {error.strerror}") from None
-    print(f"The offline provider listens on {sandbox.url} (Ctrl-C ends it).")
+        raise UsageError(f"port {arguments.port}: {error.strerror}") from None
+    print(f"The offline provider listens on {sandbox.url} (press Ctrl-C to stop it).")
     for kind in sandbox.kinds:
-        print(f"\n# a connection for it, as {kind}")
+        print(f"\n# a connection to it of the kind {kind}")
         print_json(sandbox.connection(kind))
     sys.stdout.flush()
     with contextlib.suppress(KeyboardInterrupt):
@@ -157,15 +160,15 @@ def _serve_sandbox(arguments: argparse.Namespace) -> int:
 
 
 def _describe(arguments: argparse.Namespace) -> int:
-    print_json(bundled().describe())
+    print_json(bundled_connector().describe())
     return 0
 
 
 def _schema(arguments: argparse.Namespace) -> int:
-    connector = bundled()
+    connector = bundled_connector()
     print_json(
         connector.schema(
-            known_or_masked(arguments.name, ["connection", *connector.manifest.actions])
+            mask_unless_known(arguments.name, ["connection", *connector.manifest.actions])
         )
     )
     return 0
@@ -176,23 +179,23 @@ def _check(arguments: argparse.Namespace) -> int:
 
     path = arguments.manifest or resources.root() / "connector.yaml"
     if arguments.manifest and not os.path.isfile(path):
-        raise Usage("MANIFEST: there is no such file")
-    # The handlers of one's own lie in the working directory, which an installed script leaves out.
+        raise UsageError("MANIFEST: no such file")
+    # A user's own handlers are in the working directory, which an installed script does not search.
     before = [*sys.path]
     if arguments.handlers != HANDLERS:
         sys.path.insert(0, "")
     try:
         if not _is_package(arguments.handlers):
-            raise Usage("--handlers: there is no such package")
+            raise UsageError("--handlers: no such package")
         problems = check(path, arguments.handlers)
     finally:
         sys.path[:] = before
     for text in problems:
-        tell(text)
+        print_message(text)
     if problems:
-        tell(f"{len(problems)} problem{'s' * (len(problems) > 1)} found.")
+        print_message(f"{len(problems)} problem{'s' * (len(problems) > 1)} found.")
         return 1
-    print(f"{visible(path.name)}: all is well.")
+    print(f"{escape_controls(path.name)}: no problems found.")
     return 0
 
 
@@ -208,20 +211,20 @@ def _is_package(name: str) -> bool:
 def _docs(arguments: argparse.Namespace) -> int:
     from connector.doors import page
 
-    connector = bundled()
+    connector = bundled_connector()
     text = page.render(connector)
     path = Path("docs") / f"{connector.manifest.key}.md"
     if arguments.check:
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             print(f"{path} is current.")
             return 0
-        tell(f"{path} is not current; run: connector docs")
+        print_message(f"{path} is not current; run: connector docs")
         return 1
     try:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise Unwritable(reason(error)) from None
+        raise OutputError(system_reason(error)) from None
     print(f"{path} written.")
     return 0
 

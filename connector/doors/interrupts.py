@@ -1,4 +1,4 @@
-"""Ctrl-C and a polite kill, as the command line takes them."""
+"""How the command line handles SIGINT (Ctrl-C) and SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import Any
 
 
 @contextlib.contextmanager
-def terminable() -> Iterator[None]:
-    """Let a polite kill end a command as Ctrl-C does: with an envelope.
+def handle_signals() -> Iterator[None]:
+    """Let SIGTERM end a command as Ctrl-C does, so that it still prints its result.
 
-    Of an impatient person's signals the second and the third are passed over, so that what is
-    finished is still printed; with the fourth they mean it.
+    The second and third signal are ignored, so that an impatient user does not lose what is
+    finished. The fourth interrupts again.
     """
     count = 0
 
     def interrupt(_: int, frame: Any) -> None:
         nonlocal count
         if _imports(frame):
-            # An import that is broken off leaves a lock behind: other threads would wait for ever.
+            # An interrupted import leaves its lock behind: other threads would wait forever.
             _thread.start_new_thread(_interrupt_later, ())
             return
         count += 1
@@ -32,10 +32,10 @@ def terminable() -> Iterator[None]:
 
     old: dict[signal.Signals, Any] = {}
     try:
-        # Only the main thread may: elsewhere signals are somebody else's.
+        # In another thread this raises ValueError: only the main thread handles signals.
         with contextlib.suppress(ValueError):
             for number in (signal.SIGTERM, signal.SIGINT):
-                # A shell lets what it starts in the background ignore Ctrl-C.
+                # A shell makes background processes ignore Ctrl-C; leave it so.
                 if number == signal.SIGTERM or signal.getsignal(number) != signal.SIG_IGN:
                     old[number] = signal.signal(number, interrupt)
         yield
@@ -45,7 +45,7 @@ def terminable() -> Iterator[None]:
 
 
 def _imports(frame: Any) -> bool:
-    """Whether an import is under way in `frame` or below it."""
+    """Whether `frame` or one of its callers is importing a module."""
     while frame is not None:
         if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
             return True
@@ -56,7 +56,7 @@ def _imports(frame: Any) -> bool:
 def _interrupt_later() -> None:
     time.sleep(0.02)
     if hasattr(signal, "pthread_kill"):
-        # A real signal: it also ends a wait that the main thread has begun since.
+        # A real signal: it also ends a wait that the main thread has started meanwhile.
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
     else:
         _thread.interrupt_main()

@@ -1,4 +1,4 @@
-"""The connector's page, in Markdown, drawn from the manifest."""
+"""The connector's documentation page in Markdown, made from the manifest."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def _cell(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Return `text` so that a Markdown table and MDX both show it as it is."""
+    """Escape `text` so that a Markdown table and MDX both show it unchanged."""
     for mark, safe in (("|", "\\|"), ("<", "&lt;"), ("{", "&#123;"), ("}", "&#125;")):
         text = text.replace(mark, safe)
     return text

@@ -1,4 +1,4 @@
-"""The words of the command line, and their help."""
+"""The arguments of the command line, and their help."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SANDBOX_DEFAULT = "openai"
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """Return what the command line says; `command` is the command's name.
+    """Parse the command line; `command` in the result is the command's name.
 
-    Ends the process with 2 where it says nothing that is known. No message quotes what was typed:
-    any word may be a misplaced key.
+    A wrong command line ends the process with exit code 2. No message quotes the arguments, because
+    any of them may be a misplaced key.
     """
     # A bare --sandbox must not swallow the action that follows it.
     words = [f"--sandbox={_SANDBOX_DEFAULT}" if word == "--sandbox" else word for word in argv]
@@ -32,22 +32,23 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         options = [word.partition("=")[0] for word in unknown if word.startswith("-")]
         if options:
             known = [name for action in command._actions for name in action.option_strings]
-            command.refuse(f"there is no such option{nearest(options[0], known)}")
-        kind = " (a kind of sandbox goes behind an =, as in --sandbox=KIND)"
-        command.refuse("a word too many" + (kind if "--sandbox" in argv else ""))
+            command.fail(f"no such option{nearest(options[0], known)}")
+        kind = " (write the kind of sandbox after an equals sign: --sandbox=KIND)"
+        command.fail("unexpected argument" + (kind if "--sandbox" in argv else ""))
     return arguments
 
 
 class _Parser(argparse.ArgumentParser):
-    """Imports what its help tells only when the help is asked for, and quotes nothing.
+    """Imports what the help needs only for the help, and never quotes an argument.
 
-    argparse makes a formatter for each argument, and one without a width asks the terminal.
+    The width is fixed, because argparse makes a formatter for each argument and each one would ask
+    the terminal for its width.
     """
 
     takes_connection = False
 
     def __init__(self, **settings: Any) -> None:
-        # Without abbreviations, which a later option would make ambiguous: argparse then quotes.
+        # No abbreviations: a new option could make one ambiguous, and argparse quotes it then.
         super().__init__(
             formatter_class=partial(argparse.HelpFormatter, width=80),
             allow_abbrev=False,
@@ -55,11 +56,11 @@ class _Parser(argparse.ArgumentParser):
         )
 
     def error(self, message: str) -> NoReturn:
-        # argparse quotes what was typed in quotation marks, at the end.
-        self.refuse(re.split("['\"]", message)[0].rstrip(": "))
+        # argparse quotes the argument at the end of its message.
+        self.fail(re.split("['\"]", message)[0].rstrip(": "))
 
-    def refuse(self, reason: str) -> NoReturn:
-        """End the process with 2, and with a sentence that quotes nothing of the command line."""
+    def fail(self, reason: str) -> NoReturn:
+        """End the process with exit code 2 and a message that quotes no argument."""
         super().error(f"{reason}; see: {self.prog} --help")
 
     def format_help(self) -> str:
@@ -67,8 +68,9 @@ class _Parser(argparse.ArgumentParser):
 
         if self.takes_connection:
             self.epilog = (
-                f"Without a connection in the payload these variables serve: {environment_help()}. "
-                f"A key is never taken from the command line. {_kinds()}"
+                "Without a connection in the payload, these environment variables are used: "
+                f"{environment_help()}. "
+                f"A key cannot be given on the command line. {_kinds()}"
             )
         return _with_optional_kind(super().format_help())
 
@@ -77,40 +79,40 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _with_optional_kind(text: str) -> str:
-    # argparse knows no form for a value that may be left out but never stands alone.
+    # argparse cannot show an optional value that must follow an equals sign.
     for shown in ("--sandbox KIND  ", "--sandbox KIND"):
         text = text.replace(shown, "--sandbox[=KIND]")
     return text
 
 
 def connection_hint() -> str:
-    """Return, for a person, where the command line looks for a connection."""
+    """Return a hint that says where the command line looks for a connection."""
     from connector.providers.api_key import environment_help
 
     return f"Set {environment_help()}; or give a connection in --payload, or try --sandbox."
 
 
 def _kinds() -> str:
-    """Return, for a person, the kinds of sandbox, which only its extra knows."""
+    """Return a sentence about the kinds of sandbox, or about the extra that is missing."""
     try:
         from connector.sandbox import KINDS
     except ImportError:
-        return "--sandbox needs the extra sandbox: pip install aiohttp."
+        return "--sandbox needs the extra 'sandbox': pip install aiohttp."
     return f"The kinds of --sandbox: {', '.join(KINDS)}."
 
 
 def _build(words: Sequence[str]) -> tuple[_Parser, dict[str, _Parser]]:
     parser = _Parser(
         prog="connector",
-        description="Run the actions of a connector, and look into it.",
+        description="Run and inspect the actions of a connector.",
         epilog="Try: connector invoke ACTION --sandbox",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    # With its own `prog`, or argparse would format the usage of each start.
+    # `prog` is given, because argparse would otherwise format the usage at each start.
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, prog="connector"
     )
-    # A command that is named needs no other one; a wrong word, or a call for help, needs all.
+    # A named command needs no other one; a wrong word, or --help, needs all.
     for name in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
         text, options = _COMMANDS[name]
         command = commands.add_parser(name, help=text, description=text)
@@ -131,7 +133,7 @@ def _invoke(command: _Parser) -> None:
         type=_pair,
         default=[],
         metavar="KEY=VALUE",
-        help="set one input, on top of the payload's; may be repeated; JSON values are understood",
+        help="set one input, overriding the payload; may be repeated; VALUE may be JSON",
     )
     command.add_argument(
         "--dry-run", action="store_true", help="send nothing; show the request, secrets as ***"
@@ -145,11 +147,11 @@ def _invoke(command: _Parser) -> None:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    # As bytes they are UTF-8 whatever the locale says.
+    # The bytes are UTF-8, whatever the locale.
     text = os.fsencode(text).decode(errors="surrogateescape")
     key, mark, value = text.partition("=")
     if not mark or not key:
-        raise argparse.ArgumentTypeError("KEY=VALUE needs an =, and a key before it")
+        raise argparse.ArgumentTypeError("KEY=VALUE needs an equals sign, and a key before it")
     if key == "connection" and value.lstrip().startswith("{"):
         raise argparse.ArgumentTypeError(
             "connection=NAME takes the name of a configured connection, never a key"
@@ -168,7 +170,7 @@ def _options(command: _Parser) -> None:
 
 def _check(command: _Parser) -> None:
     command.add_argument(
-        "manifest", nargs="?", type=Path, metavar="MANIFEST", help="(the bundled one)"
+        "manifest", nargs="?", type=Path, metavar="MANIFEST", help="(default: the bundled one)"
     )
     command.add_argument(
         "--handlers", default=HANDLERS, metavar="PACKAGE", help="the package of its handlers"
@@ -177,13 +179,13 @@ def _check(command: _Parser) -> None:
 
 def _docs(command: _Parser) -> None:
     command.add_argument(
-        "--check", action="store_true", help="only say whether the page is current"
+        "--check", action="store_true", help="only check whether the page is current"
     )
 
 
 def _sandbox(command: _Parser) -> None:
     command.add_argument(
-        "--port", type=_port, default=8790, metavar="N", help="(default: 8790; 0: any free one)"
+        "--port", type=_port, default=8790, metavar="N", help="(default: 8790; 0: any free port)"
     )
 
 
@@ -204,7 +206,7 @@ def _connection(command: _Parser) -> None:
         "--connections",
         type=Path,
         metavar="FILE",
-        help="file of named connections (default: the one that CONNECTOR_CONNECTIONS names)",
+        help="file of named connections (default: the value of CONNECTOR_CONNECTIONS)",
     )
     command.add_argument(
         "--sandbox",
@@ -214,17 +216,20 @@ def _connection(command: _Parser) -> None:
     )
 
 
-def _nothing(command: _Parser) -> None:
-    """The command takes no options."""
+def _no_options(command: _Parser) -> None:
+    """Add nothing: the command has no options."""
 
 
 _COMMANDS: dict[str, tuple[str, Callable[[_Parser], None]]] = {
     "invoke": ("Run one action and print its result as JSON.", _invoke),
-    "describe": ("Print the manifest as JSON: all that a form builder needs.", _nothing),
-    "schema": ("Print the JSON Schema that the runtime validates with.", _schema),
-    "test-connection": ("Prove key, endpoint and version by an unbilled call.", _connection),
+    "describe": ("Print the manifest as JSON, with all that a form builder needs.", _no_options),
+    "schema": ("Print the JSON Schema that inputs are validated with.", _schema),
+    "test-connection": (
+        "Test the key, the endpoint and the version with an unbilled call.",
+        _connection,
+    ),
     "options": ("Print the choices of a dropdown as JSON.", _options),
-    "check": ("Prove a manifest: schema, defaults, references, handlers.", _check),
-    "docs": ("Write the connector's page below docs/, from the manifest.", _docs),
+    "check": ("Check a manifest: schema, defaults, references, handlers.", _check),
+    "docs": ("Write the connector's page to docs/, from the manifest.", _docs),
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
 }

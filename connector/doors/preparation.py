@@ -1,7 +1,4 @@
-"""What a command needs before it calls a provider: the payload, the connector, the connection.
-
-The commands themselves are in `cli`.
-"""
+"""Prepares what a command needs: the connector, the payload, the connection, the sandbox."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from typing import Any
 
 from connector.connector import Connector
 from connector.doors import parser
-from connector.doors.terminal import tell
+from connector.doors.terminal import print_message
 from connector.errors import ConnectorError, problem, refused, unknown
 from connector.files import resources
 from connector.manifest import reader
@@ -29,54 +26,59 @@ from connector.version import DISTRIBUTION
 
 _PARTS = ("connection", "inputs")
 _WORD = re.compile(r"[A-Za-z_]{1,24}\Z")
-"""What no key looks like."""
+"""A word that cannot be a key."""
 
 _SANDBOX_FILES = 32
-"""Files and sockets that a run with a sandbox has open at once: both ends of 8 calls, and some."""
+"""Files and sockets that a run with a sandbox may have open: both ends of 8 requests, and more."""
 
 
-class Usage(Exception):
+class UsageError(Exception):
     """The command line itself is wrong."""
 
 
-def reason(error: Exception) -> str:
-    """Return why the system refused, in its own words; the rest may name what was typed."""
+def system_reason(error: Exception) -> str:
+    """Return the system's own words for an error, without arguments that it may quote."""
     return getattr(error, "strerror", None) or type(error).__name__
 
 
-def known_or_masked(word: str, known: Collection[str]) -> str:
-    """Return a word of the command line that may be printed: one that is known, or nearly.
+def mask_unless_known(word: str, known: Collection[str]) -> str:
+    """Return `word` if it is a known name or close to one.
 
-    Any other may be a misplaced key, and is masked.
+    Any other word may be a misplaced key, and is masked.
     """
     if word in known or (_WORD.match(word) and nearest(word, known)):
         return word
     return MASK
 
 
-def bundled(connections: Path | None = None) -> Connector:
-    """Return the bundled connector; `Connector.load` would import what most commands never need."""
+def bundled_connector(connections: Path | None = None) -> Connector:
+    """Return the bundled connector, without the imports of `Connector.load`."""
     return Connector(reader.load(resources.manifest()), configured=connections)
 
 
-def given_inputs(arguments: argparse.Namespace, connector: Connector) -> dict[str, str]:
-    """Return the inputs that -i gives. A name that may be a misplaced key is masked: an unknown
-    input is refused by its name."""
+def command_line_inputs(arguments: argparse.Namespace, connector: Connector) -> dict[str, str]:
+    """Return the inputs from -i.
+
+    A name that may be a misplaced key is masked, because the error for an unknown input quotes it.
+    """
     action = connector.manifest.actions.get(arguments.known)
     keys = [item.key for item in action.inputs] if action else []
     return {
-        name if _WORD.match(name) else known_or_masked(name, keys): value
+        name if _WORD.match(name) else mask_unless_known(name, keys): value
         for name, value in arguments.input
     }
 
 
 @contextlib.contextmanager
-def prepared(arguments: argparse.Namespace) -> Iterator[tuple[Connector, dict[str, Any], Any]]:
-    """Yield the connector, the payload, and the connection: the sandbox's, the payload's, or
-    the environment's."""
-    connector = bundled(arguments.connections)
+def prepare(arguments: argparse.Namespace) -> Iterator[tuple[Connector, dict[str, Any], Any]]:
+    """Yield the connector, the payload and the connection.
+
+    The connection is the sandbox's, the payload's or the environment's; None if there is none or if
+    -i names one.
+    """
+    connector = bundled_connector(arguments.connections)
     if "action" in arguments:
-        arguments.known = known_or_masked(arguments.action, connector.manifest.actions)
+        arguments.known = mask_unless_known(arguments.action, connector.manifest.actions)
     payload = _payload(arguments.payload)
     connection = payload.get("connection")
     if connection is None and not _names_connection(arguments):
@@ -92,17 +94,17 @@ def prepared(arguments: argparse.Namespace) -> Iterator[tuple[Connector, dict[st
 
 
 def _sandbox_connection(stack: contextlib.ExitStack, connector: Connector, kind: str) -> Any:
-    """Start the sandbox, until `stack` is closed, and return a connection to it."""
+    """Start a sandbox that `stack` stops, and return a connection to it."""
     try:
-        sandbox = stack.enter_context(new_sandbox(connector, 0))
+        sandbox = stack.enter_context(make_sandbox(connector, 0))
     except OSError as error:
         raise ConnectorError(
-            "connect_failed", f"The sandbox cannot be started ({reason(error)})."
+            "connect_failed", f"The sandbox cannot be started ({system_reason(error)})."
         ) from None
     try:
         return sandbox.connection(kind)
     except ValueError as error:
-        raise Usage(f"--sandbox: {error}") from None
+        raise UsageError(f"--sandbox: {error}") from None
 
 
 def _names_connection(arguments: argparse.Namespace) -> bool:
@@ -110,25 +112,25 @@ def _names_connection(arguments: argparse.Namespace) -> bool:
 
 
 def _from_environment() -> dict[str, Any] | None:
-    """Return the environment's connection; say which key it has where there are several."""
+    """Return the environment's connection or None; warn if there are several keys."""
     from connector.providers.api_key import from_environment
 
     found = from_environment(os.environ)
     keys = [name for name, value in os.environ.items() if from_environment({name: value})]
     if len(keys) > 1:
-        # The one without which the connection would be another.
+        # The used key is the one without which the connection would be different.
         (used,) = (
             key
             for key in keys
             if from_environment({k: v for k, v in os.environ.items() if k != key}) != found
         )
         others = " and ".join(sorted({*keys} - {used}))
-        tell(f"warning: the key of {used} is used; {others} is set too and is not used")
+        print_message(f"warning: the key of {used} is used; {others} is set too and is not used")
     return found
 
 
-def advised(result: Result, connection: Any, arguments: argparse.Namespace) -> Result:
-    """Where there was no connection at all, say where the command line looks for one."""
+def with_connection_hint(result: Result, connection: Any, arguments: argparse.Namespace) -> Result:
+    """Add a hint about where to give a connection, if there was none at all."""
     error = result.error
     missing = connection is None and not _names_connection(arguments)
     if missing and error is not None and error.code == "invalid_connection":
@@ -144,8 +146,8 @@ def _payload(source: str | None) -> dict[str, Any]:
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
         hint = ""
         if source.lstrip()[:1] in ("{", "["):
-            hint = "; it takes the name of a file, or - for standard input"
-        raise Usage(f"--payload: {reason(error)}{hint}") from None
+            hint = "; give the name of a file, or - for standard input"
+        raise UsageError(f"--payload: {system_reason(error)}{hint}") from None
     try:
         payload = strict_json.loads(text, unique=True)
     except ValueError as error:
@@ -158,7 +160,7 @@ def _payload(source: str | None) -> dict[str, Any]:
     if others:
         close = suggester()
         rows = [problem(unknown(n), f"is not known here{close(n, _PARTS)}") for n in others]
-        raise refused("invalid_payload", rows, hint="A payload may have connection and inputs.")
+        raise refused("invalid_payload", rows, hint="A payload has the keys connection and inputs.")
     return payload
 
 
@@ -168,11 +170,13 @@ def _standard_input() -> bytes:
     return sys.stdin.buffer.read()
 
 
-def new_sandbox(connector: Connector, port: int, show: Any = None) -> Any:
+def make_sandbox(connector: Connector, port: int, show: Any = None) -> Any:
     """Return a sandbox that is not started.
 
-    Raises Usage where its extra is not installed, OSError where the process may not open as many
-    files as it needs: asyncio would print its own traceback of that, or wait.
+    Raises:
+        UsageError: the extra is not installed.
+        OSError: the process may not open enough files. Without this check asyncio would print its
+            own traceback, or wait.
     """
     with contextlib.ExitStack() as stack:
         for _ in range(_SANDBOX_FILES):
@@ -180,7 +184,7 @@ def new_sandbox(connector: Connector, port: int, show: Any = None) -> Any:
     try:
         from connector.sandbox import Sandbox
     except ModuleNotFoundError:
-        raise Usage(
+        raise UsageError(
             f"the sandbox needs the extra 'sandbox' of {DISTRIBUTION}: pip install aiohttp"
         ) from None
     return Sandbox(connector.manifest.raw.get("models", {}), port, show, keep=0)

@@ -1,6 +1,7 @@
-"""What the command line prints: JSON on standard output, sentences on standard error.
+"""Output of the command line: JSON on standard output, messages on standard error.
 
-Nothing that is printed moves a cursor, reverses a text or forges a line, whoever wrote it.
+Control characters are escaped, so that no text can move the cursor, reverse its direction or forge
+a line.
 """
 
 from __future__ import annotations
@@ -15,31 +16,31 @@ from typing import Any
 from connector.result import Result
 
 _JOINERS = "\u200c\u200d"
-"""Zero-width characters that Persian words and many emoji consist of."""
+"""Zero-width characters that Persian words and many emoji need."""
 
 
-class Unwritable(Exception):
-    """The output cannot be written; the text says why, in the system's own words."""
+class OutputError(Exception):
+    """The output cannot be written; the message is the system's reason."""
 
 
-def tell(text: str) -> None:
+def print_message(text: str) -> None:
     """Print one line on standard error."""
-    if sys.stderr is not None:  # None is what `print` takes for standard output
-        print(visible(text), file=sys.stderr, flush=True)
+    if sys.stderr is not None:  # to `print`, None means standard output
+        print(escape_controls(text), file=sys.stderr, flush=True)
 
 
-def visible(text: str) -> str:
-    """Return `text` as one line in which every control character shows as an escape.
+def escape_controls(text: str) -> str:
+    """Return `text` as one line in which every control character is escaped.
 
-    So do bidirectional and other invisible controls, line separators and unpaired surrogates.
+    This includes invisible and bidirectional controls, line separators and unpaired surrogates.
     """
     return _escaped(text, lambda character: repr(character)[1:-1])
 
 
-def pretty(value: Any, indent: int | None = None) -> bytes:
-    """Return `value` as strict JSON in UTF-8, in which nothing but its layout controls a terminal.
+def encode_json(value: Any, indent: int | None = None) -> bytes:
+    """Return `value` as strict JSON in UTF-8, with no control characters but its line breaks.
 
-    What `visible` escapes is escaped in JSON's own way, so that a parser reads the same value.
+    They are escaped as JSON does it, so that a parser reads the same value.
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
     return _escaped(text, lambda character: json.dumps(character)[1:-1], keep="\n").encode()
@@ -59,55 +60,54 @@ def _is_shown(character: str) -> bool:
 
 
 def print_json(value: Any) -> None:
-    """Print a JSON value, indented for a person.
+    """Print a JSON value, indented if standard output is a terminal.
 
-    Raises Unwritable, or BrokenPipeError where the reader has gone.
+    Raises:
+        BrokenPipeError: the reader has closed the output.
+        OutputError: the output cannot be written for another reason.
     """
     out = sys.stdout
     if out is None:
-        raise Unwritable("it is closed")
+        raise OutputError("it is closed")
     try:
         out.flush()
-        out.buffer.write(pretty(value, indent=2 if out.isatty() else None) + b"\n")
+        out.buffer.write(encode_json(value, indent=2 if out.isatty() else None) + b"\n")
         out.buffer.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise Unwritable(error.strerror) from None
+        raise OutputError(error.strerror) from None
 
 
 def print_result(result: Result) -> int:
-    """Print the envelope, and on standard error what a person should know of it.
-
-    Returns the exit code.
-    """
+    """Print the result, and its warnings and error on standard error; return the exit code."""
     print_json(result.to_dict())
-    tell_warnings(result)
+    print_warnings(result)
     error = result.error
     if error is None:
         return 0
-    tell(f"error: {error.message} [{error.code}]")
+    print_message(f"error: {error.message} [{error.code}]")
     for row in error.details or ():
-        tell(f"  {row['path']}: {row['message']}")
+        print_message(f"  {row['path']}: {row['message']}")
     if error.hint:
-        tell(f"hint: {error.hint}")
+        print_message(f"hint: {error.hint}")
     return 130 if error.code == "cancelled" else 1
 
 
-def tell_warnings(result: Result) -> None:
+def print_warnings(result: Result) -> None:
     """Print the warnings of a result on standard error."""
     for warning in result.meta["warnings"]:
-        tell(f"warning: {warning}")
+        print_message(f"warning: {warning}")
 
 
 def progress(done: int, total: int) -> None:
-    """Show on standard error how much of an action is finished."""
+    """Print on standard error how much of an action is done."""
     end = "\n" if done == total else ""
     print(f"\r{done} of {total}", end=end, file=sys.stderr, flush=True)
 
 
-def abandon_output() -> None:
-    """Drop what is still buffered, or the exit of the process would try to write it again."""
+def discard_output() -> None:
+    """Discard buffered output, which the process would otherwise try to write again at its exit."""
     if sys.stdout is not None:
-        with contextlib.suppress(OSError):  # no more files may be opened
+        with contextlib.suppress(OSError):  # the limit of open files is reached
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,1 +1,1 @@
-"""Files that the connector reads and writes: those it ships with, and a result's."""
+"""Files: those that the connector ships with, and the file that a result is written to."""

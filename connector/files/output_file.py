@@ -1,4 +1,4 @@
-"""The file that a binary result is written to, complete or not at all."""
+"""The file that a binary result is written to, completely or not at all."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, Sent
 from connector.runtime.interruptions import is_external
 
 
 @contextlib.contextmanager
-def _refusals(sent: str) -> Iterator[None]:
-    """What the file system refuses is the caller's to mend, and never the network's fault."""
+def _file_errors(sent: Sent) -> Iterator[None]:
+    """Turn errors of the file system into `invalid_input`: the caller can fix them, and nobody
+    must take them for errors of the network."""
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
@@ -36,7 +37,7 @@ def _check_writable(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise IsADirectoryError(0, "it is a folder or a device")
     if not found.st_mode & 0o222:
-        raise PermissionError(0, "it is read-only")  # root could open it all the same
+        raise PermissionError(0, "it is read-only")  # root could open it nevertheless
     os.close(os.open(path, os.O_WRONLY))
 
 
@@ -44,10 +45,10 @@ def _create(path: Path, mode: int) -> IO[bytes]:
     return open(path, "xb", opener=lambda name, flags: os.open(name, flags, mode))
 
 
-def _take_over(descriptor: int, old: os.stat_result) -> None:
-    """Give the open file the owner and the mode of the one that it will replace."""
-    made = os.fstat(descriptor)
-    if (made.st_uid, made.st_gid) != (old.st_uid, old.st_gid):
+def _copy_owner_and_mode(descriptor: int, old: os.stat_result) -> None:
+    """Give the open file the owner and the mode of the file that it will replace."""
+    new = os.fstat(descriptor)
+    if (new.st_uid, new.st_gid) != (old.st_uid, old.st_gid):
         try:
             os.fchown(descriptor, old.st_uid, old.st_gid)
         except PermissionError:
@@ -58,11 +59,10 @@ def _take_over(descriptor: int, old: os.stat_result) -> None:
 class OutputFile:
     """Writes to `path` through a temporary file beside it, so that a failure leaves nothing.
 
-    `begin` starts over; `finish` puts the file in place. Of several results the second goes to
-    `name-2.suffix`, and so on; a file of that name, which nobody asked to replace, is left alone.
-    A file that is replaced keeps its owner and its mode, which hold for the temporary file and
-    for further results too; other hard links to it keep the old content. A new file gets what the
-    umask leaves.
+    `begin` starts over, `finish` puts the file in place. A second result goes to `name-2.suffix`,
+    and so on; an existing file of such a name is not replaced, because nobody asked for it. A file
+    that is replaced keeps its owner and mode, which the temporary file and further results get too.
+    Other hard links to it keep the old content. A new file gets the mode that the umask allows.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,7 +72,7 @@ class OutputFile:
         self.written: list[Path] = []
 
     def check(self) -> None:
-        """Prove that the file can be written, before anything is sent for it.
+        """Check that the file can be written, before anything is sent.
 
         Raises ConnectorError `invalid_input`, as the other methods do.
         """
@@ -80,34 +80,34 @@ class OutputFile:
         self.abort()
 
     def begin(self) -> None:
-        """Start a result, dropping what an earlier attempt wrote."""
+        """Start a result; what an earlier attempt wrote is deleted."""
         self.abort()
-        with _refusals("no"):
-            # A link stays: what it leads to is written. Further results go beside the link.
+        with _file_errors("no"):
+            # A link is kept and its target is written. Further results go beside the link.
             self._target = self._path if self.written else Path(os.path.realpath(self._path))
-            # A name of its own: another invocation may write to the same path.
+            # A unique name, because another invocation may write to the same path.
             self._part = self._target.with_name(f"{self._target.name}.{os.urandom(4).hex()}.part")
             old = self._target.stat() if self._target.exists() else None
             if old is not None and not self.written:
                 _check_writable(self._target, old)
-            # Never wider than the file that it becomes, not even for a moment.
+            # Never with more permissions than the final file, not even for a moment.
             self._file = _create(self._part, 0o666 if old is None else old.st_mode & 0o600)
-            if old is not None and hasattr(os, "fchown"):  # Windows has none
-                _take_over(self._file.fileno(), old)
+            if old is not None and hasattr(os, "fchown"):  # Windows has no owners
+                _copy_owner_and_mode(self._file.fileno(), old)
 
     def write(self, data: bytes) -> None:
-        """Add to the result."""
+        """Append to the result."""
         assert self._file is not None
-        with _refusals("unknown"):
+        with _file_errors("unknown"):
             self._file.write(data)
 
     def finish(self, content_type: str) -> dict[str, Any]:
-        """Put the result in place and return what stands for it in `data`; `size` is in bytes."""
+        """Put the file in place and return its description for `data`; `size` is in bytes."""
         assert self._file is not None
-        with _refusals("unknown"):
-            self._file.close()  # where the disk is full, this is where it shows
+        with _file_errors("unknown"):
+            self._file.close()  # a full disk may show only here
         path = self._next()
-        with _refusals("unknown"):
+        with _file_errors("unknown"):
             os.replace(self._part, self._target if path is self._path else path)
             size = path.stat().st_size
         self._file = None
@@ -115,7 +115,7 @@ class OutputFile:
         return {"file": str(path), "size": size, "contentType": content_type}
 
     def _next(self) -> Path:
-        """Return the file of the next result: the one that was named, then free names beside it."""
+        """Return the path of the next result: the given one, then unused ones beside it."""
         if not self.written:
             return self._path
         number, path = len(self.written) + 1, self._path
@@ -125,16 +125,16 @@ class OutputFile:
         return path
 
     def save(self, data: bytes, content_type: str) -> dict[str, Any]:
-        """Write one whole result; see `finish`."""
+        """Write a whole result; see `finish`."""
         self.begin()
         self.write(data)
         return self.finish(content_type)
 
     def abort(self) -> None:
-        """Drop an unfinished result."""
+        """Delete an unfinished result."""
         if self._file is not None:
             file, self._file = self._file, None
-            with contextlib.suppress(OSError):  # what is buffered may not fit any more
+            with contextlib.suppress(OSError):  # the buffered rest may not fit on the disk
                 file.close()
             with contextlib.suppress(OSError):
                 self._part.unlink()

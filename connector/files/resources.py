@@ -1,5 +1,8 @@
-"""Where the manifest, the schemas and the icon lie: beside the package in a checkout, inside it
-in an installed wheel, and in the archive where the package is imported from a zip."""
+"""Finds the manifest, the schemas and the icon.
+
+They are beside the package in a checkout, inside it in an installed wheel, and in the archive if
+the package is imported from a zip.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 LONGEST = 1 << 20
-"""Bytes of a manifest, a schema or a file of connections: hundreds of times what one needs."""
+"""The most bytes of a manifest, a schema or a file of connections: hundreds of times the usual."""
 
 _PACKAGE = Path(__file__).parent.parent
 _BUNDLE = _PACKAGE / "_bundled"
@@ -22,8 +25,7 @@ def text(path: Path) -> str:
 
 
 def read(file: IO[bytes]) -> str:
-    """Return the text of an open file. Raises ValueError for more than LONGEST bytes, whatever it
-    holds."""
+    """Return the text of an open file. Raises ValueError if it has more than LONGEST bytes."""
     data = file.read(LONGEST + 1)
     if len(data) > LONGEST:
         raise ValueError(f"larger than {LONGEST} bytes")
@@ -31,10 +33,10 @@ def read(file: IO[bytes]) -> str:
 
 
 class _Zipped(PurePosixPath):
-    """A file in the zip that this module is imported from, with what is used of a `Path`."""
+    """A file in the zip that this module is imported from, with the used methods of a `Path`."""
 
     def open(self, mode: str) -> IO[bytes]:
-        # The zip is read each time: one that is kept open would be shared with forked children.
+        # The zip is opened each time: an open one would be shared with forked children.
         loader: Any = __spec__.loader
         return io.BytesIO(loader.get_data(str(self)))
 
@@ -52,7 +54,7 @@ class _Zipped(PurePosixPath):
 def root() -> Path:
     """Return the folder that holds `connector.yaml`, `schemas/` and `assets/`.
 
-    Of the paths below it only the names, `open`, `is_file` and `resolve` are to be used.
+    Of the paths below it, use only the names, `open`, `is_file` and `resolve`.
     """
     if _BUNDLE.is_dir():
         return _BUNDLE
@@ -62,6 +64,6 @@ def root() -> Path:
 
 
 def manifest() -> Path:
-    """Return the bundled manifest, in the form that a built wheel has compiled to JSON if any."""
+    """Return the bundled manifest: the one that the build compiled to JSON, if there is one."""
     compiled = root() / "connector.json"
     return compiled if compiled.is_file() else root() / "connector.yaml"

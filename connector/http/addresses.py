@@ -1,7 +1,4 @@
-"""Where a request may go: checks of an endpoint, of a caller's path and of a peer's address.
-
-Everything is refused before a byte leaves. Nothing here sends.
-"""
+"""Which addresses a request may go to, checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -18,7 +15,7 @@ _FORBIDDEN_NETWORKS = [
     for text in (
         "169.254.0.0/16",  # link-local: the instance metadata of most clouds
         "fe80::/10",
-        "fec0::/10",  # its forerunner, site-local
+        "fec0::/10",  # site-local, its predecessor
         "fd00:ec2::/32",  # metadata and credentials over IPv6: AWS, Google, Oracle, Scaleway
         "fd20:ce::254/128",
         "fd00:c1::a9fe:a9fe/128",
@@ -26,21 +23,21 @@ _FORBIDDEN_NETWORKS = [
         "100.100.100.200/32",  # Alibaba
         "168.63.129.16/32",  # the wire server of Microsoft's cloud
         "192.0.0.192/32",  # Oracle
-        "64:ff9b:1::/48",  # NAT64 within a network: which address it means is that network's secret
+        "64:ff9b:1::/48",  # NAT64 within a network: only that network knows the address behind it
         "255.255.255.255/32",
         "224.0.0.0/4",
         "ff00::/8",
     )
 ]
 _PRIVATE_NETWORKS = [
-    # Written out: `is_private` counts addresses for documentation and benchmarks as well.
+    # An explicit list: `is_private` includes addresses for documentation and benchmarks.
     ipaddress.ip_network(text)
     for text in (
         "127.0.0.0/8",
         "10.0.0.0/8",
         "172.16.0.0/12",
         "192.168.0.0/16",
-        "0.0.0.0/32",  # this machine, as servers print it when they listen everywhere
+        "0.0.0.0/32",  # this machine, as printed by servers that listen on every address
         "::/128",
         "::1/128",
         "fc00::/7",
@@ -51,15 +48,18 @@ _TRANSLATED = [ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "::ffff:
 
 
 def literal(host: str) -> Address | None:
-    """Return the address that `host` writes out, in any notation that a resolver would take
-    (`2852039166`, `0xA9FEA9FE`, `0251.0376.0251.0376`, `169.254.43518`); None for a name."""
+    """Return the address that `host` is, None if it is a name.
+
+    Every notation that a resolver accepts counts: `2852039166`, `0xA9FEA9FE`,
+    `0251.0376.0251.0376`, `169.254.43518`.
+    """
     try:
         return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         pass
     if not host[:1].isdigit():
         return None
-    import socket  # a plain address or name needs no resolver
+    import socket  # here: a plain address or name does not need it
 
     try:
         return ipaddress.IPv4Address(socket.inet_aton(host))
@@ -68,16 +68,16 @@ def literal(host: str) -> Address | None:
 
 
 def check_address(text: str, *, plain: bool) -> None:
-    """Raise ConnectorError `blocked_target` where nothing may be sent to this address.
+    """Raise ConnectorError `blocked_target` if nothing may be sent to this address.
 
-    `plain` says that the connection is not encrypted: then only loopback and private addresses
-    are allowed.
+    `plain` means that the connection is not encrypted, which is allowed only to loopback and
+    private addresses.
     """
     address = ipaddress.ip_address(text.partition("%")[0])
     forms = [address, *_embedded(address)]
     if any(_within(form, _FORBIDDEN_NETWORKS) for form in forms):
         raise blocked("leads to a link-local or metadata address")
-    # An address behind a translation or a tunnel is reached over networks that are not private.
+    # A translation or a tunnel leads through public networks, even to a private address.
     itself = getattr(address, "ipv4_mapped", None) or address
     if plain and not _within(itself, _PRIVATE_NETWORKS):
         raise blocked("is plain http to an address that is neither loopback nor private")
@@ -107,7 +107,7 @@ def _within(address: Address, networks: list[_Network]) -> bool:
 
 
 def _embedded(address: Address) -> list[Address]:
-    """Return the IPv4 addresses that an IPv6 address stands for."""
+    """Return the IPv4 addresses that are embedded in an IPv6 address."""
     if isinstance(address, ipaddress.IPv4Address):
         return []
     found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]

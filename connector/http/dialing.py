@@ -1,4 +1,4 @@
-"""TCP connections to a host, to whichever of its addresses answers first."""
+"""Opens a TCP connection to the address of a host that answers first."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from connector.runtime import threads
 from connector.runtime.interruptions import is_external
 
 _HEAD_START_SECONDS = 0.25
-"""How long an address is tried alone before the next one is tried beside it (RFC 8305)."""
+"""How long an address is tried before the next one is tried as well (RFC 8305)."""
 
-_UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)
+_IN_PROGRESS = (errno.EINPROGRESS, errno.EWOULDBLOCK)
 
 _Address = tuple[Any, ...]
-"""As `socket.getaddrinfo` returns it: family, kind, protocol, name, address."""
+"""An item of `socket.getaddrinfo`: family, kind, protocol, name, address."""
 
 
 def dial(
@@ -38,10 +38,10 @@ def dial(
 ) -> socket.socket:
     """Return a socket connected to the address of `host` that answers first.
 
-    `guard` is told the socket, so that the deadline can end it. Each address is checked first, so
-    that a name that changes its mind (rebinding) reaches nothing that `target` forbids. Raises
-    ConnectorError `connect_failed`, `blocked_target`, `deadline_exceeded` or `cancelled`; nothing
-    was sent.
+    `guard` is called with the socket, so that the deadline can close it. Every address is checked
+    before it is used, because a name may resolve to other addresses than before (DNS rebinding).
+    Raises ConnectorError `connect_failed`, `blocked_target`, `deadline_exceeded` or `cancelled`;
+    then nothing was sent.
     """
     addresses = resolver.resolve(host, port, deadline)
     for *_, address in addresses:
@@ -68,7 +68,7 @@ def dial(
 
 
 def _interleaved(addresses: list[_Address]) -> Iterator[_Address]:
-    """Yield the addresses in turns by family: a network that lacks one costs one head start."""
+    """Yield the addresses alternating by family, so that a missing one delays only once."""
     families = dict.fromkeys(item[0] for item in addresses)
     rows = ([item for item in addresses if item[0] == family] for family in families)
     for turn in itertools.zip_longest(*rows):
@@ -76,7 +76,7 @@ def _interleaved(addresses: list[_Address]) -> Iterator[_Address]:
 
 
 class _Race:
-    """Connections tried side by side, each with a head start over the next."""
+    """Concurrent attempts to connect, each with a head start over the next."""
 
     def __init__(self, addresses: list[_Address]) -> None:
         self._addresses = list(_interleaved(addresses))
@@ -84,7 +84,7 @@ class _Race:
         self.failure = "no address"
 
     def winner(self, deadline: Deadline) -> socket.socket | None:
-        """Return the first socket that is connected, None where there is none in time."""
+        """Return the socket that is connected first, None if none is in time."""
         with selectors.DefaultSelector() as selector:
             now = time.monotonic()
             until, next_start = now + resolver.SECONDS, now
@@ -112,19 +112,19 @@ class _Race:
         return None
 
     def _start(self, selector: selectors.BaseSelector) -> None:
-        """Begin to connect to the next address."""
+        """Start to connect to the next address."""
         family, kind, protocol, _, address = self._addresses.pop(0)
         try:
             sock = socket.socket(family, kind, protocol)
             self.sockets.append(sock)
             sock.setblocking(False)
             code = sock.connect_ex(address)
-        except OSError as error:  # such as a process without a file descriptor left
+        except OSError as error:  # for example, the process has too many open files
             if is_external(error):
                 raise
             self.failure = error.strerror or type(error).__name__
             return
-        if code == 0 or code in _UNDER_WAY:
+        if code == 0 or code in _IN_PROGRESS:
             selector.register(sock, selectors.EVENT_WRITE)
         else:
             self._fail(sock, os.strerror(code))

@@ -11,7 +11,7 @@ import ssl
 
 from urllib3.exceptions import SSLError
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, ErrorCode, Sent
 from connector.http.connection import Exchange
 from connector.http.response_head import Malformed, NotHttp
 from connector.runtime.interruptions import chain, find_external
@@ -35,7 +35,7 @@ def engine_exception(broken: Exception, exchange: Exchange) -> BaseException | N
 
 def to_error(broken: Exception, exchange: Exchange, answered: bool) -> ConnectorError:
     """Return the error of an attempt that `broken` ended; `answered` says that a head had come."""
-    sent = "unknown" if exchange.sent or answered else "no"
+    sent: Sent = "unknown" if exchange.sent or answered else "no"
     if exchange.deadline.cancelled.is_set():
         return ConnectorError("cancelled", "The action was interrupted.", sent=sent)
     if exchange.cut or exchange.deadline.remaining() <= 0 or _timed_out(broken):
@@ -45,6 +45,7 @@ def to_error(broken: Exception, exchange: Exchange, answered: bool) -> Connector
         )
     if sent == "no" or (not answered and _refused_by_alert(broken)):
         return _unsent(broken)
+    code: ErrorCode
     if _is_loss(broken):
         code, words = "connection_lost", "broke before the answer was complete"
     else:

@@ -1,4 +1,4 @@
-"""The addresses of a host, looked up where a resolver that hangs holds nobody up."""
+"""Looks up the addresses of a host, so that a resolver that hangs blocks no invocation."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from connector.runtime.flag import Flag
 from connector.runtime.interruptions import is_external
 
 SECONDS = 15.0
-"""A host that does not answer at all is given up long before an action's own deadline."""
+"""How long to try a host that does not answer: much shorter than an action's deadline."""
 
 _MOST_PENDING = 32
-"""Look-ups under way at once in a process: nothing can end the thread of one that hangs."""
+"""The most concurrent lookups of a process: nothing can end the thread of one that hangs."""
 
 
 class _Lookup:
-    """One look-up, on a thread of its own, for all who wait for it."""
+    """One lookup, in a thread of its own, shared by all that wait for it."""
 
     def __init__(self, host: str, port: int) -> None:
         self._name = host, port
@@ -30,15 +30,15 @@ class _Lookup:
         self._alive: object = None
 
     def begin(self, deadline: Deadline) -> _Lookup:
-        """Start, or return the look-up of the same name that is under way."""
+        """Start this lookup, or return the one of the same name that has already started."""
         if len(_pending) >= _MOST_PENDING:
-            raise _unknown(self._name[0], "too many other look-ups hang")
+            raise _unknown(self._name[0], "too many other lookups hang")
         try:
             other = _pending.setdefault(self._name, self)
             if other is self:
                 self._alive = threads.start(self._run, self._end, stray=deadline.end)
             return other
-        except RuntimeError:  # no more threads: the caller's own has to wait
+        except RuntimeError:  # no more threads: look up in this one
             self._run()
             self._end()
             return self
@@ -55,7 +55,7 @@ class _Lookup:
         self._done.set()
 
     def wait(self, deadline: Deadline) -> list[Any]:
-        """Return what was found; see `resolve`."""
+        """Return the addresses; see `resolve`."""
         until = time.monotonic() + min(deadline.remaining(), SECONDS)
         while not self._done.is_set() and (left := until - time.monotonic()) > 0:
             self._done.wait(min(left, threads.TURN_SECONDS))
@@ -85,7 +85,7 @@ def resolve(host: str, port: int, deadline: Deadline) -> list[Any]:
 
 
 def _look_up(host: str, port: int) -> list[Any] | str:
-    """Return the addresses, or why there are none."""
+    """Return the addresses, or the reason why there are none."""
     try:
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
     except UnicodeError:

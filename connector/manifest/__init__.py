@@ -1,1 +1,1 @@
-"""The manifest as typed values: its model, how it is read, the schemas derived from it."""
+"""The manifest: typed values, how they are read, and the schemas derived from them."""

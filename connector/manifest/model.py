@@ -1,7 +1,4 @@
-"""The manifest as frozen, typed values, made once from `connector.yaml`.
-
-Reading is here; the full proof (`connector check`) is in `check`.
-"""
+"""The manifest as frozen, typed values; `reader` makes them once from `connector.yaml`."""
 
 from __future__ import annotations
 
@@ -28,8 +25,8 @@ ABSENT = _Absent()
 class Input(NamedTuple):
     """One input of an action, or one field of a connection.
 
-    `default` is ABSENT where there is none. `schema` is the fragment of the manifest, its
-    references still naming files.
+    `default` is ABSENT where there is none. `schema` is as in the manifest: its references name
+    files. `data_source` is the key of what fills its dropdown, None where it has none.
     """
 
     key: str
@@ -46,7 +43,12 @@ class Input(NamedTuple):
 
 
 class Connection(NamedTuple):
-    """A kind of connection that a builder can fill in."""
+    """A kind of connection that a user can fill in.
+
+    `handler` names the function that makes an authenticated provider from the fields; where None,
+    the fields are those of the built-in providers. `test` names the function that tests a
+    connection, None where none can.
+    """
 
     key: str
     label: str
@@ -69,7 +71,8 @@ class Action(NamedTuple):
     """One action.
 
     `output` names the schema file of its data, None where it may be anything. `check` names the
-    function that refuses what is wrong between good inputs, None where there is none.
+    function that finds what is wrong beyond the schemas, such as inputs that exclude each other,
+    None where there is none.
     """
 
     key: str
@@ -85,10 +88,12 @@ class Action(NamedTuple):
 class Manifest(NamedTuple):
     """All that a manifest declares. `raw` is the document itself, for form builders.
 
-    `schemas` returns a shared schema by its path below `schemas/`.
+    `version` is the manifest's own semantic version, None where it has none. `schemas` returns a
+    schema file by its path below `schemas/`.
     """
 
     key: str
+    version: str | None
     label: str
     description: str
     connections: Mapping[str, Connection]

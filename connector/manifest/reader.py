@@ -14,14 +14,15 @@ from connector.providers import models
 from connector.text import strict_json
 
 _MAX_DEPTH = 50
-"""Deeper nesting is refused: what reads and proves schemas calls itself for each level."""
+"""Deeper nesting is refused: the functions that read and check schemas call themselves for each
+level."""
 
 
 def load(path: Path) -> Manifest:
-    """Read the manifest at `path` (its `schemas/` lies beside it).
+    """Return the manifest at `path`; its `schemas/` lies beside it.
 
-    Raises ConnectorError `invalid_manifest` where it is not a manifest at all; `connector check`
-    explains more.
+    Raises ConnectorError `invalid_manifest` where it is not a manifest at all. It is not checked
+    any further: see `check`.
     """
     raw = read(path)
     try:
@@ -37,14 +38,15 @@ def load(path: Path) -> Manifest:
 def read(path: Path, lines: dict[str, int] | None = None) -> Any:
     """Return the document at `path`, YAML or JSON by its suffix, as plain data.
 
-    `lines` is filled with the line of each JSON pointer of a YAML document.
+    `lines` is filled with the line of each JSON pointer of a YAML document. Raises ConnectorError
+    `invalid_manifest`.
     """
     try:
         text = resources.text(path)
         if path.suffix == ".json":
             found = strict_json.loads(text, unique=True)
         else:
-            from connector.text import safe_yaml  # a compiled manifest never needs the YAML parser
+            from connector.text import safe_yaml  # a manifest in JSON needs no YAML parser
 
             found = safe_yaml.loads(text, lines)
         strict_json.check_depth(found, _MAX_DEPTH)
@@ -58,7 +60,10 @@ def read(path: Path, lines: dict[str, int] | None = None) -> Any:
 
 
 class SchemaFiles:
-    """Reads the schema files of one folder, each once; never another file, never the network."""
+    """Reads the schema files of one folder, each once, and no other file.
+
+    Raises ConnectorError `invalid_manifest` for a file that is elsewhere or no schema.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -83,6 +88,7 @@ def parse(raw: Mapping[str, Any], schemas: Callable[[str], Mapping[str, Any]]) -
     actions = tuple(_action(item) for item in raw["actions"])
     return Manifest(
         key=raw["key"],
+        version=raw.get("version"),
         label=raw["label"],
         description=raw["description"],
         connections=_by_key(connections),

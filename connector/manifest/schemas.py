@@ -1,36 +1,41 @@
-"""JSON Schemas derived from the manifest, each made self-contained: an action's inputs, a
-connection's fields, an output."""
+"""Derives JSON Schemas from the manifest: of an action's inputs, a connection's fields, an output.
+
+Each is self-contained: the schema files that it refers to become its `$defs`.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from connector.errors import ConnectorError
 from connector.manifest.model import ABSENT, Input
+from connector.manifest.vocabulary import DATA, NAMED
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Schemas = Callable[[str], Mapping[str, Any]]
+"""Returns a schema file by its path below `schemas/`."""
 
-_ELSEWHERE = ("$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor", "$anchor")
-"""Keywords that refer by other ways than a file of schemas/."""
+_OTHER_REFERENCES = (
+    "$dynamicRef",
+    "$dynamicAnchor",
+    "$recursiveRef",
+    "$recursiveAnchor",
+    "$anchor",
+)
+"""Keywords that refer to a schema by other means than a file of `schemas/`."""
 
+_SUFFIX = ".schema.json"
 _FILE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.schema\.json\Z")
-
-_DATA = ("enum", "const", "default", "examples")
-"""Keywords whose value is data, in which `$ref` would be a mere key."""
-
-_NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs")
-"""Keywords whose value maps names, which may look like keywords, to schemas."""
 
 
 def object_schema(title: str, inputs: Sequence[Input], schemas: Schemas) -> dict[str, Any]:
     """Return the schema of the object that holds `inputs`.
 
-    An input is required where the manifest says so and gives no default. The labels, comments
-    and defaults travel as annotations.
+    An input is required where the manifest says so and gives no default. Labels, comments and
+    defaults become annotations.
     """
     definitions: dict[str, Any] = {}
     properties: dict[str, Any] = {}
@@ -59,7 +64,7 @@ def object_schema(title: str, inputs: Sequence[Input], schemas: Schemas) -> dict
 
 
 def bundle(name: str, schemas: Schemas) -> dict[str, Any]:
-    """Return the schema file `name` with all that it refers to inside it."""
+    """Return the schema file `name` together with all that it refers to."""
     definitions: dict[str, Any] = {}
     result = {"$schema": DIALECT, **_local(schemas(name), schemas, definitions)}
     if definitions:
@@ -67,28 +72,11 @@ def bundle(name: str, schemas: Schemas) -> dict[str, Any]:
     return result
 
 
-def patterns(schema: Any) -> Iterator[str]:
-    """Yield every regular expression of a schema."""
-    if isinstance(schema, list):
-        for item in schema:
-            yield from patterns(item)
-    if not isinstance(schema, Mapping):
-        return
-    for keyword, value in schema.items():
-        if keyword == "pattern" and isinstance(value, str):
-            yield value
-        elif keyword in _NAMED and isinstance(value, Mapping):
-            if keyword == "patternProperties":
-                yield from value
-            for item in value.values():
-                yield from patterns(item)
-        elif keyword not in _DATA:
-            yield from patterns(value)
-
-
 def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
-    """Return the schema that `schema`, a part of `root`, stands for once its references are
-    followed. Raises ConnectorError `invalid_manifest` where they lead in a circle."""
+    """Return what `schema`, a part of `root`, refers to, or `schema` itself.
+
+    Raises ConnectorError `invalid_manifest` where the references form a circle.
+    """
     followed = set()
     while isinstance(schema, Mapping) and "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
@@ -97,6 +85,11 @@ def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
         followed.add(name)
         schema = root["$defs"][name]
     return schema
+
+
+def file_of(definition: str) -> str:
+    """Return the schema file that became the definition of this name."""
+    return definition.replace(".", "/") + _SUFFIX
 
 
 def _local(schema: Any, schemas: Schemas, definitions: dict[str, Any]) -> Any:
@@ -109,13 +102,13 @@ def _local(schema: Any, schemas: Schemas, definitions: dict[str, Any]) -> Any:
     for keyword, value in schema.items():
         if keyword == "$ref":
             result[keyword] = _definition(value, schemas, definitions)
-        elif keyword in _ELSEWHERE:
+        elif keyword in _OTHER_REFERENCES:
             raise ConnectorError("invalid_manifest", f"{keyword} is not supported: use $ref")
-        elif keyword in _DATA:
+        elif keyword in DATA:
             result[keyword] = value
-        elif keyword in _NAMED and isinstance(value, Mapping):
+        elif keyword in NAMED and isinstance(value, Mapping):
             result[keyword] = {k: _local(v, schemas, definitions) for k, v in value.items()}
-        elif keyword not in ("$schema", "$id"):  # those of the whole hold
+        elif keyword not in ("$schema", "$id"):  # the whole schema has its own
             result[keyword] = _local(value, schemas, definitions)
     return result
 
@@ -125,7 +118,7 @@ def _definition(reference: Any, schemas: Schemas, definitions: dict[str, Any]) -
         raise ConnectorError(
             "invalid_manifest", f"the reference {reference!r} is not a file of schemas/"
         )
-    name = reference.removesuffix(".schema.json").replace("/", ".")
+    name = reference.removesuffix(_SUFFIX).replace("/", ".")
     if name not in definitions:
         definitions[name] = {}  # first, so that a schema may refer to itself
         definitions[name] = _local(schemas(reference), schemas, definitions)

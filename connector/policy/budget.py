@@ -1,7 +1,7 @@
-"""The retry budget that all actions of a process share, one for each host.
+"""The retry budget of each host, which all actions of a process share.
 
-After botocore's standard mode: a bucket of tokens that a retry takes from and a success gives
-back to, so that an outage does not multiply the traffic.
+As in botocore's standard retry mode, it is a bucket of tokens. A retry takes tokens and a success
+returns some, so that an outage does not multiply the traffic.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from connector.runtime.bounded import make_room
 
 
 class Budget:
-    """A bucket of `capacity` tokens; a retry costs `cost` of them. Thread-safe."""
+    """A bucket of `capacity` tokens. A retry costs `cost` tokens. Thread-safe."""
 
     def __init__(self, capacity: int, cost: int) -> None:
         self.capacity = capacity
@@ -23,7 +23,7 @@ class Budget:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Pay for one retry; False where the bucket does not hold enough."""
+        """Take the tokens for one retry; return False if there are too few."""
         with self._lock:
             if self.tokens < self.cost:
                 return False
@@ -31,7 +31,7 @@ class Budget:
             return True
 
     def give(self, retried: bool) -> None:
-        """Return what a success is worth: the cost of the retry that led to it, or one token."""
+        """Return tokens for a success: what its last retry cost, or one if there was no retry."""
         if self.tokens < self.capacity:
             with self._lock:
                 back = self.cost if retried else 1
@@ -43,7 +43,7 @@ _budgets: dict[Hashable, Budget] = {}
 
 
 def shared(origin: Hashable, capacity: int, cost: int) -> Budget:
-    """Return the process's budget for the host at `origin`: its scheme, name and port."""
+    """Return the process's budget for the host at `origin`, its scheme, name and port."""
     budget = _budgets.get(origin)
     if budget is None:
         make_room(_budgets, _MAX_HOSTS)
@@ -51,4 +51,9 @@ def shared(origin: Hashable, capacity: int, cost: int) -> Budget:
     return budget
 
 
-forks.in_child(_budgets.clear)
+def clear() -> None:
+    """Forget all budgets."""
+    _budgets.clear()
+
+
+forks.in_child(clear)

@@ -1,4 +1,4 @@
-"""Time and chance, so that tests can decide both."""
+"""Time and randomness, which tests replace."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def _sleep(seconds: float, cancelled: Flag) -> None:
 
 
 def _random() -> float:
-    import random  # only a retry needs chance
+    import random  # here: only a retry needs it
 
-    return random.random()  # noqa: S311 - jitter, no secret
+    return random.random()  # noqa: S311 - for jitter, not for secrets
 
 
 def _today() -> str:
@@ -24,10 +24,10 @@ def _today() -> str:
 
 
 class Clock(NamedTuple):
-    """Time and chance, so that tests can decide both.
+    """Time and randomness, which tests replace.
 
-    `sleep` takes seconds and the flag that ends it early; `today` is the date by which models
-    have retired; `now` is in seconds since 1970.
+    `now` is in seconds since 1970. `sleep` takes seconds, and a flag that ends it early. `random`
+    returns a number from 0 to 1. `today` is an ISO date, which decides which models have retired.
     """
 
     monotonic: Callable[[], float] = time.monotonic

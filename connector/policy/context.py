@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, Sent
 from connector.policy.clock import SYSTEM_CLOCK, Clock
 from connector.policy.deadline import Deadline
 from connector.policy.limits import Policies
@@ -16,7 +16,7 @@ from connector.policy.usage import add_up
 _SENT = ("no", "rejected", "unknown")
 
 
-def worst_sent(sent: str, other: str) -> str:
+def worst_sent(sent: Sent, other: Sent) -> Sent:
     """Return the one of two values of `sent` after which more may have been done and billed."""
     return max(sent, other, key=_SENT.index)
 
@@ -55,7 +55,7 @@ class Context:
         self.dry_run: list[dict[str, Any]] | None = [] if dry_run else None
         self.warnings: list[str] = []
         self.attempts = 0
-        self.sent = "no"
+        self.sent: Sent = "no"
         self.usage: dict[str, Any] | None = None
         self.request_id: str | None = None
         self.http_status: int | None = None
@@ -78,7 +78,7 @@ class Context:
         with self._lock:
             self.attempts += 1
 
-    def settle(self, sent: str) -> None:
+    def settle(self, sent: Sent) -> None:
         """Remember what became of an attempt: `sent` is that of the whole invocation."""
         with self._lock:
             self.sent = worst_sent(self.sent, sent)
@@ -98,7 +98,7 @@ class Context:
         log.error("internal error in %s: %s at %s", self.name, kind, place)
         return ConnectorError("internal_error", f"{kind} at {place}.", sent=self.sent)
 
-    def check(self, sent: str = "no") -> None:
+    def check(self, sent: Sent = "no") -> None:
         """Raise ConnectorError where the action was cancelled or its time is over; `sent` is
         what has become of the request."""
         self.deadline.check(sent=sent)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, Sent
 from connector.runtime import forks, threads
 from connector.runtime.flag import Flag
 
@@ -45,7 +45,7 @@ class Deadline:
         """Return the seconds left, 0 or less where there are none."""
         return self.at - self._monotonic()
 
-    def check(self, when: str = "", sent: str = "no") -> None:
+    def check(self, when: str = "", sent: Sent = "no") -> None:
         """Raise ConnectorError `cancelled` or `deadline_exceeded` where it is over.
 
         `when` ends the sentence, as in "while connecting".

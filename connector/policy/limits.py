@@ -1,4 +1,4 @@
-"""Facts that the manifest states and that lower layers act on: models and policies."""
+"""The manifest's policies: limits and delays that lower layers apply."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 class Backoff(NamedTuple):
     """How long to wait between attempts, in milliseconds.
 
-    `jitter` of None means full jitter (anything up to the wait); a number is the largest share
-    added on top of it.
+    `jitter` None means full jitter: a random part of the delay. A number is the largest fraction
+    of the delay that is added to it at random.
     """
 
     max_retries: int = 2
@@ -20,11 +20,11 @@ class Backoff(NamedTuple):
 
 
 class Policies(NamedTuple):
-    """Limits that hold for every action; sizes in bytes, times in milliseconds.
+    """Limits of every action; sizes in bytes, times in milliseconds.
 
-    `max_text_bytes` is the largest answer that is read as JSON or text, in memory: a quarter of it
-    where it holds more than ASCII. `max_file_bytes` is the largest answer that goes to a file,
-    piece by piece.
+    `max_text_bytes` is the largest response that is read as JSON or text, in memory; a quarter of
+    it if the response is not all ASCII. `max_file_bytes` is the largest response that is written
+    to a file, in pieces.
     """
 
     deadline_ms: int = 600_000
@@ -43,7 +43,7 @@ class Policies(NamedTuple):
 
 
 def policies(raw: Mapping[str, Any]) -> Policies:
-    """Return the manifest's `policies`; what it does not say keeps the default."""
+    """Return the manifest's `policies`; those that it does not set have their defaults."""
     default = Policies()
     budget = raw.get("retryBudget", {})
     return Policies(

@@ -1,56 +1,86 @@
-"""The pauses that providers ask for with a 429, shared by all invocations of the process."""
+"""The pauses that providers ask for with a 429, shared by all invocations of the process.
+
+Invocations that go to the same endpoint with the same key and model share one limit of the
+provider, so a pause of one holds back all of them.
+"""
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Hashable
 
 from connector.errors import ConnectorError
 from connector.policy.context import Context
 from connector.runtime import forks
 from connector.runtime.bounded import make_room
+from connector.text.secrets import Secret
 
-_MOST = 1024
-_resume_at: dict[Hashable, float] = {}
+_MOST_KEYS = 256
+
+_times: dict[int, list[float]] = {}
+"""The end of each pause. A list is sorted and never empty: its last item is the pause, any other is
+about to be removed."""
+
+
+def key_of(endpoint: Hashable, secret: Secret, model: str | None) -> int:
+    """Return what the invocations that share a pause have in common, as a hash of this process.
+
+    It does not reveal the secret, and it is short even if the model's name is not.
+    """
+    return hash((endpoint, secret, model))
+
+
+def pause(key: int, until: float) -> None:
+    """Let nothing with this key begin before the monotonic time `until`, in seconds.
+
+    A pause never shortens an earlier one.
+    """
+    # Without a lock, which an interrupt or a fork could leave held: each step is a single operation
+    # of the interpreter. Whatever other threads do in between, the latest time stays at the end.
+    times = _times.get(key)
+    if times is None:
+        make_room(_times, _MOST_KEYS)
+        times = _times.setdefault(key, [until])
+    bisect.insort(times, until)
+    del times[:-1]
+
+
+def resume_at(key: int) -> float:
+    """Return the monotonic time until which attempts with this key pause, 0 if they never did."""
+    times = _times.get(key)
+    return times[-1] if times else 0.0
 
 
 class Pause:
-    """The pause of what goes to one endpoint with one key and model, as an invocation sees it.
+    """The pause of what goes to one endpoint with one key and model, as an invocation sees it."""
 
-    `key` is the same for the same endpoint, credentials and model; it holds no secret. Safe in
-    threads without a lock: of two pauses that begin at once the later call may win, and a 429
-    that follows sets it right.
-    """
-
-    def __init__(self, key: Hashable, context: Context) -> None:
+    def __init__(self, key: int, context: Context) -> None:
         self._key = key
         self._context = context
 
     def begin(self, seconds: float) -> None:
-        """Let no attempt begin for `seconds`, in no invocation; a longer pause stays."""
-        until = self._context.clock.monotonic() + seconds
-        if until > _resume_at.get(self._key, 0.0):
-            make_room(_resume_at, _MOST)
-            _resume_at[self._key] = until
+        """Let no attempt begin for `seconds`, in no invocation of the process."""
+        pause(self._key, self._context.clock.monotonic() + seconds)
 
     def wait(self) -> None:
         """Return when the pause is over.
 
-        Raises ConnectorError `rate_limited` where the action's time would be over before.
+        Raises ConnectorError `rate_limited` if the action's time would be over before.
         """
         context = self._context
-        while (wait := _resume_at.get(self._key, 0.0) - context.clock.monotonic()) > 0:
-            if wait >= context.deadline.remaining() > 0:
+        while (seconds := resume_at(self._key) - context.clock.monotonic()) > 0:
+            if seconds >= context.deadline.remaining() > 0:
                 raise ConnectorError(
                     "rate_limited",
                     "The provider asked to wait for longer than the action may take.",
-                    retry_after_ms=round(wait * 1000),
+                    retry_after_ms=round(seconds * 1000),
                 )
-            context.wait(wait)
+            context.wait(seconds)
 
 
 def clear() -> None:
     """Forget all pauses."""
-    _resume_at.clear()
+    _times.clear()
 
 
 forks.in_child(clear)

@@ -11,11 +11,11 @@ _LONGEST_MS = 10**12
 
 
 def requested_delay_ms(headers: Mapping[str, str], message: str, now: float) -> int | None:
-    """Return the delay in milliseconds that an answer asks for, None where it asks for none.
+    """Return the delay in milliseconds that a response asks for; None if it asks for none.
 
-    `retry-after-ms`, then `retry-after` as seconds or as a date (against the answer's own
-    `Date`, else `now`), then, where neither header stands, the sentence "retry after N
-    seconds". What is malformed, zero or negative is ignored.
+    It is taken from `retry-after-ms`, else from `retry-after` in seconds or as a date (relative to
+    the response's own `Date` if there is one, else to `now`). If both headers are absent, it is
+    taken from "retry after N seconds" in `message`. A malformed, zero or negative delay is ignored.
     """
     in_ms = _number(headers.get("retry-after-ms"))
     if in_ms:
@@ -37,7 +37,7 @@ def _ceil(number: float) -> int:
 
 
 def _number(text: str | None) -> float | None:
-    """Return the number of a header; of one that was sent twice, the larger."""
+    """Return the number in a header, the largest if the header was sent several times."""
     parts = [part.strip(" \t") for part in (text or "").split(",")]
     return max(map(float, parts)) if all(map(_DIGITS.match, parts)) else None
 
@@ -51,12 +51,12 @@ def _until(after: str, date: str | None, now: float) -> float | None:
 
 
 def _timestamp(text: str) -> float | None:
-    import datetime  # only a refusal names a date
+    import datetime  # here: only an error response has such a date
     import email.utils
 
     try:
         date = email.utils.parsedate_to_datetime(text)
-        # The two older forms of HTTP dates name no zone: they are in GMT like the others.
+        # The two older formats of HTTP dates have no time zone; they are in GMT too.
         return (date if date.tzinfo else date.replace(tzinfo=datetime.UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None

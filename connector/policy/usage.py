@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 _MOST_COUNTS = 64
-"""Counts of one object, and objects within it: a provider has a dozen."""
+"""The most members of one object; providers send about a dozen."""
 
 
 def add_up(total: Mapping[str, Any], more: Mapping[str, Any], nested: int = 2) -> dict[str, Any]:
-    """Return two usage objects added up, counts of `nested` levels included.
+    """Return the sum of two usage objects, including `nested` levels of objects inside them.
 
-    New names beyond _MOST_COUNTS are left out: thousands of answers may be added up.
+    New names beyond _MOST_COUNTS are left out, because thousands of responses may be added up.
     """
     result = dict(total)
     for key, value in more.items():
@@ -27,5 +27,5 @@ def add_up(total: Mapping[str, Any], more: Mapping[str, Any], nested: int = 2) -
 
 
 def _is_count(value: Any) -> bool:
-    """Whether it can be added up: what no provider counts to could leave JSON's numbers."""
+    """Whether `value` can be added up. Greater numbers might not be exact in JSON."""
     return type(value) in (int, float) and 0 <= value < 2**53

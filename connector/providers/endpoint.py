@@ -1,4 +1,4 @@
-"""The address that a connection leads to, taken apart and checked."""
+"""Parses and checks the endpoint of a connection, and the address of its proxy."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BRACKETED = re.compile(r"\[[0-9a-fA-F:.]*:[0-9a-fA-F:.]*(%[A-Za-z0-9._-]+)?\](:
 
 
 class Endpoint(NamedTuple):
-    """A base address in its parts. `host` is in lower case, `port` None for the scheme's own."""
+    """The parts of a base address. `host` is in lower case, `port` None if it is the default."""
 
     scheme: str
     host: str
@@ -27,17 +27,17 @@ class Endpoint(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """`scheme://host[:port]`, an IPv6 host in brackets."""
+        """`scheme://host[:port]`, with brackets around an IPv6 address."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
 
 
 def parse_endpoint(text: str) -> Endpoint:
-    """Return the parts of an endpoint that is allowed.
+    """Return the parts of an endpoint, if it is allowed.
 
-    https to any host but link-local and metadata ones; plain http only to loopback and private
-    hosts. A missing scheme is read as https. Raises ConnectorError `invalid_connection` or
-    `blocked_target` with a message that quotes nothing of it.
+    https is allowed to every host except link-local and metadata addresses, plain http only to
+    loopback and private hosts. A missing scheme means https. Raises ConnectorError
+    `invalid_connection` or `blocked_target`, with a message that does not quote `text`.
     """
     bare = "://" not in text and not re.match(r"https?:", text, re.IGNORECASE)
     parts = _split(f"https://{text}" if bare else text)
@@ -49,8 +49,10 @@ def parse_endpoint(text: str) -> Endpoint:
 
 
 def check_proxy(text: str) -> None:
-    """Raise ConnectorError `invalid_connection` or `blocked_target` where `text` is not the
-    address of a proxy: http or https, perhaps a login, a host, perhaps a port."""
+    """Check the address of a proxy: http or https, a host, and optionally a login and a port.
+
+    Raises ConnectorError `invalid_connection` or `blocked_target`.
+    """
     parts = _split(text)
     if parts.path.strip("/") or parts.query:
         raise bad_endpoint("must be an address without a path")
@@ -76,7 +78,7 @@ def _host(parts: SplitResult) -> str:
     host = (parts.hostname or "").rstrip(".")
     bracketed = parts.netloc.rpartition("@")[2]
     if "[" in bracketed and not _BRACKETED.match(bracketed):
-        raise bad_endpoint("has brackets around something that is no IPv6 address")
+        raise bad_endpoint("has brackets around something that is not an IPv6 address")
     return host
 
 
@@ -102,5 +104,5 @@ def _check_host(host: str, *, plain: bool) -> None:
 
 
 def _is_local_name(host: str) -> bool:
-    # A name proves nothing: the address behind it is checked once more when it is connected to.
+    # A name proves nothing: its address is checked again before a connection is made.
     return "." not in host or host.endswith(_LOCAL_NAMES)

@@ -1,6 +1,6 @@
-"""What a provider's refusal says: the parts of its error, and what they amount to.
+"""Reads the body of an error response, and decides which error code it means.
 
-A message may quote the caller's text: a sentence counts only where a message begins with it.
+A message may quote the caller's text, so a known sentence counts only at the start of a message.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from connector.text import strict_json
 
 
 class ErrorBody(NamedTuple):
-    """The parts of a provider's error, each None where it is not given."""
+    """The parts of a provider's error, None for those that are absent."""
 
     message: str | None = None
     kind: str | None = None
@@ -24,8 +24,8 @@ class ErrorBody(NamedTuple):
 
 
 def read(body: Any) -> ErrorBody:
-    """Return the parts of `{"error": {…}}`, alone or in a list, of a gateway's flat object, or of
-    FastAPI's."""
+    """Return the parts of `{"error": {…}}`, also inside a list, of the flat object of some
+    gateways, or of FastAPI's object with `detail`."""
     if isinstance(body, list) and body:
         body = body[0]
     if not isinstance(body, dict):
@@ -36,7 +36,7 @@ def read(body: Any) -> ErrorBody:
     if not isinstance(error, dict):
         return ErrorBody()
     metadata = error.get("metadata")
-    if isinstance(metadata, dict) and (found := _passed_on(metadata)):
+    if isinstance(metadata, dict) and (found := _forwarded(metadata)):
         return found
     message = error.get("message") or error.get("detail")
     if isinstance(message, dict):
@@ -49,8 +49,8 @@ def read(body: Any) -> ErrorBody:
     )
 
 
-def _passed_on(metadata: dict[str, Any]) -> ErrorBody | None:
-    """Return the error of the provider behind a router, which quotes it as JSON."""
+def _forwarded(metadata: dict[str, Any]) -> ErrorBody | None:
+    """Return the error of the provider behind a router, which forwards it as JSON in a text."""
     raw = metadata.get("raw")
     try:
         body = strict_json.loads(raw) if isinstance(raw, str) else None
@@ -63,7 +63,7 @@ def _passed_on(metadata: dict[str, Any]) -> ErrorBody | None:
 
 
 def _is_filtered(error: dict[str, Any]) -> bool:
-    """Whether an error says beside its code that a filter refused the text."""
+    """Whether an error says, other than in its code, that a filter rejected the text."""
     fields = error.get("provider_specific_fields")
     for place in (error, fields if isinstance(fields, dict) else {}):
         for key in ("innererror", "inner_error"):
@@ -81,15 +81,17 @@ def _text(value: Any) -> str | None:
 
 
 def name_of(found: ErrorBody) -> str | None:
-    """Return the code or the type that says more: one that a table knows, else the code."""
+    """Return the code or the type of an error: the first that the table knows, else the first."""
     names = [name for name in (found.code, found.kind) if name]
     known = [name for name in names if name.lower() in error_table.BY_NAME]
     return next(iter(known or names), None)
 
 
 def classify(status: int, found: ErrorBody, message: str) -> Meaning:
-    """Return what an answer with a status of 300 or more means; `message` is that of the error,
-    shortened and free of secrets."""
+    """Return what a response with a status of 300 or more means.
+
+    `message` is that of the error, shortened and without secrets.
+    """
     if status < 400:
         return Meaning("unexpected_redirect")
     if status in (401, 407):
@@ -111,7 +113,7 @@ def classify(status: int, found: ErrorBody, message: str) -> Meaning:
 
 
 def _unwrapped(message: str) -> tuple[str, list[str]]:
-    """Return the message that gateways pass on, and the names of the exceptions before it."""
+    """Return the message inside what gateways put around it, and the names of exceptions there."""
     classes = []
     for _ in range(error_table.MOST_WRAPPERS):
         match = re.match(error_table.WRAPPER, message)
@@ -128,7 +130,7 @@ _REQUESTED = r"(?i)requested:? ([0-9][0-9,]{0,14})"
 
 
 def _never_fits(message: str) -> bool:
-    """Whether a 429 says that this request alone is more than the limit."""
+    """Whether the message of a 429 says that this request alone exceeds the limit."""
     _, _, rest = message.lower().partition("request too large")
     limit, requested = _count(_LIMIT, rest), _count(_REQUESTED, rest)
     return limit is not None and requested is not None and requested > limit
@@ -141,7 +143,8 @@ _OTHER_API = (
 
 
 def wants_other_api(error: ConnectorError) -> bool:
-    """Whether the provider says that the model belongs to the other of chat and completions."""
+    """Whether the provider says that the model needs the other API: chat instead of completions,
+    or completions instead of chat."""
     if error.http_status not in (400, 404):
         return False
     return error.provider_code == "OperationNotSupported" or bool(
@@ -156,14 +159,14 @@ _UNSUPPORTED = (
 
 
 def rejects(error: ConnectorError, parameter: str) -> bool:
-    """Whether the provider does not know `parameter`; a value that it dislikes does not count."""
+    """Whether the provider does not support `parameter`. A bad value does not count."""
     return names(error, parameter) and bool(
         re.search(_UNSUPPORTED, f"{error.provider_code} {error.message}")
     )
 
 
 def names(error: ConnectorError, parameter: str) -> bool:
-    """Whether the provider refused a request because of `parameter`, by its name."""
+    """Whether the provider rejected a request and named `parameter` as the reason."""
     if error.http_status not in (400, 422):
         return False
     word = re.compile(rf"(?<![a-z_]){re.escape(parameter)}(?![a-z_])")
@@ -173,7 +176,7 @@ def names(error: ConnectorError, parameter: str) -> bool:
 
 
 def too_long(error: ConnectorError) -> bool:
-    """Whether the provider refused a text because it does not fit the model's context."""
+    """Whether the provider rejected a text that is too long for the model's context."""
     found = ErrorBody(code=error.provider_code)
     return classify(error.http_status or 0, found, error.message).about == "length"
 
@@ -190,8 +193,8 @@ _PROMPT = (
 
 
 def context_of(error: ConnectorError) -> tuple[int | None, int | None]:
-    """Return the tokens of the model's context and of the prompt that a refusal for their number
-    tells, each None where it does not."""
+    """Return the numbers of tokens of the model's context and of the prompt, from an error about
+    the length of the text. Each is None if the message does not state it."""
     if not too_long(error):
         return None, None
     return _count(_CONTEXT, error.message), _count(_PROMPT, error.message)
@@ -210,8 +213,11 @@ _NOT_THE_KEY = r"(?i)organi[sz]ation|\bip\b"
 
 
 def refuses_key(error: ConnectorError) -> bool:
-    """Whether an answer proves that the key is at fault: a 401, unless it blames the organization
-    or the caller's address, or another refusal that says so."""
+    """Whether a response proves that the key is wrong.
+
+    It does if it is a 401 that does not blame the organization or the caller's IP address, or
+    another error that says so.
+    """
     if error.http_status not in (400, 401, 403):
         return False
     text = f"{error.provider_code} {error.message}"
@@ -227,7 +233,7 @@ _VERSION = (
 
 
 def refuses_version(error: ConnectorError) -> bool:
-    """Whether an answer says that the api-version is at fault; a mere 404 does not."""
+    """Whether a response says that the api-version is wrong; a 404 alone does not."""
     return error.http_status in (400, 404) and bool(
         re.search(_VERSION, f"{error.provider_code} {error.message}")
     )
@@ -240,7 +246,7 @@ _NO_MODEL = (
 
 
 def lacks_model(error: ConnectorError) -> bool:
-    """Whether an answer says that there is no such model or deployment: its path exists, then."""
+    """Whether a response says that the model or deployment does not exist: then the path does."""
     return error.http_status == 404 and (
         error.provider_code in ("DeploymentNotFound", "model_not_found")
         or error.provider_param == "model"

@@ -1,19 +1,22 @@
-"""The codes and sentences of refusals: those of the services, and of the servers and gateways
-that speak their protocol.
+"""The codes and sentences of error responses: of the services, and of the servers and gateways
+that imitate them.
 
-Every repeat in a pattern is bounded, so that no message takes long to read.
+Every repetition in a pattern is bounded, so that no message takes long to match.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
+
+from connector.errors import ErrorCode
 
 
 class Meaning(NamedTuple):
-    """The error code that a refusal amounts to, and what it is about, where that is known:
-    the `length` of the text, or the `model`."""
+    """The error code for an error response. `about` is the subject, if known: `length` (of the
+    text) or `model`."""
 
-    code: str
+    code: ErrorCode
     about: str | None = None
 
 
@@ -22,7 +25,7 @@ MODEL = Meaning("not_found", "model")
 FILTERED = Meaning("content_filtered")
 QUOTA = Meaning("quota_exhausted")
 
-# Codes, types and class names, in lower case, whatever the status (but 401 and 407).
+# Codes, types and names of exceptions, in lower case, for any status except 401 and 407.
 BY_NAME = {
     name: meaning
     for meaning, names in (
@@ -51,7 +54,7 @@ BY_NAME = {
     )
     for name in names.split()
 }
-BY_STATUS = {
+BY_STATUS: Mapping[int, ErrorCode] = {
     401: "authentication_failed",
     402: "quota_exhausted",
     403: "permission_denied",
@@ -63,8 +66,8 @@ BY_STATUS = {
     451: "permission_denied",
 }
 
-# What gateways put before the message that they pass on: the names of exceptions, a status, a
-# route, the beginning of the JSON that the message was in.
+# What gateways put before the message that they forward: the name of an exception, a status, a
+# route, or the start of the JSON that contained the message.
 WRAPPER = (
     r"(?:litellm\.)?([A-Z][A-Za-z]{1,60}(?:Error|Exception))(?::| -) {0,2}"
     r"|(?:Error code: )?[1-5][0-9]{2}(?::| -) {0,2}"
@@ -74,7 +77,7 @@ WRAPPER = (
 )
 MOST_WRAPPERS = 12
 
-# Sentences with which a message begins, by the status that they come with; in any case.
+# How messages start, in upper or lower case, for these statuses.
 SENTENCES = (
     (
         (400, 404, 422),

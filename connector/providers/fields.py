@@ -1,28 +1,28 @@
-"""What the providers share when they read a connection's fields."""
+"""Reads the fields of a connection that all providers have, and reports invalid ones."""
 
 from __future__ import annotations
 
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError, ErrorCode, problem, refused
 from connector.providers import paths
 from connector.providers.endpoint import Endpoint, parse_endpoint
 
 
 def endpoint_of(text: str) -> Endpoint:
+    """Return the endpoint in the field `endpoint`.
+
+    Raises ConnectorError `invalid_connection` or `blocked_target`, with details.
+    """
     try:
         endpoint = parse_endpoint(text)
-        if endpoint.path:
-            _check_base(endpoint.path)
+        if endpoint.path and (fault := paths.path_fault(endpoint.path)):
+            raise ConnectorError("invalid_connection", f"has a path that {fault}")
         return endpoint
     except ConnectorError as error:
         raise refused_field("endpoint", "Endpoint", error.message, error.code) from None
 
 
-def _check_base(path: str) -> None:
-    if paths.path_fault(path):
-        raise ConnectorError("invalid_connection", "has a path that is not plain")
-
-
 def refused_field(
-    field: str, label: str, message: str, code: str = "invalid_connection"
+    field: str, label: str, message: str, code: ErrorCode = "invalid_connection"
 ) -> ConnectorError:
+    """Return the error of an invalid field."""
     return refused(code, [problem(f"/connection/fields/{field}", message, label)])

@@ -1,4 +1,4 @@
-"""What the manifest knows of a model."""
+"""Facts about models, from the manifest."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 
 class Model(NamedTuple):
-    """What the manifest knows of a model; the defaults stand for a model that it does not know.
+    """What the manifest knows about a model; the defaults are those of an unknown model.
 
-    `retires` maps a provider's name to the ISO date from which it no longer serves the model.
+    `retires` maps the name of a provider to the ISO date from which it no longer serves the model.
+    `successor` is the model to use from then on.
     """
 
     api: str = "chat"
@@ -21,7 +22,7 @@ class Model(NamedTuple):
 
 
 def model(raw: Mapping[str, Any]) -> Model:
-    """Return the facts of one entry of the manifest's `models`."""
+    """Return the facts in one entry of the manifest's `models`."""
     return Model(
         api=raw.get("api", "chat"),
         context_tokens=raw.get("contextTokens"),

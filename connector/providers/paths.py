@@ -1,4 +1,4 @@
-"""Checks of a path, and of one segment of it, before they become part of an address."""
+"""Checks paths, and single segments of paths, before they become part of a URL."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029]")
 
 
 def path_fault(url: str) -> str | None:
-    """Return why `url` is more than a path and a query below the connection's own host, in
-    whatever encoding; None where it is not."""
+    """Return why `url`, however encoded, is not just a path and a query on the connection's host.
+
+    None means that it is.
+    """
     if not url.startswith("/"):
         return "must begin with a single slash"
     path, _, query = url.partition("?")
@@ -28,15 +30,16 @@ def path_fault(url: str) -> str | None:
 _LONGEST_SEGMENT = 1024
 _PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*\Z")
 _SEPARATORS = frozenset("/\\?#%;\u2044\u2215\u29f8")
-"""What ends a segment, begins its parameters or an escape, and what old code pages turn into it."""
+"""Characters that end a segment, or start its parameters or an escape, and those that old code
+pages convert to them."""
 
 
 def segment_fault(name: str) -> str | None:
-    """Return why `name` could be more, or less, than one segment of a path once a server has
-    decoded and normalized it; None where it could not."""
+    """Return why `name` might not be exactly one segment of a path after a server has decoded and
+    normalized it; None if it always is."""
     if _PLAIN_SEGMENT.match(name):
         return None
-    if len(name) > _LONGEST_SEGMENT:  # to normalize marks that combine costs the square
+    if len(name) > _LONGEST_SEGMENT:  # normalizing combining marks takes quadratic time
         return "is too long"
     folded = unicodedata.normalize("NFKC", name)
     if not _SEPARATORS.isdisjoint(folded):
@@ -47,7 +50,7 @@ def segment_fault(name: str) -> str | None:
 
 
 def _decoded_fault(path: str) -> str | None:
-    # A server may decode more than once, and a proxy before it may normalise: every layer counts.
+    # A server may decode several times, and a proxy may normalize: every layer is checked.
     for _ in range(10):
         if path.startswith("//"):
             return "leads to another host"
@@ -70,5 +73,5 @@ def _is_dots(segment: str) -> bool:
     return segment.partition(";")[0].strip() in (".", "..")
 
 
-# What may follow the base in an address that was pasted whole.
 OPERATIONS = "chat/completions|completions|images/generations|models|responses|embeddings"
+"""What may follow the base address in a pasted URL, as alternatives of a regular expression."""

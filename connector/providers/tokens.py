@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, ErrorCode
 from connector.http.messages import Credentials, Limits, Request
 from connector.http.reach import Reach
 from connector.http.transport import Transport
@@ -62,11 +62,14 @@ class TokenClient:
             value = None
         if response.status < 300 and isinstance(value, dict):
             return value
+        code: ErrorCode = "invalid_response"
+        if response.status >= 300:
+            refuses = response.status in _REFUSED
+            code = "authentication_failed" if refuses else "server_error"
         reason = value.get("error") if isinstance(value, dict) else None
         told = secret.scrub_message(f": {reason}")[:200] if isinstance(reason, str) else ""
-        code = "authentication_failed" if response.status in _REFUSED else "server_error"
         raise ConnectorError(
-            code if response.status >= 300 else "invalid_response",
+            code,
             f"No token was given: the host answered {response.status}{told}.",
             http_status=response.status,
             hint="Check the fields of the connection from which the token is fetched.",

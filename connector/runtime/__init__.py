@@ -1,1 +1,1 @@
-"""What the interpreter needs: threads, forks, flags, exceptions from outside, bounded tables."""
+"""Threads, forks, flags, bounded tables, and exceptions that are raised from outside."""

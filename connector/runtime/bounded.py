@@ -1,4 +1,4 @@
-"""Room in a dictionary that keeps only its latest entries."""
+"""Dictionaries that keep only their latest entries."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ V = TypeVar("V")
 
 
 def make_room(kept: dict[K, V], most: int) -> list[V]:
-    """Take the oldest entries out of `kept` until one more makes `most`, and return them.
+    """Remove the oldest entries of `kept`, so that with one more it has at most `most`.
 
-    Safe in threads without a lock, and so across fork: each step is a single one of the
-    interpreter's own, and what another thread took first is passed over.
+    Return the values that were removed. Thread-safe without a lock, which a fork could leave held:
+    each step is a single operation of the interpreter. Entries that another thread removes first
+    are ignored.
     """
     oldest = list(kept)[: max(0, len(kept) - most + 1)]
-    taken = [kept.pop(key, None) for key in oldest]
-    return [value for value in taken if value is not None]
+    removed = [kept.pop(key, None) for key in oldest]
+    return [value for value in removed if value is not None]

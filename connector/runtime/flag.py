@@ -1,4 +1,4 @@
-"""An event that an interrupt cannot break."""
+"""An event that stays usable after an interrupt."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import _thread
 import contextlib
 
 _LONGEST = 86_400.0
-"""Seconds of one wait: what the system can count to differs."""
+"""Seconds of one wait. The longest timeout that a system accepts differs between systems."""
 
 
 class Flag:
-    """An event of the interpreter's own locks only.
+    """An event that uses only the interpreter's own locks.
 
-    `threading.Event` takes its lock in Python code: an interrupt just then leaves it held, and
-    whoever looks at the event next waits for ever.
+    `threading.Event` takes its lock in Python code: an interrupt at that moment leaves it held, and
+    the next thread that uses the event waits forever.
     """
 
     __slots__ = ("_gate", "_is_set")
@@ -28,11 +28,11 @@ class Flag:
 
     def set(self) -> None:
         self._is_set = True
-        with contextlib.suppress(RuntimeError):  # open already
+        with contextlib.suppress(RuntimeError):  # already set
             self._gate.release()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until the flag is set, at most `seconds`; return whether it is."""
+        """Wait for at most `seconds` until the flag is set; return whether it is set."""
         if not self._is_set and self._gate.acquire(timeout=max(0.0, min(seconds, _LONGEST))):
             self._gate.release()
         return self._is_set

@@ -1,4 +1,4 @@
-"""What a child forgets of its parent after a fork, on systems that have one."""
+"""What a forked child discards of its parent's state, on systems that can fork."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 
-def in_child(forget: Callable[[], object]) -> None:
-    """Call `forget` in each process that is forked from this one."""
+def in_child(discard: Callable[[], object]) -> None:
+    """Call `discard` in every process that is forked from this one."""
     if hasattr(os, "register_at_fork"):  # Windows has no fork
-        os.register_at_fork(after_in_child=forget)
+        os.register_at_fork(after_in_child=discard)

@@ -1,9 +1,9 @@
-"""Tells an exception that somebody raised into a running call from a failure of the call itself.
+"""Distinguishes an exception that was raised into running code from a failure of that code.
 
 Engines end a task by raising an exception of their own in the thread that runs it: from a signal
 handler (Celery, RQ, an alarm), or through the interpreter (Temporal, timeout decorators). Often it
-is an ordinary `Exception`. It must reach the engine and never be taken for an answer, a timeout of
-a socket or a defect.
+is an ordinary `Exception`. It must reach the engine, and must not be mistaken for a failed request,
+a socket's timeout or a defect.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from types import TracebackType
 from typing import Any
 
 _CHECKS = frozenset(("RESUME", "JUMP_BACKWARD"))
-"""Here the interpreter looks for exceptions from other threads, and nothing else can go wrong."""
+"""Where the interpreter raises exceptions from other threads. These instructions raise no other."""
 
 _STUB = 6
-"""Bytes of the code that stands for a frame of compiled code in a traceback."""
+"""Bytes of the placeholder code that represents a compiled function in a traceback."""
 
 _VARARGS = 4
-"""The flag of a function with `*args`, as `inspect.CO_VARARGS`, whose module is large."""
+"""The flag of a function with `*args`: `inspect.CO_VARARGS`, without its large module."""
 
 
 def is_external(error: BaseException) -> bool:
     """Whether `error` was raised into the running code, not by it.
 
-    Every exception that is no `Exception` counts, such as `SystemExit`.
+    Exceptions that are not an `Exception`, such as `SystemExit`, always count.
     """
     if not isinstance(error, Exception):
         return True
     trace = error.__traceback__
     home = type(error).__module__.partition(".")[0]
     if trace is None or home == "urllib3":
-        return False  # it raises its own with the traceback of the one that they stand for
+        return False  # urllib3 raises its errors with the traceback of the original exception
     while (below := trace.tb_next) is not None:
         if _is_signal_handler(below, trace):
             return True
@@ -46,13 +46,17 @@ def is_external(error: BaseException) -> bool:
     instruction = opcode.opname[code[trace.tb_lasti]]
     if instruction in _CHECKS:
         return True
-    # A call into C: its own failures are of the standard library's types.
+    # A call into C. Its own failures have types of the standard library.
     return instruction != "RAISE_VARARGS" and home not in sys.stdlib_module_names
 
 
 def _is_signal_handler(trace: TracebackType, outer: TracebackType) -> bool:
-    """Whether a function is a signal's handler, or was given its own caller's frame as only such
-    are: a handler may have been replaced by now, or have dropped its arguments."""
+    """Whether the function of `trace` is a signal handler.
+
+    Only a signal handler gets the frame of its caller as an argument. The registered handlers are
+    compared as well, because a handler may have deleted its arguments; and the argument is checked
+    because the handler may no longer be registered.
+    """
     code, values = trace.tb_frame.f_code, trace.tb_frame.f_locals
     count = code.co_argcount + bool(code.co_flags & _VARARGS)
     for name in code.co_varnames[:count]:
@@ -64,23 +68,23 @@ def _is_signal_handler(trace: TracebackType, outer: TracebackType) -> bool:
 
 
 def _code_of(handler: Any) -> object:
-    handler = getattr(handler, "func", handler)  # of a partial
-    handler = getattr(handler, "__func__", handler)  # of a method
+    handler = getattr(handler, "func", handler)  # a partial
+    handler = getattr(handler, "__func__", handler)  # a method
     if not callable(handler) or hasattr(handler, "__code__"):
         return getattr(handler, "__code__", None)
-    return getattr(type(handler).__call__, "__code__", None)  # of any other object
+    return getattr(type(handler).__call__, "__code__", None)  # any other callable
 
 
 def find_external(error: BaseException) -> BaseException | None:
-    """Return the external exception that `error` is or wraps, None where there is none.
+    """Return the external exception that `error` is or wraps; None if there is none.
 
-    Libraries turn whatever ends a read into an error of their own.
+    Libraries wrap every exception that ends a read in an error of their own.
     """
     return next((item for item in chain(error) if is_external(item)), None)
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that it wraps: requests and urllib3 nest them as arguments."""
+    """Yield an exception and all that it wraps, also as arguments, as requests and urllib3 do."""
     seen: list[BaseException] = []
     pending: list[Any] = [error]
     while pending:

@@ -1,8 +1,8 @@
-"""Threads whose end is known without their help.
+"""Threads whose end is always noticed.
 
-`threading.Thread` reports its own start and end in Python code: an exception that is raised into it
-just then leaves whoever waits for it waiting for ever. Here a thread is the only owner of an
-object, which the interpreter frees when the thread ends, however that comes about.
+`threading.Thread` reports its start and its end in Python code: if an exception is raised into the
+thread at that moment, those who wait for it wait forever. Here a thread is the only owner of an
+object, which the interpreter frees when the thread ends, whatever ends it.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ Stray = Callable[[BaseException], object]
 _Job = functools.partial[None]
 
 TURN_SECONDS = 0.1
-"""How long a wait lasts before the interpreter can deliver what was raised into the thread."""
+"""The longest single wait: only between two waits is an exception raised into the thread."""
 
 
 def start(work: Work, ended: Callable[[object], object], stray: Stray) -> weakref.ref[_Job]:
-    """Run `work` in a new thread; the reference returned is empty once the thread has ended.
+    """Run `work` in a new thread; the reference returned is dead once the thread has ended.
 
-    `ended` is called with that reference then, in the thread, if the caller has kept it. Raises
-    RuntimeError where the system has no more threads. See `_guarded` for `stray`.
+    If the caller has kept the reference, `ended` is then called with it, in the thread. `stray` is
+    called with an exception that ends the thread. Raises RuntimeError if the system has no more
+    threads.
     """
     job = _job(work, stray)
     alive = weakref.ref(job, ended)
@@ -36,7 +37,7 @@ def start(work: Work, ended: Callable[[object], object], stray: Stray) -> weakre
 
 
 class ThreadGroup:
-    """Threads that are waited for together, by the thread that started them."""
+    """Threads that the thread that started them waits for together."""
 
     def __init__(self, stray: Stray) -> None:
         self._stray = stray
@@ -45,18 +46,18 @@ class ThreadGroup:
 
     def start(self, work: Work) -> None:
         """Run `work` in one more thread; raises RuntimeError as `threads.start` does."""
-        # No name for the job in this frame: a traceback that holds the frame would keep it alive.
-        _thread.start_new_thread(self._known(work), ())
+        # No local variable holds the job: a traceback with this frame would keep it alive.
+        _thread.start_new_thread(self._registered(work), ())
 
-    def _known(self, work: Work) -> _Job:
+    def _registered(self, work: Work) -> _Job:
         job = _job(work, self._stray)
-        # Before the thread begins, so that it is waited for whatever is raised meanwhile. The
-        # queue's method is not Python code: nothing can be raised into it.
+        # Before the thread starts, so that it is waited for whatever is raised in between. The
+        # queue's method is not Python code, so nothing can be raised into it.
         self._alive.append(weakref.ref(job, self._ended.put))
         return job
 
     def at_work(self) -> bool:
-        """Whether a thread has not ended yet."""
+        """Whether any thread has not ended yet."""
         self._alive = [alive for alive in self._alive if alive() is not None]
         return bool(self._alive)
 
@@ -77,10 +78,10 @@ def _job(work: Work, stray: Stray) -> _Job:
 
 
 def _guarded(work: Work, stray: Stray) -> Iterator[None]:
-    """Do `work` when resumed, within a `try` from the thread's first instruction on.
+    """Do `work` when resumed, inside a `try` from the thread's first instruction on.
 
-    In Python 3.11 a new thread has its parent's number until it runs, so that what is raised into
-    the parent just then arrives here. What ends the thread from outside is given to `stray`.
+    In Python 3.11 a new thread has its parent's identifier until it runs, so that an exception
+    raised into the parent at that moment arrives here. `stray` is called with what ends the thread.
     """
     try:
         yield

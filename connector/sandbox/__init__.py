@@ -1,14 +1,14 @@
 """The sandbox: an offline provider that speaks the OpenAI and Azure OpenAI APIs on loopback.
 
-It lets you build and test without a network, a key or a bill. It answers over real HTTP, and it
-refuses what the real services refuse. It understands nothing: a reply says what was received.
-The same request always gets the same answer, and the day is always 2026-11-01.
+Use it to build and test without a network, a key or a bill. It serves real HTTP and rejects what
+the real services reject. It runs no model: a reply describes the request that was received.
+The same request always gets the same response, and the date is always 2026-11-01.
 
 Connections
 -----------
 
 ============  =====================================================================
-kind          what it speaks
+kind          paths and authentication
 ============  =====================================================================
 openai        `/v1/…`, `Authorization: Bearer`
 azure         `/openai/v1/…`, `api-key` (or Bearer); images with `api-version=preview`
@@ -19,23 +19,24 @@ Routes: chat completions, legacy completions (not on `/openai/v1`), image genera
 the list of models and each model; on both v1 surfaces also `POST files` and
 `GET files/ID/content`.
 
-It answers to the hosts `localhost`, `*.localhost` and loopback addresses only (421 elsewhere), so
-that no web page can reach it by a name of its own. `Sandbox.requests` has what was received: the
-latest 10,000 requests, 64 MiB of them at most; the command `connector sandbox` keeps none.
+It serves the hosts `localhost`, `*.localhost` and loopback addresses only (421 for others), so that
+no web page can reach it through a host name of its own. `Sandbox.requests` lists what was received:
+the latest 10,000 requests, up to 64 MiB in total; the command `connector sandbox` keeps none.
 
 Models
 ------
 
-On Azure every name is one of a deployment. On OpenAI a model exists where the facts mention it, or
-where it is one of the names that the API's description lists; also as a dated snapshot of it
-(`gpt-4o-2024-08-06`), fine-tuned (`ft:gpt-4o-mini:my-org::id`) or `-oldserver`. Anything else is
-404. The models of the legacy API have all retired: `sandbox-instruct` stands in for them.
+On Azure every name is accepted as the name of a deployment. On OpenAI a model exists if the
+manifest's model facts or the API's description list it; so do its dated snapshots
+(`gpt-4o-2024-08-06`), its fine-tuned versions (`ft:gpt-4o-mini:my-org::id`) and its name with
+`-oldserver`. Any other model is 404. All real models of the legacy API have been retired; use
+`sandbox-instruct` in their place.
 
 Names that fail on purpose
 --------------------------
 
 ========================================================  =====================================
-a part of the name                                        what happens
+if the name contains                                      the response is
 ========================================================  =====================================
 key: `wrong`, `invalid`, `bad`, `revoked`                 401
 key: `forbidden`                                          403
@@ -44,35 +45,37 @@ key without `sk-` (OpenAI), with it (Azure)               401
 organization: `wrong` (OpenAI)                            401
 model: `missing`, `nonexistent`, `unknown`, `wrong`       404 model_not_found, DeploymentNotFound
 model: `oldserver` (OpenAI: `gpt-4o-oldserver`)           `max_completion_tokens` is refused
-model that the facts call retired (OpenAI)                404 model_not_found
+model that the facts list as retired (OpenAI)             404 model_not_found
 ========================================================  =====================================
 
-Names that choose an API: `instruct`, `davinci`, `babbage` are served by legacy completions,
-`image` and `dall-e` by images, `embedding` by embeddings, all else by chat; facts go first.
-A system message with "summar" in it gets a summary: the first twelve words.
+The model's facts say which API serves it. Without them, the name decides: `instruct`, `davinci` and
+`babbage` are served by legacy completions, `image` and `dall-e` by images, `embedding` by
+embeddings, all others by chat.
+If a system message contains "summar", the reply is a summary: the first twelve words.
 
 Tools
 -----
 
-With `tool_choice` absent or `auto` the model answers with a text, unless the last message is a
-user's that says `sandbox:call-tool NAME`: then it calls that tool, where the request offers it.
-Several such marks make parallel calls. `required` calls the first tool where nothing is said.
-Arguments fit the function's parameters and repeat the message; so does the input of a custom tool.
+If `tool_choice` is absent or `auto`, the reply is text, unless the last message is from the user
+and contains `sandbox:call-tool NAME`: then the model calls that tool, if the request offers it.
+Several such marks make parallel calls. With `required` and no mark, it calls the first tool.
+The arguments match the function's parameters and repeat the message. A custom tool gets the message
+as its input.
 
 Faults
 ------
 
-Name a fault in the header `x-sandbox-fault: NAME[:COUNT]`, in the path before everything else
-(`/fault/NAME[:COUNT]/v1/models`, so an endpoint can carry it), or in the last message or the
-prompt (`sandbox:NAME[:COUNT]`). With a count only the first COUNT such requests fail. `FAULTS`
+Name a fault in the header `x-sandbox-fault: NAME[:COUNT]`, at the start of the path
+(`/fault/NAME[:COUNT]/v1/models`, so that an endpoint can contain it), or in the last message or the
+prompt (`sandbox:NAME[:COUNT]`). With a count, only the first COUNT such requests fail. `FAULTS`
 lists the names and what each does.
 """
 
 from __future__ import annotations
 
-from connector.sandbox.answers import KINDS
 from connector.sandbox.faults import FAULTS
-from connector.sandbox.received import Received
+from connector.sandbox.request_log import Received
+from connector.sandbox.responses import KINDS
 from connector.sandbox.server import Sandbox
 
 __all__ = ["FAULTS", "KINDS", "Received", "Sandbox"]

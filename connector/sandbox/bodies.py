@@ -6,12 +6,12 @@ import json
 from email.message import Message
 from typing import Any, NamedTuple, NoReturn
 
-from connector.sandbox.answers import Refusal, Surface, invalid
 from connector.sandbox.checks import wrong_type
+from connector.sandbox.responses import ErrorResponse, Surface, invalid
 
 
 def read_json(surface: Surface, content_type: str, raw: bytes) -> dict[str, Any]:
-    """Read a request's JSON object; nulls are dropped where the surface takes them as absence."""
+    """Parse a request's JSON object; nulls are dropped if the surface treats them as absent."""
     if content_type.partition(";")[0].strip().lower() != "application/json":
         message = "Invalid content type: send 'Content-Type: application/json' and a JSON object."
         raise invalid(None, message, "invalid_content_type")
@@ -31,32 +31,32 @@ def _parse(raw: bytes) -> Any:
     try:
         return json.loads(
             raw.decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_not_json,
-            parse_float=_finite,
+            object_pairs_hook=_unique_keys,
+            parse_constant=_reject_constant,
+            parse_float=_finite_float,
         )
     except (ValueError, RecursionError):
-        raise _unreadable() from None
+        raise _not_parsed() from None
 
 
-def _unreadable() -> Refusal:
+def _not_parsed() -> ErrorResponse:
     message = "We could not parse the JSON body of your request. It must be one JSON object in"
     message += " UTF-8, without duplicate keys, NaN or infinities."
     return invalid(None, message, None)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("duplicate key")
     return found
 
 
-def _not_json(name: str) -> NoReturn:
+def _reject_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
-def _finite(text: str) -> float:
+def _finite_float(text: str) -> float:
     value = float(text)
     if value in (float("inf"), float("-inf")):
         raise ValueError("overflow")
@@ -72,7 +72,7 @@ class Part(NamedTuple):
 
 
 def read_form(content_type: str, raw: bytes) -> dict[str, Part]:
-    """Read a multipart form, its parts by name."""
+    """Parse a multipart form and return its parts by name."""
     boundary = _header(content_type).get_param("boundary", header="x")
     if not content_type.lower().startswith("multipart/form-data") or not boundary:
         message = "Invalid content type: send 'Content-Type: multipart/form-data' with a boundary."
@@ -80,7 +80,7 @@ def read_form(content_type: str, raw: bytes) -> dict[str, Part]:
     mark = b"\r\n--" + str(boundary).encode()
     pieces = (b"\r\n" + raw).split(mark)
     if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
-        raise invalid(None, "The multipart body does not end as its boundary says.", None)
+        raise invalid(None, "The multipart body does not end with its boundary.", None)
     parts = (_part(piece) for piece in pieces[1:-1])
     return {part.name: part for part in parts}
 
@@ -93,8 +93,8 @@ def _part(piece: bytes) -> Part:
             header = _header(value.strip())
             filename = header.get_param("filename", header="x")
             return Part(
-                _plain(header.get_param("name", "", header="x")),
-                None if filename is None else _plain(filename),
+                _parameter_text(header.get_param("name", "", header="x")),
+                None if filename is None else _parameter_text(filename),
                 content,
             )
     return Part("", None, content)
@@ -106,8 +106,8 @@ def _header(value: str) -> Message:
     return message
 
 
-def _plain(value: Any) -> str:
-    # RFC 2231 values come as (charset, language, percent-decoded text in Latin-1).
+def _parameter_text(value: Any) -> str:
+    # RFC 2231 values are (charset, language, percent-decoded text in Latin-1).
     if isinstance(value, tuple):
         charset, _, text = value
         return str(text).encode("latin-1").decode(charset or "utf-8", "replace")

@@ -1,4 +1,4 @@
-"""What the services refuse about a chat completion: values, and values that exclude each other."""
+"""The rules of the chat completions API: each parameter, and which exclude each other."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from connector.sandbox import messages as conversation
 from connector.sandbox import tools
-from connector.sandbox.answers import Refusal, invalid
-from connector.sandbox.call import Call
 from connector.sandbox.checks import (
     Check,
     anything,
@@ -23,6 +21,8 @@ from connector.sandbox.checks import (
     stop,
     string,
 )
+from connector.sandbox.request import Request
+from connector.sandbox.responses import ErrorResponse, invalid
 
 # 128,000 tokens at four characters each.
 _CONTEXT = 128_000
@@ -71,70 +71,70 @@ PARAMETERS: Mapping[str, Check] = {
 }
 _AZURE_PARAMETERS: Mapping[str, Check] = {**PARAMETERS, "data_sources": anything}
 
-# What reasoning models take: the default or nothing.
+# Reasoning models accept only the default of these, or nothing.
 _FIXED = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
 
 
-def check(call: Call) -> None:
-    """Refuse what the services refuse about a chat completion."""
-    check_body(call.body, _AZURE_PARAMETERS if call.azure else PARAMETERS, "messages")
-    for refuse in _COMBINATIONS:
-        problem = refuse(call)
-        if problem is not None:
-            raise problem
+def check(request: Request) -> None:
+    """Raise the error that the services give for a wrong chat completion request."""
+    check_body(request.body, _AZURE_PARAMETERS if request.azure else PARAMETERS, "messages")
+    for find_error in _COMBINATIONS:
+        error = find_error(request)
+        if error is not None:
+            raise error
 
 
-def _token_names(call: Call) -> Refusal | None:
-    older, newer = "max_tokens" in call.body, "max_completion_tokens" in call.body
-    if newer and "oldserver" in call.model:
+def _token_names(request: Request) -> ErrorResponse | None:
+    older, newer = "max_tokens" in request.body, "max_completion_tokens" in request.body
+    if newer and "oldserver" in request.model:
         return invalid(None, "Unrecognized request argument supplied: max_completion_tokens", None)
     if older and newer:
         message = (
             "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
         )
         return invalid("max_tokens", message, "invalid_parameter_combination")
-    if older and call.world.reasoning(call.model):
+    if older and request.catalog.reasoning(request.model):
         message = "Unsupported parameter: 'max_tokens' is not supported with this model."
         message += " Use 'max_completion_tokens' instead."
         return invalid("max_tokens", message, "unsupported_parameter")
     return None
 
 
-def _sampling(call: Call) -> Refusal | None:
-    if not call.world.reasoning(call.model):
-        # On Azure a deployment's name hides its model, so nothing follows from the name.
-        if call.surface == "openai" and "reasoning_effort" in call.body:
+def _sampling(request: Request) -> ErrorResponse | None:
+    if not request.catalog.reasoning(request.model):
+        # On Azure the name is a deployment's, which says nothing about the model.
+        if request.surface == "openai" and "reasoning_effort" in request.body:
             return invalid(None, "Unrecognized request argument supplied: reasoning_effort", None)
         return None
     for name, default in _FIXED.items():
-        value = call.get(name, default)
+        value = request.get(name, default)
         if value != default:
             message = f"Unsupported value: '{name}' does not support {value} with this model."
             message += f" Only the default ({default}) value is supported."
             return invalid(name, message, "unsupported_value")
-    if call.get("logprobs"):
+    if request.get("logprobs"):
         message = "Unsupported parameter: 'logprobs' is not supported with this model."
         return invalid("logprobs", message, "unsupported_parameter")
     return None
 
 
-def _together(call: Call) -> Refusal | None:
+def _together(request: Request) -> ErrorResponse | None:
     for name, other in (
         ("tool_choice", "tools"), ("stream_options", "stream"), ("top_logprobs", "logprobs"),
     ):  # fmt: skip
-        if name in call.body and not call.get(other):
+        if name in request.body and not request.get(other):
             message = f"Invalid value for '{name}': '{name}' is only allowed when '{other}' is set."
             return invalid(name, message, None)
     return None
 
 
-def _response_format(call: Call) -> Refusal | None:
-    wanted = call.get("response_format", {})
+def _response_format(request: Request) -> ErrorResponse | None:
+    wanted = request.get("response_format", {})
     if wanted.get("type") == "json_schema" and "json_schema" not in wanted:
         param = "response_format.json_schema"
         message = f"Missing required parameter: '{param}'."
         return invalid(param, message, "missing_required_parameter")
-    texts = (conversation.text_of(message).lower() for message in call.body["messages"])
+    texts = (conversation.text_of(message).lower() for message in request.body["messages"])
     if wanted.get("type") == "json_object" and not any("json" in text for text in texts):
         message = "'messages' must contain the word 'json' in some form, to use"
         message += " 'response_format' of type 'json_object'."
@@ -142,8 +142,8 @@ def _response_format(call: Call) -> Refusal | None:
     return None
 
 
-def _context(call: Call) -> Refusal | None:
-    size = sum(len(conversation.text_of(message)) for message in call.body["messages"])
+def _context(request: Request) -> ErrorResponse | None:
+    size = sum(len(conversation.text_of(message)) for message in request.body["messages"])
     if size <= _CONTEXT * 4:
         return None
     message = f"This model's maximum context length is {_CONTEXT} tokens. However, your messages"

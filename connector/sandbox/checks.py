@@ -1,6 +1,6 @@
 """Checks of single values: a table maps each parameter to one of these small functions.
 
-A check takes the parameter's name and its value, and raises the refusal that the services answer.
+A check takes the parameter's name and value, and raises the services' error if the value is wrong.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from connector.sandbox.answers import Refusal, invalid, missing
+from connector.sandbox.responses import ErrorResponse, invalid, missing
 
 Check = Callable[[str, Any], None]
 
-# bool comes before int because Python's True is an int and JSON's is not.
-_NAMES: tuple[tuple[type, str], ...] = (
+# bool comes before int, because bool is a subclass of int.
+_TYPE_NAMES: tuple[tuple[type, str], ...] = (
     (bool, "a boolean"),
     (int, "an integer"),
     (float, "a decimal"),
@@ -24,13 +24,15 @@ _NAMES: tuple[tuple[type, str], ...] = (
 )
 
 
-def _kind(value: object) -> str:
-    return next(name for kind, name in _NAMES if isinstance(value, kind))
+def _type_name(value: object) -> str:
+    return next(name for kind, name in _TYPE_NAMES if isinstance(value, kind))
 
 
-def wrong_type(param: str, expected: str, value: object) -> Refusal:
-    """Refuse a value of the wrong JSON type; the value itself is not repeated."""
-    message = f"Invalid type for '{param}': expected {expected}, but got {_kind(value)} instead."
+def wrong_type(param: str, expected: str, value: object) -> ErrorResponse:
+    """Return the error for a value of the wrong JSON type; it does not quote the value."""
+    message = (
+        f"Invalid type for '{param}': expected {expected}, but got {_type_name(value)} instead."
+    )
     return invalid(param, message, "invalid_type")
 
 
@@ -113,7 +115,7 @@ def record(param: str, value: Any) -> None:
 
 
 def fields(required: Mapping[str, Check], optional: Mapping[str, Check] | None = None) -> Check:
-    """An object that has the required fields; fields that are not named here are let through."""
+    """An object that has the required fields; other fields are allowed and not checked."""
 
     def check(param: str, value: Any) -> None:
         record(param, value)
@@ -128,7 +130,7 @@ def fields(required: Mapping[str, Check], optional: Mapping[str, Check] | None =
 
 
 def tagged(**checks: Check) -> Check:
-    """An object whose `type` names the one field that holds the rest of it."""
+    """An object whose `type` names the field that holds its content."""
 
     def check(param: str, value: Any) -> None:
         fields({"type": choice(*checks)})(param, value)
@@ -166,10 +168,10 @@ def by_type(expected: str, **checks: Check) -> Check:
 
 
 def anything(param: str, value: Any) -> None:
-    """A value that the sandbox takes as it comes."""
+    """Any value."""
 
 
-# At most four sequences, as both services say of `stop`.
+# Both services allow at most four stop sequences.
 stop = by_type("a string or an array of strings", text=string(), items=array(string(), 1, 4))
 
 
@@ -178,11 +180,11 @@ def _listed(words: Collection[str]) -> str:
 
 
 def check_body(body: Mapping[str, Any], table: Mapping[str, Check], required: str) -> None:
-    """Check a request's parameters against its table; `required` names the one it cannot lack."""
-    strangers = [name for name in body if name not in table]
-    if strangers:
-        plural = "s" if len(strangers) > 1 else ""
-        named = ", ".join(name[:64] for name in strangers[:10])
+    """Check a request's parameters against a table; `required` is the mandatory one."""
+    unknown = [name for name in body if name not in table]
+    if unknown:
+        plural = "s" if len(unknown) > 1 else ""
+        named = ", ".join(name[:64] for name in unknown[:10])
         raise invalid(None, f"Unrecognized request argument{plural} supplied: {named}", None)
     if required not in body:
         raise missing(required)

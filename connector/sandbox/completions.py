@@ -1,4 +1,4 @@
-"""The legacy completions API: one text per prompt and choice, with its default of 16 tokens."""
+"""The legacy completions API: one text per prompt and choice, of 16 tokens by default."""
 
 from __future__ import annotations
 
@@ -6,16 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.sandbox import logprobs
-from connector.sandbox.answers import (
-    Answer,
-    azure_filtered,
-    filter_results,
-    invalid,
-    json_answer,
-    prompt_filter_results,
-    stream_answer,
-)
-from connector.sandbox.call import Call
 from connector.sandbox.checks import (
     Check,
     array,
@@ -30,14 +20,24 @@ from connector.sandbox.checks import (
     wrong_type,
 )
 from connector.sandbox.faults import FILTER_MARK
-from connector.sandbox.text import CREATED, finish, numbered, quote, split, summary, tokens
+from connector.sandbox.request import Request
+from connector.sandbox.responses import (
+    Response,
+    azure_filtered,
+    filter_results,
+    invalid,
+    json_response,
+    prompt_filter_results,
+    stream_response,
+)
+from connector.sandbox.text import CREATED, number_choice, quote, split, summary, tokens, truncate
 
 _CONTEXT = 4097
 _DEFAULT_TOKENS = 16
 
 
 def _prompt_item(param: str, value: Any) -> None:
-    # Prompts may also be given as token numbers, one prompt or several.
+    # A prompt may also be an array of token numbers.
     if isinstance(value, list):
         array(integer(0), 1)(param, value)
     elif not isinstance(value, (str, int)) or isinstance(value, bool):
@@ -66,53 +66,53 @@ PARAMETERS: Mapping[str, Check] = {
 }
 
 
-def answer(call: Call) -> Answer:
-    """Answer a legacy completion."""
-    check_body(call.body, PARAMETERS, "prompt")
-    prompts = _prompts(call.body["prompt"])
-    count = call.get("n", 1)
-    if call.get("best_of", count) < count:
+def respond(request: Request) -> Response:
+    """Respond to a legacy completion request."""
+    check_body(request.body, PARAMETERS, "prompt")
+    prompts = _prompts(request.body["prompt"])
+    count = request.get("n", 1)
+    if request.get("best_of", count) < count:
         message = "You requested that the server return more choices than it will generate."
         raise invalid("best_of", message, None)
     for prompt in prompts:
-        _check_context(prompt, call.get("max_tokens", _DEFAULT_TOKENS))
-    if call.filtered and call.azure:
+        _check_context(prompt, request.get("max_tokens", _DEFAULT_TOKENS))
+    if request.filtered and request.azure:
         raise azure_filtered()
-    stopped = _stopped(call, prompts)
+    stopped = _stopped(request, prompts)
     choices = [
-        _choice(call, prompt, at * count + index, count, stopped[at])
+        _choice(request, prompt, at * count + index, count, stopped[at])
         for at, prompt in enumerate(prompts)
         for index in range(count)
     ]
     read = sum(tokens(prompt) for prompt in prompts)
     written = sum(tokens(choice["text"]) for choice in choices)
     head = {
-        "id": f"cmpl-{call.digest[:29]}",
+        "id": f"cmpl-{request.digest[:29]}",
         "object": "text_completion",
         "created": CREATED,
-        "model": call.model,
+        "model": request.model,
     }
     usage = {
         "prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written,
     }  # fmt: skip
-    extra = {"prompt_filter_results": prompt_filter_results(len(prompts))} if call.azure else {}
-    if call.get("stream"):
-        chunks: list[object] = [{**head, "choices": [], **extra}] if call.azure else []
+    extra = {"prompt_filter_results": prompt_filter_results(len(prompts))} if request.azure else {}
+    if request.get("stream"):
+        chunks: list[object] = [{**head, "choices": [], **extra}] if request.azure else []
         chunks += ({**head, "choices": [choice]} for choice in choices)
-        return stream_answer(chunks)
-    return json_answer({**head, "choices": choices, "usage": usage, **extra})
+        return stream_response(chunks)
+    return json_response({**head, "choices": choices, "usage": usage, **extra})
 
 
 def _prompts(prompt: Any) -> list[str]:
     if isinstance(prompt, str):
         return [prompt]
     if all(isinstance(item, int) for item in prompt):
-        return [_numbers(prompt)]
-    return [_numbers(item) if isinstance(item, list) else str(item) for item in prompt]
+        return [_placeholder(prompt)]
+    return [_placeholder(item) if isinstance(item, list) else str(item) for item in prompt]
 
 
-def _numbers(items: list[int]) -> str:
-    # As long as that many tokens, so that the count stays right.
+def _placeholder(items: list[int]) -> str:
+    # Padded to the length of that many tokens, so that the usage is right.
     return f"[{len(items)} tokens]".ljust(len(items) * 4)
 
 
@@ -125,26 +125,26 @@ def _check_context(prompt: str, limit: int) -> None:
         raise invalid("prompt", message, "context_length_exceeded")
 
 
-def _stopped(call: Call, prompts: list[str]) -> list[bool]:
-    """Say which prompts the content filter stops: those that ask for it, else all."""
-    marked = [call.filtered and FILTER_MARK in prompt for prompt in prompts]
-    return marked if any(marked) else [call.filtered] * len(prompts)
+def _stopped(request: Request, prompts: list[str]) -> list[bool]:
+    """Tell for each prompt whether the content filter stops it: those with a mark, or else all."""
+    marked = [request.filtered and FILTER_MARK in prompt for prompt in prompts]
+    return marked if any(marked) else [request.filtered] * len(prompts)
 
 
-def _choice(call: Call, prompt: str, at: int, count: int, stopped: bool) -> dict[str, Any]:
-    reply = f"Sandbox completion of {quote(prompt.strip())} (model {call.model})"
+def _choice(request: Request, prompt: str, at: int, count: int, stopped: bool) -> dict[str, Any]:
+    reply = f"Sandbox completion of {quote(prompt.strip())} (model {request.model})"
     if prompt.rstrip().endswith("Summary:"):
         reply = summary(prompt)
-    text = numbered(reply, at % count, count)
-    text, reason = finish(text, call.get("max_tokens", _DEFAULT_TOKENS), call.get("stop"))
+    text = number_choice(reply, at % count, count)
+    text, reason = truncate(text, request.get("max_tokens", _DEFAULT_TOKENS), request.get("stop"))
     if stopped:
         text, reason = "", "content_filter"
-    if call.get("echo"):
+    if request.get("echo"):
         text = prompt + text
     choice: dict[str, Any] = {"text": text, "index": at, "logprobs": None, "finish_reason": reason}
-    if "logprobs" in call.body:
-        echoed = bool(call.get("echo"))
-        choice["logprobs"] = logprobs.for_legacy(split(text), call.body["logprobs"], echoed)
-    if call.azure:
+    if "logprobs" in request.body:
+        echoed = bool(request.get("echo"))
+        choice["logprobs"] = logprobs.for_legacy(split(text), request.body["logprobs"], echoed)
+    if request.azure:
         choice["content_filter_results"] = filter_results()
     return choice

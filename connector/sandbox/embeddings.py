@@ -1,4 +1,4 @@
-"""Embeddings: small vectors that depend on the text alone."""
+"""Embeddings: short vectors, computed from a hash of the text."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from connector.sandbox.answers import Answer, azure_filtered, json_answer
-from connector.sandbox.call import Call
 from connector.sandbox.checks import Check, array, by_type, check_body, choice, integer, string
+from connector.sandbox.request import Request
+from connector.sandbox.responses import Response, azure_filtered, json_response
 from connector.sandbox.text import digest, tokens
 
-# The real vectors have 1536 numbers and more; nobody reads these.
+# Real vectors have at least 1536 numbers; a test does not need them.
 _DIMENSIONS = 8
 
 PARAMETERS: Mapping[str, Check] = {
@@ -24,26 +24,26 @@ PARAMETERS: Mapping[str, Check] = {
 }
 
 
-def answer(call: Call) -> Answer:
-    """Answer an embeddings request."""
-    check_body(call.body, PARAMETERS, "input")
-    if call.filtered and call.azure:
+def respond(request: Request) -> Response:
+    """Respond to an embeddings request."""
+    check_body(request.body, PARAMETERS, "input")
+    if request.filtered and request.azure:
         raise azure_filtered()
-    given = call.body["input"]
+    given = request.body["input"]
     texts: list[str] = [given] if isinstance(given, str) else given
     read = sum(tokens(text) for text in texts)
     data = [
-        {"object": "embedding", "index": index, "embedding": _embedding(call, text)}
+        {"object": "embedding", "index": index, "embedding": _embedding(request, text)}
         for index, text in enumerate(texts)
     ]
     usage = {"prompt_tokens": read, "total_tokens": read}
-    return json_answer({"object": "list", "data": data, "model": call.model, "usage": usage})
+    return json_response({"object": "list", "data": data, "model": request.model, "usage": usage})
 
 
-def _embedding(call: Call, text: str) -> Any:
-    size = call.get("dimensions", _DIMENSIONS)
+def _embedding(request: Request, text: str) -> Any:
+    size = request.get("dimensions", _DIMENSIONS)
     source = "".join(digest(text, str(block)) for block in range(-(-size // 32)))
     vector = [int(source[at * 2 : at * 2 + 2], 16) / 128 - 1 for at in range(size)]
-    if call.get("encoding_format") == "base64":
+    if request.get("encoding_format") == "base64":
         return base64.b64encode(struct.pack(f"<{size}f", *vector)).decode("ascii")
     return vector

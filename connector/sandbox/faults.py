@@ -1,7 +1,7 @@
-"""Faults on request: a table of small functions, and the three ways of naming one.
+"""Faults that a request can ask for, and the three ways to name one.
 
-A fault is named by a header, by a prefix of the path or by a text in the prompt. It may be limited
-to the first requests of its kind, so that a retry can succeed.
+A header, a prefix of the path or a text in the prompt names a fault. A count limits it to the first
+such requests, so that a retry can succeed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from connector.sandbox.answers import Answer, Surface, openai_error, surface_error
 from connector.sandbox.keys import quota_exceeded
 from connector.sandbox.messages import text_of
+from connector.sandbox.responses import Response, Surface, openai_error, surface_error
 from connector.sandbox.text import digest
 
 HEADER = "x-sandbox-fault"
@@ -25,18 +25,18 @@ FAULTS: Mapping[str, str] = {
     "quota": "429 insufficient_quota: waiting does not help",
     "overloaded": "503 server_is_overloaded",
     "error": "500, an internal error of the service",
-    "slow": "the answer comes after 30 seconds; `slow-N`: after N milliseconds",
+    "slow": "the response comes after 30 seconds; `slow-N`: after N milliseconds",
     "cut": "headers and half of the body, then the connection closes",
-    "html": "200 with a page of HTML where JSON is due",
+    "html": "200 with an HTML page in place of JSON",
     "empty": "200 with the empty object `{}`",
     "filter": "the content filter stops the request",
 }
 
-# Makes the true answer; its argument says whether the content filter stops the request.
-Produce = Callable[[bool], Answer]
-Fault = Callable[[Surface, Produce], Awaitable[Answer]]
+# Makes the regular response; its argument says whether the content filter stops the request.
+Respond = Callable[[bool], Response]
+Fault = Callable[[Surface, Respond], Awaitable[Response]]
 
-_COUNTED = 10_000
+_MOST_COUNTED = 10_000
 _SLOW_MS = 30_000
 _SLOWEST_MS = 3_600_000
 _NAME = re.compile(r"([a-z-]+?(?:-\d{1,9})?)(?::(\d{1,9}))?", re.ASCII)
@@ -45,7 +45,7 @@ _SLOW_NAME = re.compile(r"slow-(\d{1,9})", re.ASCII)
 _PREFIX = re.compile(r"/fault/([^/]+)(/.*)")
 
 
-async def _rate_limit(surface: Surface, produce: Produce) -> Answer:
+async def _rate_limit(surface: Surface, respond: Respond) -> Response:
     return surface_error(
         surface,
         429,
@@ -53,55 +53,55 @@ async def _rate_limit(surface: Surface, produce: Produce) -> Answer:
         code="rate_limit_exceeded",
         kind="requests",
         headers={"retry-after": "1"},
-    ).answer
+    ).response
 
 
-async def _quota(surface: Surface, produce: Produce) -> Answer:
-    return quota_exceeded().answer
+async def _quota(surface: Surface, respond: Respond) -> Response:
+    return quota_exceeded().response
 
 
-async def _overloaded(surface: Surface, produce: Produce) -> Answer:
+async def _overloaded(surface: Surface, respond: Respond) -> Response:
     message = "The server is overloaded (sandbox). Please try again later."
-    return openai_error(503, message, code="server_is_overloaded", kind="server_error").answer
+    return openai_error(503, message, code="server_is_overloaded", kind="server_error").response
 
 
-async def _error(surface: Surface, produce: Produce) -> Answer:
+async def _error(surface: Surface, respond: Respond) -> Response:
     message = "The server had an error while processing your request (sandbox)."
-    return surface_error(surface, 500, message, code=None, kind="server_error").answer
+    return surface_error(surface, 500, message, code=None, kind="server_error").response
 
 
-async def _slow(surface: Surface, produce: Produce) -> Answer:
-    return await _delayed(_SLOW_MS)(surface, produce)
+async def _slow(surface: Surface, respond: Respond) -> Response:
+    return await _delayed(_SLOW_MS)(surface, respond)
 
 
 def _delayed(milliseconds: int) -> Fault:
-    async def fault(surface: Surface, produce: Produce) -> Answer:
+    async def fault(surface: Surface, respond: Respond) -> Response:
         await asyncio.sleep(min(milliseconds, _SLOWEST_MS) / 1000)
-        return produce(False)
+        return respond(False)
 
     return fault
 
 
-async def _cut(surface: Surface, produce: Produce) -> Answer:
-    return replace(produce(False), cut=True)
+async def _cut(surface: Surface, respond: Respond) -> Response:
+    return replace(respond(False), cut=True)
 
 
-async def _html(surface: Surface, produce: Produce) -> Answer:
+async def _html(surface: Surface, respond: Respond) -> Response:
     page = b"<!doctype html><title>Sandbox</title><p>This is not the JSON you are looking for."
-    return Answer(200, page, "text/html")
+    return Response(200, page, "text/html")
 
 
-async def _empty(surface: Surface, produce: Produce) -> Answer:
-    return Answer(200, b"{}")
+async def _empty(surface: Surface, respond: Respond) -> Response:
+    return Response(200, b"{}")
 
 
-async def _filter(surface: Surface, produce: Produce) -> Answer:
-    return produce(True)
+async def _filter(surface: Surface, respond: Respond) -> Response:
+    return respond(True)
 
 
-async def none(surface: Surface, produce: Produce) -> Answer:
-    """No fault: the true answer."""
-    return produce(False)
+async def no_fault(surface: Surface, respond: Respond) -> Response:
+    """Return the regular response."""
+    return respond(False)
 
 
 _TABLE: Mapping[str, Fault] = {
@@ -118,12 +118,12 @@ _TABLE: Mapping[str, Fault] = {
 
 
 @dataclass(frozen=True)
-class Named:
-    """A fault that a request names; `count` of None fails always."""
+class NamedFault:
+    """A fault that a request names; if `count` is None, every such request fails."""
 
     name: str
     count: int | None
-    # Where it was named; requests with the same source are counted together.
+    # Where it was named; requests with the same source share a count.
     source: str
 
 
@@ -132,23 +132,23 @@ def _lookup(name: str) -> Fault | None:
     return _delayed(int(slow[1])) if slow else _TABLE.get(name)
 
 
-def named(text: str, source: str) -> Named:
-    """Read `NAME[:COUNT]`; an unknown name is refused, since a silent success would mislead."""
+def parse(text: str, source: str) -> NamedFault:
+    """Parse `NAME[:COUNT]`; an unknown name is an error, because a silent success would mislead."""
     match = _NAME.fullmatch(text.strip())
     if match is None or _lookup(match[1]) is None:
         message = f"Unknown sandbox fault '{text[:64]}'. Known faults: {', '.join(FAULTS)}."
         raise openai_error(400, message, code="unknown_sandbox_fault", kind="sandbox_error")
-    return Named(match[1], None if match[2] is None else int(match[2]), f"{source} {text}")
+    return NamedFault(match[1], None if match[2] is None else int(match[2]), f"{source} {text}")
 
 
 def split_path(path: str) -> tuple[str | None, str]:
-    """Split a raw path into the fault that its prefix names, if any, and the rest."""
+    """Split a raw path into the fault that its prefix names, or None, and the rest."""
     match = _PREFIX.fullmatch(path)
     return (match[1], match[2]) if match else (None, path)
 
 
-def in_body(body: Mapping[str, Any]) -> Named | None:
-    """Find the fault that a prompt names: its last message, or any user message for the filter."""
+def find_in_body(body: Mapping[str, Any]) -> NamedFault | None:
+    """Find the fault in the last message or the prompt; the filter also in any user message."""
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         return _in_text(_prompt_text(body))
@@ -161,7 +161,7 @@ def in_body(body: Mapping[str, Any]) -> Named | None:
             if text and message.get("role") == "user"
         )
         candidates = (_in_text(text) for text in asked if FILTER_MARK in text)
-        found = next((named for named in candidates if named and named.name == "filter"), None)
+        found = next((fault for fault in candidates if fault and fault.name == "filter"), None)
     return found
 
 
@@ -172,29 +172,29 @@ def _prompt_text(body: Mapping[str, Any]) -> str:
     return prompt if isinstance(prompt, str) else ""
 
 
-def _in_text(text: str) -> Named | None:
+def _in_text(text: str) -> NamedFault | None:
     for match in _IN_TEXT.finditer(text):
         if _lookup(match[1]) is not None:
             count = None if match[2] is None else int(match[2])
-            return Named(match[1], count, f"text {digest(text)}")
+            return NamedFault(match[1], count, f"text {digest(text)}")
     return None
 
 
-class Counts:
-    """How often each limited fault has struck; of those named last, so that memory is bounded."""
+class FaultCounts:
+    """How often each fault with a count has occurred, for the 10,000 faults that were used last."""
 
     def __init__(self) -> None:
-        self._struck: dict[Named, int] = {}
+        self._occurred: dict[NamedFault, int] = {}
 
-    def pick(self, fault: Named | None) -> Fault:
-        """Return what to do about a request that names this fault."""
-        if fault is None or (fault.count is not None and self._over(fault, fault.count)):
-            return none
-        return _lookup(fault.name) or none
+    def pick(self, fault: NamedFault | None) -> Fault:
+        """Return the fault to apply to a request that names this one."""
+        if fault is None or (fault.count is not None and self._is_used_up(fault, fault.count)):
+            return no_fault
+        return _lookup(fault.name) or no_fault
 
-    def _over(self, fault: Named, count: int) -> bool:
-        struck = self._struck.pop(fault, 0) + 1
-        self._struck[fault] = struck  # now the last
-        if len(self._struck) > _COUNTED:
-            del self._struck[next(iter(self._struck))]
-        return struck > count
+    def _is_used_up(self, fault: NamedFault, count: int) -> bool:
+        occurred = self._occurred.pop(fault, 0) + 1
+        self._occurred[fault] = occurred  # moves it to the end
+        if len(self._occurred) > _MOST_COUNTED:
+            del self._occurred[next(iter(self._occurred))]
+        return occurred > count

@@ -1,7 +1,7 @@
-"""Whom the sandbox answers: clients that address this machine by a name of its own.
+"""The Host headers that the sandbox accepts: only loopback names and addresses.
 
-A web page can let its own name lead to 127.0.0.1 (DNS rebinding) and would then read what the
-sandbox answers; the Host that its browser sends gives it away.
+A web page can make its own host name resolve to 127.0.0.1 (DNS rebinding) and read the sandbox's
+responses. The Host header that the browser sends reveals it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 
-from connector.sandbox.answers import Answer, Surface, surface_error
+from connector.sandbox.responses import Response, Surface, surface_error
 
 _HOST = re.compile(
     r"(?:\[([0-9a-f:.]+)\]|([^:\[\]/@\s]+))(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE
@@ -18,7 +18,7 @@ _HOST = re.compile(
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a Host header names this machine, whatever the port: tunnels have their own."""
+    """Whether a Host header names this machine; any port is allowed, because tunnels change it."""
     match = _HOST.fullmatch(host)
     if match is None:
         return False
@@ -31,16 +31,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refuse(surface: Surface, hosts: Sequence[str]) -> Answer | None:
-    """Return the refusal of a request with these Host headers, None where it may be answered.
+def error_response(surface: Surface, hosts: Sequence[str]) -> Response | None:
+    """Return the error for a request with these Host headers, None if they are accepted.
 
-    Without any it may: no browser leaves it out.
+    No header at all is accepted: every browser sends one.
     """
-    strangers = [host for host in hosts if not is_loopback(host)]
-    if not strangers:
+    foreign = [host for host in hosts if not is_loopback(host)]
+    if not foreign:
         return None
-    message = f"The sandbox does not answer to the host '{strangers[0][:128]}': only to localhost,"
+    message = f"The sandbox does not serve the host '{foreign[0][:128]}', only localhost,"
     message += " names that end with .localhost, and loopback addresses."
     return surface_error(
         surface, 421, message, code="misdirected_request", kind="invalid_request_error"
-    ).answer
+    ).response

@@ -1,4 +1,4 @@
-"""Image generation: what each family of models refuses, and real PNG files of the asked size."""
+"""Image generation: the rules of each model family, and real PNG files of the requested size."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from connector.sandbox import png
-from connector.sandbox.answers import (
-    Answer,
-    Refusal,
+from connector.sandbox.checks import Check, boolean, check_body, choice, integer, string
+from connector.sandbox.request import Request
+from connector.sandbox.responses import (
+    ErrorResponse,
+    Response,
     azure_filtered,
     filter_results,
     invalid,
-    json_answer,
+    json_response,
     openai_error,
     unknown_parameter,
 )
-from connector.sandbox.call import Call
-from connector.sandbox.checks import Check, boolean, check_body, choice, integer, string
 from connector.sandbox.text import CREATED, digest, tokens
 
 # A bound of the sandbox itself, so that one request cannot take all memory.
@@ -50,12 +50,12 @@ _GPT_ONLY = (
 
 @dataclass(frozen=True)
 class _Family:
-    """What the models of one family take."""
+    """What the models of one family accept."""
 
     prompt: int
     qualities: tuple[str, ...]
-    refused: tuple[str, ...]
-    # Empty: any width and height divisible by 16 with an aspect of at most 3:1.
+    unsupported: tuple[str, ...]
+    # Empty: any width and height divisible by 16, with an aspect ratio of at most 3:1.
     sizes: tuple[str, ...] = ()
     gpt: bool = True
 
@@ -79,39 +79,41 @@ _FAMILIES: Mapping[str, _Family] = {
 }
 
 
-def answer(call: Call) -> Answer:
-    """Answer an image generation."""
-    name = next((name for name in _FAMILIES if name in call.model), "gpt-image-2")
+def respond(request: Request) -> Response:
+    """Respond to an image generation request."""
+    name = next((name for name in _FAMILIES if name in request.model), "gpt-image-2")
     family = _FAMILIES[name]
-    _check(call, name, family)
-    if call.filtered:
-        raise _filtered(call)
-    width, height = _size(family, call.get("size", _SQUARE))
-    pictures = [_picture(call, family, index, width, height) for index in range(call.get("n", 1))]
+    _check(request, name, family)
+    if request.filtered:
+        raise _filtered(request)
+    width, height = _size(family, request.get("size", _SQUARE))
+    pictures = [
+        _picture(request, family, index, width, height) for index in range(request.get("n", 1))
+    ]
     if name == "dall-e-3":
         for picture in pictures:
-            picture["revised_prompt"] = f"{call.body['prompt']} (as the sandbox drew it)"
+            picture["revised_prompt"] = f"{request.body['prompt']} (as the sandbox drew it)"
     body: dict[str, Any] = {"created": CREATED, "data": pictures}
-    return json_answer({**body, **_details(call, width, height)} if family.gpt else body)
+    return json_response({**body, **_details(request, width, height)} if family.gpt else body)
 
 
-def _check(call: Call, name: str, family: _Family) -> None:
-    check_body(call.body, PARAMETERS, "prompt")
-    for parameter in family.refused:
-        if parameter in call.body:
+def _check(request: Request, name: str, family: _Family) -> None:
+    check_body(request.body, PARAMETERS, "prompt")
+    for parameter in family.unsupported:
+        if parameter in request.body:
             raise unknown_parameter(parameter)
-    string(1, family.prompt)("prompt", call.body["prompt"])
-    if call.get("n", 1) > 1 and (
-        name == "dall-e-3" or call.world.fact(call.model, "imagesPerCall") == 1
+    string(1, family.prompt)("prompt", request.body["prompt"])
+    if request.get("n", 1) > 1 and (
+        name == "dall-e-3" or request.catalog.fact(request.model, "imagesPerCall") == 1
     ):
         raise invalid("n", "You must provide n=1 for this model.", None)
-    if "quality" in call.body:
-        choice(*family.qualities)("quality", call.body["quality"])
-    if call.get("stream") or call.get("output_format", "png") != "png":
-        parameter = "stream" if call.get("stream") else "output_format"
+    if "quality" in request.body:
+        choice(*family.qualities)("quality", request.body["quality"])
+    if request.get("stream") or request.get("output_format", "png") != "png":
+        parameter = "stream" if request.get("stream") else "output_format"
         message = f"Unsupported value: '{parameter}': the sandbox draws whole PNG images only."
         raise invalid(parameter, message, "unsupported_value")
-    _size(family, call.get("size", _SQUARE))
+    _size(family, request.get("size", _SQUARE))
 
 
 def _size(family: _Family, size: str) -> tuple[int, int]:
@@ -137,36 +139,38 @@ def _check_free_size(width: int, height: int) -> None:
     elif max(width, height) > 3 * min(width, height):
         problem = "the aspect ratio must be between 1:3 and 3:1"
     elif max(width, height) > _LONGEST_EDGE:
-        problem = f"the sandbox draws at most {_LONGEST_EDGE} pixels an edge"
+        problem = f"the sandbox draws at most {_LONGEST_EDGE} pixels per edge"
     if problem is not None:
         raise invalid("size", f"Invalid size '{width}x{height}': {problem}.", "invalid_value")
 
 
-def _filtered(call: Call) -> Refusal:
-    if call.azure:
+def _filtered(request: Request) -> ErrorResponse:
+    if request.azure:
         return azure_filtered()
     message = "Your request was rejected by the safety system."
     return openai_error(400, message, code="moderation_blocked", kind="image_generation_user_error")
 
 
-def _picture(call: Call, family: _Family, index: int, width: int, height: int) -> dict[str, Any]:
-    seed = digest(call.body["prompt"], str(index))[:32]
-    if not family.gpt and call.get("response_format", "url") == "url":
-        picture: dict[str, Any] = {"url": f"{call.base}/images/{seed}.png?w={width}&h={height}"}
+def _picture(
+    request: Request, family: _Family, index: int, width: int, height: int
+) -> dict[str, Any]:
+    seed = digest(request.body["prompt"], str(index))[:32]
+    if not family.gpt and request.get("response_format", "url") == "url":
+        picture: dict[str, Any] = {"url": f"{request.base}/images/{seed}.png?w={width}&h={height}"}
     else:
         data = png.draw(seed, width, height)
         picture = {"b64_json": base64.b64encode(data).decode("ascii")}
-    if call.azure and not family.gpt:
+    if request.azure and not family.gpt:
         picture["content_filter_results"] = filter_results()
         picture["prompt_filter_results"] = filter_results()
     return picture
 
 
-def _details(call: Call, width: int, height: int) -> dict[str, Any]:
-    background = call.get("background", "auto")
-    quality = call.get("quality", "auto")
-    read = tokens(call.body["prompt"])
-    drawn = -(-width * height // 1024) * call.get("n", 1)
+def _details(request: Request, width: int, height: int) -> dict[str, Any]:
+    background = request.get("background", "auto")
+    quality = request.get("quality", "auto")
+    read = tokens(request.body["prompt"])
+    drawn = -(-width * height // 1024) * request.get("n", 1)
     return {
         "background": "opaque" if background == "auto" else background,
         "output_format": "png",
@@ -181,12 +185,12 @@ def _details(call: Call, width: int, height: int) -> dict[str, Any]:
     }
 
 
-def file(seed: str, query: Mapping[str, str]) -> Answer | None:
-    """Serve a picture that an answer pointed to; None where the size makes no sense."""
+def file(seed: str, query: Mapping[str, str]) -> Response | None:
+    """Return the picture that an image URL points to, None if the size is not valid."""
     width, height = (
         int(query[name]) if re.fullmatch(r"[0-9]{1,4}", query.get(name, "")) else 0
         for name in ("w", "h")
     )
     if not (0 < width <= _LONGEST_EDGE and 0 < height <= _LONGEST_EDGE):
         return None
-    return Answer(200, png.draw(seed, width, height), "image/png")
+    return Response(200, png.draw(seed, width, height), "image/png")

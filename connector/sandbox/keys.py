@@ -1,19 +1,25 @@
-"""Who is let in: the keys of both services, and keys whose names make them fail on purpose."""
+"""Authentication: the keys of both services, and keys that fail on purpose."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.sandbox.answers import Refusal, Surface, azure_error, openai_error, surface_error
+from connector.sandbox.responses import (
+    ErrorResponse,
+    Surface,
+    azure_error,
+    openai_error,
+    surface_error,
+)
 
 OPENAI_KEY = "sk-sandbox"
 AZURE_KEY = "sandbox-azure-key-00000000000000"
 
-_REFUSED = ("wrong", "invalid", "bad", "revoked")
+_WRONG_WORDS = ("wrong", "invalid", "bad", "revoked")
 
 
-def admit(surface: Surface, method: str, headers: Mapping[str, str]) -> None:
-    """Refuse a request whose key is missing, wrong, forbidden or out of quota."""
+def authenticate(surface: Surface, method: str, headers: Mapping[str, str]) -> None:
+    """Raise the error for a key that is missing, wrong, forbidden or out of quota."""
     key = _openai_key(headers) if surface == "openai" else _azure_key(surface, headers)
     if "forbidden" in key:
         raise surface_error(
@@ -27,14 +33,14 @@ def admit(surface: Surface, method: str, headers: Mapping[str, str]) -> None:
         raise quota_exceeded()
 
 
-def quota_exceeded() -> Refusal:
-    """Refuse for want of money; both services say it with the same code."""
+def quota_exceeded() -> ErrorResponse:
+    """Return the error for an exhausted quota; both services use the same code."""
     message = "You exceeded your current quota, please check your plan and billing details."
     return openai_error(429, message, code="insufficient_quota", kind="insufficient_quota")
 
 
 def mask(key: str) -> str:
-    """Shorten a key so that it can be shown: never more than half of it."""
+    """Shorten a key for display: at most half of it remains."""
     return f"{key[:5]}***{key[-2:]}" if len(key) >= 14 else f"{key[:2]}***"
 
 
@@ -48,7 +54,7 @@ def _openai_key(headers: Mapping[str, str]) -> str:
     if not key:
         message = "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'."
         raise openai_error(401, message)
-    if not key.startswith("sk-") or any(word in key.lower() for word in _REFUSED):
+    if not key.startswith("sk-") or any(word in key.lower() for word in _WRONG_WORDS):
         message = f"Incorrect API key provided: {mask(key)}."
         message += " You can find your API key at https://platform.openai.com/account/api-keys."
         raise openai_error(401, message, code="invalid_api_key")
@@ -62,7 +68,7 @@ def _openai_key(headers: Mapping[str, str]) -> str:
 
 def _azure_key(surface: Surface, headers: Mapping[str, str]) -> str:
     key = headers.get("api-key", "") or (_bearer(headers) if surface == "azure" else "")
-    if not key or key.startswith("sk-") or any(word in key.lower() for word in _REFUSED):
+    if not key or key.startswith("sk-") or any(word in key.lower() for word in _WRONG_WORDS):
         message = "Access denied due to invalid subscription key or wrong API endpoint."
         message += " Use a key of this resource and the endpoint of its region."
         raise azure_error(401, message)

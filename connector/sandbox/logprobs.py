@@ -1,4 +1,4 @@
-"""Log probabilities of tokens: made up, the same for the same text, and sums that make sense."""
+"""Log probabilities of tokens: made up, but the same for the same text."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from connector.sandbox.text import digest
 
 
 def for_chat(pieces: Sequence[str], top: int, start: int = 0) -> dict[str, Any]:
-    """Return the `logprobs` of a chat choice whose tokens are `pieces`, with the `top` likeliest
-    at each place; `start` is the place of the first."""
+    """Return the `logprobs` of a chat choice with the tokens `pieces`.
+
+    Each position lists the `top` most likely tokens; `start` is the position of the first.
+    """
     return {
         "content": [
             {
@@ -24,9 +26,11 @@ def for_chat(pieces: Sequence[str], top: int, start: int = 0) -> dict[str, Any]:
     }
 
 
-def for_legacy(pieces: Sequence[str], top: int, first_is_given: bool) -> dict[str, Any]:
-    """Return the `logprobs` of a legacy choice; nothing precedes the first token of a prompt that
-    is echoed, so that it has no probability."""
+def for_legacy(pieces: Sequence[str], top: int, first_is_prompt: bool) -> dict[str, Any]:
+    """Return the `logprobs` of a legacy choice.
+
+    The first token of an echoed prompt has no probability, because nothing precedes it.
+    """
     offsets = [0]
     for piece in pieces:
         offsets.append(offsets[-1] + len(piece))
@@ -34,7 +38,7 @@ def for_legacy(pieces: Sequence[str], top: int, first_is_given: bool) -> dict[st
     ranked: list[dict[str, float] | None] = [
         dict(_ranked(piece, at, top)) for at, piece in enumerate(pieces)
     ]
-    if first_is_given and pieces:
+    if first_is_prompt and pieces:
         likely[0] = ranked[0] = None
     return {
         "tokens": list(pieces),
@@ -45,16 +49,16 @@ def for_legacy(pieces: Sequence[str], top: int, first_is_given: bool) -> dict[st
 
 
 def _ranked(piece: str, at: int, top: int) -> list[tuple[str, float]]:
-    """Return the `top` likeliest tokens at a place, the one that was chosen first."""
+    """Return the `top` most likely tokens at a position, starting with the chosen one."""
     chosen = 0.75 + int(digest(piece, str(at))[:4], 16) / 0x4_0000
     rows = [(piece, chosen)]
-    # What is left is halved again and again, so that no sum exceeds 1.
+    # Each further token gets half of what remains, so that the sum stays below 1.
     rows += ((piece + "~" * rank, (1 - chosen) / 2**rank) for rank in range(1, top))
     return [(token, round(math.log(chance), 6)) for token, chance in rows[:top]]
 
 
 def _entry(token: str, logprob: float) -> dict[str, Any]:
-    # A lone surrogate is legal in JSON and has no other bytes.
+    # JSON allows lone surrogates, which UTF-8 does not.
     return {
         "token": token,
         "logprob": logprob,

@@ -1,11 +1,10 @@
-"""Chat messages: what the services refuse about them, and the text in them."""
+"""Chat messages: the rules of the services for them, and the text in them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connector.sandbox.answers import invalid, missing, unknown_parameter
 from connector.sandbox.checks import (
     Check,
     array,
@@ -16,6 +15,7 @@ from connector.sandbox.checks import (
     string,
     tagged,
 )
+from connector.sandbox.responses import invalid, missing, unknown_parameter
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
@@ -47,8 +47,8 @@ def _tool_call(param: str, value: Any) -> None:
     )(param, value)
 
 
-# What an assistant message may have, next to its content or in its place.
-_SPOKEN: Mapping[str, Check] = {
+# What an assistant message may have beside its content, or instead of it.
+_OUTPUTS: Mapping[str, Check] = {
     "tool_calls": array(_tool_call, low=1),
     "function_call": fields({"name": string(1), "arguments": string()}),
     "refusal": string(),
@@ -84,7 +84,7 @@ def _message(param: str, value: Any) -> None:
     for name in ("name", "tool_call_id"):
         if value.get(name) is not None:
             string(1)(f"{param}.{name}", value[name])
-    for name, test in _SPOKEN.items():
+    for name, test in _OUTPUTS.items():
         if value.get(name) is not None:
             test(f"{param}.{name}", value[name])
     _content(f"{param}.content", value, role)
@@ -92,7 +92,7 @@ def _message(param: str, value: Any) -> None:
 
 def _content(param: str, message: Mapping[str, Any], role: str) -> None:
     content = message.get("content")
-    if content is None and any(message.get(name) for name in _SPOKEN):
+    if content is None and any(message.get(name) for name in _OUTPUTS):
         return
     if "content" not in message:
         raise missing(param)
@@ -101,7 +101,7 @@ def _content(param: str, message: Mapping[str, Any], role: str) -> None:
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """Return the text of a checked or unchecked message, the empty string where it has none."""
+    """Return the text of a message, valid or not; the empty string if it has none."""
     content = message.get("content")
     if isinstance(content, list):
         parts = (part.get("text") for part in content if isinstance(part, dict))
@@ -110,6 +110,6 @@ def text_of(message: Mapping[str, Any]) -> str:
 
 
 def last_of(messages: Sequence[Mapping[str, Any]], role: str) -> str:
-    """Return the text of the last message of a role, of the last message where there is none."""
+    """Return the text of the last message of a role, or of the last message if there is none."""
     of_role = [message for message in messages if message.get("role") == role]
     return text_of((of_role or messages)[-1])

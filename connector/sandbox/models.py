@@ -1,14 +1,14 @@
-"""The names of models that api.openai.com knows, for what the manifest's facts do not mention.
+"""The names of models on api.openai.com that the manifest's facts do not list.
 
-They are names only: when a model retires is a fact of the manifest.
+Only the names: the manifest says when a model retires.
 """
 
 from __future__ import annotations
 
 import re
 
-# For chat, the names of the API's own description; then those for embeddings, images and the legacy
-# API, whose last real models have retired: `sandbox-instruct` stands in for them.
+# The chat models that the API's description lists; then those for embeddings, images and the legacy
+# API, whose real models have all been retired: `sandbox-instruct` replaces them.
 KNOWN = frozenset(
     """
     gpt-5.6-sol gpt-5.6-terra gpt-5.6-luna gpt-5.5 gpt-5.4 gpt-5.4-mini gpt-5.4-nano
@@ -30,10 +30,10 @@ _OLD_SERVER = "-oldserver"
 
 
 def base(name: str, today: str) -> str:
-    """Return the model that a variant is of, the name itself where it is none.
+    """Return the base model of a variant, or the name itself if it is not a variant.
 
-    Variants are fine-tuned (`ft:BASE:org:name:id`), dated snapshots (`BASE-2024-07-18`, not after
-    `today`), and the sandbox's own `BASE-oldserver`.
+    Variants are fine-tuned models (`ft:BASE:org:name:id`), dated snapshots (`BASE-2024-07-18`, not
+    after `today`), and the sandbox's own `BASE-oldserver`.
     """
     tuned = _FINE_TUNED.fullmatch(name)
     name = (tuned[1] if tuned else name).removesuffix(_OLD_SERVER)

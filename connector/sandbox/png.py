@@ -1,8 +1,8 @@
 """Real PNG files of any size, drawn without an image library.
 
-A picture is a horizontal gradient between two colours of its seed that brightens towards the
-bottom. Each row but the first is stored as its difference from the row above, which is one
-repeated byte: that keeps drawing fast and files small.
+A picture is a horizontal gradient between two colours that depend on the seed; it gets brighter
+towards the bottom. Each row except the first is stored as its difference from the row above, which
+is one repeated byte: this keeps drawing fast and files small.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import struct
 import zlib
 from functools import lru_cache
 
-# How many times a picture brightens by one on its way down. Colours start at most this far below
-# white, so that no channel overflows.
+# How often the brightness rises by one from top to bottom. The colours of the first row are at
+# least this far below white, so that no channel overflows.
 _STEPS = 64
 
 

@@ -1,104 +1,114 @@
-"""From a request that has been read to its answer: fault, key, version, model, handler.
-
-This is the order in which the real services look at a request. No HTTP server in here.
-"""
+"""Routes: the surface and operation of each path, and the API versions of each surface."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import unquote
 
-from connector.sandbox import chat, completions, embeddings, faults, images, listing, paths
-from connector.sandbox.answers import Answer, Refusal, Surface, missing, openai_error
-from connector.sandbox.bodies import read_json
-from connector.sandbox.call import Call
-from connector.sandbox.checks import string
-from connector.sandbox.keys import admit
-from connector.sandbox.received import Received
-from connector.sandbox.world import World
+from connector.sandbox.responses import (
+    ErrorResponse,
+    Surface,
+    azure_error,
+    openai_error,
+    resource_not_found,
+)
 
-_HANDLERS: Mapping[str, Callable[[Call], Answer]] = {
-    "chat": chat.answer,
-    "completions": completions.answer,
-    "images": images.answer,
-    "embeddings": embeddings.answer,
+_DATED = re.compile(r"\d{4}-\d\d-\d\d.*", re.ASCII)
+_PREVIEW = re.compile(r"\d{4}-\d\d-\d\d-preview", re.ASCII)
+_GENERAL = frozenset(("2022-12-01", "2023-05-15", "2024-02-01", "2024-06-01", "2024-10-21"))
+_V1 = frozenset(("v1", "latest", "preview"))
+
+_MODEL_OPERATIONS = {
+    "chat/completions": "chat",
+    "completions": "completions",
+    "images/generations": "images",
+    "embeddings": "embeddings",
 }
-_PICTURE = re.compile(r"/images/([0-9a-f]{8,64})\.png", re.ASCII)
 
 
-class Router:
-    """Answers requests from the facts of one world; it counts faults and keeps nothing else."""
+@dataclass(frozen=True)
+class Route:
+    """The operation that a method and path lead to."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._counts = faults.Counts()
-
-    async def answer(self, request: Received, base: str) -> tuple[Surface, Answer]:
-        """Answer a request; `base` is the sandbox's own address, for links to pictures."""
-        prefix, path = faults.split_path(request.path)
-        surface = paths.surface_of(path)
-        try:
-            picture = _PICTURE.fullmatch(path)
-            if picture is not None and request.method in ("GET", "HEAD"):
-                return surface, _served(images.file(picture[1], request.query), path)
-            target = paths.find(request.method, path)
-            surface = target.surface
-            admit(surface, target.method, request.headers)
-            paths.check_version(target, request.query)
-            content_type = request.headers.get("content-type", "")
-            body: dict[str, Any] = {}
-            if target.operation in _HANDLERS:
-                body = read_json(surface, content_type, request.body)
-            fault = self._counts.pick(_named(request, prefix, body))
-
-            def produce(filtered: bool) -> Answer:
-                try:
-                    return self._produce(request, target, body, base, filtered)
-                except Refusal as refusal:
-                    return refusal.answer
-
-            return surface, await fault(surface, produce)
-        except Refusal as refusal:
-            return surface, refusal.answer
-
-    def _produce(
-        self, request: Received, target: paths.Target, body: dict[str, Any], base: str,
-        filtered: bool,
-    ) -> Answer:  # fmt: skip
-        surface, world = target.surface, self._world
-        handler = _HANDLERS.get(target.operation)
-        if handler is not None:
-            name = target.name or _model_in(body)
-            world.find(surface, name)
-            world.serve(surface, name, target.operation)
-            return handler(Call(surface, name, body, request.body, world, base, filtered))
-        others: Mapping[str, Callable[[], Answer]] = {
-            "models": lambda: listing.models(surface, world),
-            "model": lambda: listing.model(surface, world, target.name),
-            "upload": lambda: listing.upload(request.headers.get("content-type", ""), request.body),
-            "download": lambda: listing.download(target.name),
-        }
-        return others[target.operation]()
+    surface: Surface
+    method: str
+    operation: str
+    # The deployment, model or file in the path, decoded.
+    name: str = ""
 
 
-def _named(request: Received, prefix: str | None, body: Mapping[str, Any]) -> faults.Named | None:
-    header = request.headers.get(faults.HEADER)
-    if header is not None:
-        return faults.named(header, "header")
-    if prefix is not None:
-        return faults.named(prefix.replace("%3A", ":").replace("%3a", ":"), "path")
-    return faults.in_body(body)
+def _v1_table(surface: Surface, prefix: str) -> list[tuple[str, Surface, str, str]]:
+    return [
+        *(
+            (f"{prefix}/{path}", surface, "POST", operation)
+            for path, operation in _MODEL_OPERATIONS.items()
+            if not (surface == "azure" and operation == "completions")
+        ),
+        (f"{prefix}/models", surface, "GET", "models"),
+        (f"{prefix}/models/([^/]+)", surface, "GET", "model"),
+        (f"{prefix}/files", surface, "POST", "upload"),
+        (f"{prefix}/files/([^/]+)/content", surface, "GET", "download"),
+    ]
 
 
-def _model_in(body: Mapping[str, Any]) -> str:
-    if "model" not in body:
-        raise missing("model")
-    string(1)("model", body["model"])
-    return str(body["model"])
+def _dated_table() -> list[tuple[str, Surface, str, str]]:
+    return [
+        *(
+            (f"/openai/deployments/([^/]+)/{path}", "azure-dated", "POST", operation)
+            for path, operation in _MODEL_OPERATIONS.items()
+        ),
+        ("/openai/models", "azure-dated", "GET", "models"),
+        ("/openai/models/([^/]+)", "azure-dated", "GET", "model"),
+    ]
 
 
-def _served(picture: Answer | None, path: str) -> Answer:
-    if picture is None:
-        raise openai_error(404, f"Invalid URL (GET {path})")
-    return picture
+_TABLE: list[tuple[re.Pattern[str], Surface, str, str]] = [
+    (re.compile(pattern), surface, method, operation)
+    for pattern, surface, method, operation in (
+        *_v1_table("openai", "/v1"),
+        *_v1_table("azure", "/openai/v1"),
+        *_dated_table(),
+    )
+]
+
+
+def surface_of(path: str) -> Surface:
+    """Return the surface whose error format a path gets, whether or not the path exists."""
+    return "azure" if path == "/openai" or path.startswith("/openai/") else "openai"
+
+
+def find(method: str, path: str) -> Route:
+    """Find the route of a raw (percent-encoded) path; HEAD is treated as GET."""
+    for pattern, surface, wanted, operation in _TABLE:
+        match = pattern.fullmatch(path)
+        if match is None:
+            continue
+        if wanted != ("GET" if method == "HEAD" else method):
+            raise _wrong_method(surface, method, path)
+        return Route(surface, wanted, operation, unquote("".join(match.groups())))
+    if surface_of(path) == "azure":
+        raise resource_not_found()
+    raise openai_error(404, f"Invalid URL ({method} {path[:200]})")
+
+
+def _wrong_method(surface: Surface, method: str, path: str) -> ErrorResponse:
+    if surface != "openai":
+        return resource_not_found()
+    message = f"Not allowed to {method} on {path[:200]}."
+    message += " (HINT: Perhaps you meant to use a different HTTP method?)"
+    return openai_error(405, message, code="method_not_supported")
+
+
+def check_version(route: Route, query: Mapping[str, str]) -> None:
+    """Raise the error for an api-version that the route's surface does not support."""
+    version = query.get("api-version")
+    if route.surface == "azure-dated":
+        if version is None or not (version in _GENERAL or _PREVIEW.fullmatch(version)):
+            raise resource_not_found()
+    elif route.surface == "azure":
+        if version is not None and (_DATED.fullmatch(version) or version not in _V1):
+            raise azure_error(400, "API version not supported", "BadRequest")
+        if route.operation == "images" and version != "preview":
+            raise resource_not_found()

@@ -1,6 +1,6 @@
 """The sandbox's HTTP server: aiohttp on loopback, in a background thread of its own.
 
-It reads, records and sends; what a request means and what it gets is decided in `routes`.
+It receives and logs requests and sends responses; `router` decides what the response is.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import Any, Self
 from aiohttp import web
 
 from connector.sandbox import hosts
-from connector.sandbox.answers import KINDS, Answer, Surface, surface_error
+from connector.sandbox.catalog import Catalog, Facts
 from connector.sandbox.keys import AZURE_KEY, OPENAI_KEY
-from connector.sandbox.paths import surface_of
-from connector.sandbox.received import Memory, Received
-from connector.sandbox.routes import Router
+from connector.sandbox.request_log import Received, RequestLog
+from connector.sandbox.responses import KINDS, Response, Surface, surface_error
+from connector.sandbox.router import Router
+from connector.sandbox.routes import surface_of
 from connector.sandbox.text import digest
-from connector.sandbox.world import Facts, World
 
 BODY_LIMIT = 64 * 1024 * 1024
-# Requests that are still being answered when the sandbox stops get this long (seconds).
+# Seconds that requests in progress get when the sandbox stops.
 _GRACE = 0.05
 
 _RATE_LIMITS: Mapping[str, str] = {
@@ -37,19 +37,19 @@ _RATE_LIMITS: Mapping[str, str] = {
 }
 
 
-# aiohttp's own would quote the headers of a request that it cannot read, and so a real key.
+# aiohttp's own logger would quote the headers of a malformed request, and with them a real key.
 _SILENT = logging.Logger("connector.sandbox")
 _SILENT.addHandler(logging.NullHandler())
 
 
 class Sandbox:
-    """An offline provider on 127.0.0.1; a context manager, or `start` and `stop`.
+    """An offline provider on 127.0.0.1; use it as a context manager, or call `start` and `stop`.
 
     Args:
         facts: the `models` of the manifest, by model id; every fact is optional.
-        port: 0 lets the system choose a free one.
-        on_request: called in the server's thread with method, path and status of each answer.
-        keep: how many of the latest requests `requests` remembers, of 64 MiB in all at most.
+        port: 0 lets the system choose a free port.
+        on_request: called in the server's thread with method, path and status of each response.
+        keep: how many of the latest requests `requests` returns, up to 64 MiB in total.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class Sandbox:
         on_request: Callable[[str, str, int], None] | None = None,
         keep: int = 10_000,
     ) -> None:
-        self._world = World(facts)
+        self._catalog = Catalog(facts)
         self._port = port
         self._on_request = on_request
-        self._memory = Memory(keep)
-        # Held while starting or stopping: serve_forever and a stop elsewhere both stop.
+        self._log = RequestLog(keep)
+        # Held while starting or stopping: serve_forever and another thread may both stop it.
         self._lifecycle = threading.RLock()
-        self._router = Router(self._world)
-        self._answered = 0
+        self._router = Router(self._catalog)
+        self._sent = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -87,28 +87,28 @@ class Sandbox:
 
     @property
     def url(self) -> str:
-        """The address of a sandbox that has been started."""
+        """The base address; raises RuntimeError if the sandbox has not been started."""
         if self._bound is None:
             raise RuntimeError("the sandbox has not been started")
         return f"http://127.0.0.1:{self._bound}"
 
     @property
     def requests(self) -> list[Received]:
-        """The latest requests, oldest first, as they were when asked.
+        """A copy of the latest requests, oldest first.
 
-        Those whose Host was refused are not among them.
+        Requests with a Host that is not accepted are left out.
         """
-        return self._memory.all()
+        return self._log.all()
 
     def reset(self) -> None:
-        """Forget the requests so far and how often each fault has struck."""
-        self._memory.clear()
-        self._router = Router(self._world)
+        """Forget the requests so far and the counts of faults."""
+        self._log.clear()
+        self._router = Router(self._catalog)
 
     kinds = KINDS
 
     def connection(self, kind: str) -> dict[str, Any]:
-        """Return a connection to this sandbox of one of the `KINDS`."""
+        """Return a connection to this sandbox; `kind` is one of `KINDS`."""
         if kind not in KINDS:
             raise ValueError(f"no such kind of connection; there are {', '.join(KINDS)}")
         openai = kind == "openai"
@@ -144,7 +144,7 @@ class Sandbox:
                 raise failure
 
     def stop(self) -> None:
-        """Stop serving and close everything; harmless when it is not running."""
+        """Stop serving and close everything; does nothing if it is not running."""
         with self._lifecycle:
             if self._thread is None:
                 return
@@ -154,12 +154,12 @@ class Sandbox:
             self._thread = self._loop = self._stopping = None
 
     def serve_forever(self) -> None:
-        """Serve until interrupted (the KeyboardInterrupt is passed on) or stopped elsewhere."""
+        """Serve until KeyboardInterrupt, which is raised again, or a stop in another thread."""
         if self._thread is None:
             self.start()
         try:
             thread = self._thread
-            # With a timeout, because on Windows an endless join ignores Ctrl-C.
+            # With a timeout, because on Windows a join without one ignores Ctrl-C.
             while thread is not None and thread.is_alive():
                 thread.join(0.2)
         finally:
@@ -168,8 +168,7 @@ class Sandbox:
     def _run(self, ready: threading.Event) -> None:
         try:
             asyncio.run(self._serve(ready))
-        except BaseException as error:  # noqa: BLE001 - raised again where start() was called
-            # Raised again in the thread that called start.
+        except BaseException as error:  # noqa: BLE001 - start() raises it in its own thread
             self._failure = error
         finally:
             ready.set()
@@ -189,7 +188,7 @@ class Sandbox:
             await runner.setup()
             site = web.TCPSite(runner, "127.0.0.1", self._port)
             await site.start()
-            if not runner.addresses:  # asyncio passes over a socket that it cannot make
+            if not runner.addresses:  # asyncio skips a socket that it cannot create
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             self._bound = runner.addresses[0][1]
             self._loop = asyncio.get_running_loop()
@@ -202,41 +201,44 @@ class Sandbox:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         path = request.rel_url.raw_path
         surface = surface_of(path)
-        refused = hosts.refuse(surface, request.headers.getall("Host", []))
-        surface, answer = (surface, refused) if refused else await self._answer(request, path)
+        error = hosts.error_response(surface, request.headers.getall("Host", []))
+        if error is not None:
+            response = error
+        else:
+            surface, response = await self._respond(request, path)
         if self._on_request is not None:
-            self._on_request(request.method, path, answer.status)
-        return await self._send(request, surface, answer)
+            self._on_request(request.method, path, response.status)
+        return await self._send(request, surface, response)
 
-    async def _answer(self, request: web.Request, path: str) -> tuple[Surface, Answer]:
+    async def _respond(self, request: web.Request, path: str) -> tuple[Surface, Response]:
         body = await _body(request)
         headers = {name.lower(): value for name, value in request.headers.items()}
         received = Received(request.method, path, dict(request.query), headers, body or b"")
-        self._memory.add(received)
+        self._log.add(received)
         if body is None:
             return _too_large(path)
-        return await self._router.answer(received, self.url)
+        return await self._router.respond(received, self.url)
 
     async def _send(
-        self, request: web.Request, surface: Surface, answer: Answer
+        self, request: web.Request, surface: Surface, response: Response
     ) -> web.StreamResponse:
-        self._answered += 1
-        headers = {**_service_headers(surface, self._answered), **answer.headers}
-        headers["Content-Type"] = answer.content_type
-        if answer.cut:
-            return await _send_half(request, answer, headers)
-        if not answer.events:
-            return web.Response(status=answer.status, body=answer.body, headers=headers)
-        response = web.StreamResponse(status=answer.status, headers=headers)
-        await response.prepare(request)
-        for event in answer.events:
-            await response.write(event)
-        await response.write_eof()
-        return response
+        self._sent += 1
+        headers = {**_service_headers(surface, self._sent), **response.headers}
+        headers["Content-Type"] = response.content_type
+        if response.cut:
+            return await _send_half(request, response, headers)
+        if not response.events:
+            return web.Response(status=response.status, body=response.body, headers=headers)
+        stream = web.StreamResponse(status=response.status, headers=headers)
+        await stream.prepare(request)
+        for event in response.events:
+            await stream.write(event)
+        await stream.write_eof()
+        return stream
 
 
 async def _body(request: web.Request) -> bytes | None:
-    """Read a request's body, None where it is too large."""
+    """Return a request's body, None if it is too large."""
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
@@ -244,25 +246,25 @@ async def _body(request: web.Request) -> bytes | None:
 
 
 async def _send_half(
-    request: web.Request, answer: Answer, headers: Mapping[str, str]
+    request: web.Request, response: Response, headers: Mapping[str, str]
 ) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, headers=headers)
-    body = answer.body or b"".join(answer.events)
-    if not answer.events:
-        response.content_length = len(body)
-    await response.prepare(request)
-    await response.write(body[: len(body) // 2])
+    stream = web.StreamResponse(status=response.status, headers=headers)
+    body = response.body or b"".join(response.events)
+    if not response.events:
+        stream.content_length = len(body)
+    await stream.prepare(request)
+    await stream.write(body[: len(body) // 2])
     if request.transport is not None:
-        # Closing flushes what was written: the client gets its half, then the end.
+        # close() flushes what was written: the client gets the first half, then the end.
         request.transport.close()
-    return response
+    return stream
 
 
-def _too_large(path: str) -> tuple[Surface, Answer]:
+def _too_large(path: str) -> tuple[Surface, Response]:
     surface: Surface = "azure" if "/openai/" in path else "openai"
     message = f"The request body is larger than {BODY_LIMIT} bytes."
     kind = "invalid_request_error"
-    return surface, surface_error(surface, 413, message, code=None, kind=kind).answer
+    return surface, surface_error(surface, 413, message, code=None, kind=kind).response
 
 
 def _service_headers(surface: Surface, number: int) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""JSON that fits a schema, for structured answers and the arguments of tool calls.
+"""Example JSON for a schema, for structured outputs and the arguments of tool calls.
 
-It covers the keywords that structured outputs use; it is an example generator, not a validator.
+It covers the keywords that structured outputs support, and does not validate.
 """
 
 from __future__ import annotations
@@ -9,13 +9,16 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# A schema may refer to itself; a bound on depth and on items keeps the answer small.
+# A schema may refer to itself: limits on depth and items keep the example small.
 _DEPTH = 8
 _ITEMS = 3
 
 
-def json_text(schema: Any, reply: str) -> str:
-    """Write JSON for a schema; texts in it are the reply. Without a schema: `{"reply": …}`."""
+def example_json(schema: Any, reply: str) -> str:
+    """Return JSON that matches a schema, with the reply as each string.
+
+    Without a schema it is `{"reply": …}`.
+    """
     if not isinstance(schema, dict) or not schema:
         return json.dumps({"reply": reply}, ensure_ascii=False)
     return json.dumps(_example(schema, reply, schema, 0), ensure_ascii=False)

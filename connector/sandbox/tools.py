@@ -1,7 +1,7 @@
-"""Tools: which of them a request makes the model call, and what it calls them with.
+"""Tools: which of them the model calls, and with which arguments.
 
-A model calls a tool of its own accord where the last message, a user's, says
-`sandbox:call-tool NAME`; more marks make parallel calls.
+If the last message is from the user and contains `sandbox:call-tool NAME`, the model calls that
+tool; several marks make parallel calls.
 """
 
 from __future__ import annotations
@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.sandbox import messages as conversation
-from connector.sandbox.answers import Refusal, invalid
-from connector.sandbox.call import Call
 from connector.sandbox.checks import (
     Check,
     array,
@@ -23,7 +21,9 @@ from connector.sandbox.checks import (
     string,
     tagged,
 )
-from connector.sandbox.structured import json_text
+from connector.sandbox.request import Request
+from connector.sandbox.responses import ErrorResponse, invalid
+from connector.sandbox.structured import example_json
 from connector.sandbox.text import digest
 
 Tool = Mapping[str, Any]
@@ -61,42 +61,43 @@ TOOL_CHOICE: Check = by_type(
 )
 
 
-def called(call: Call) -> list[Tool]:
-    """Return the tools that the answer calls, none where it is a text."""
-    tools: list[Tool] = call.get("tools", [])
-    wanted = call.get("tool_choice", "auto")
+def choose(request: Request) -> list[Tool]:
+    """Return the tools that the model calls, none if the reply is text."""
+    tools: list[Tool] = request.get("tools", [])
+    wanted = request.get("tool_choice", "auto")
     if isinstance(wanted, dict):
         if wanted["type"] != "allowed_tools":
             return [_find(wanted, tools)]
         allowed = wanted["allowed_tools"]
         tools = [_find(reference, tools) for reference in allowed["tools"]]
         wanted = allowed["mode"]
-    found = [] if wanted == "none" else _asked_for(call.body["messages"], tools)
+    found = [] if wanted == "none" else _marked(request.body["messages"], tools)
     if wanted == "required":
         found = found or tools[:1]
-    return found[:1] if call.get("parallel_tool_calls") is False else found
+    return found[:1] if request.get("parallel_tool_calls") is False else found
 
 
 def _find(reference: Tool, tools: Sequence[Tool]) -> Tool:
     for tool in tools:
         if tool["type"] == reference["type"] and _name(tool) == _name(reference):
             return tool
-    raise _stranger(reference)
+    raise _not_offered(reference)
 
 
 def _name(tool: Tool) -> str:
     return str(tool[tool["type"]]["name"])
 
 
-def _stranger(reference: Tool) -> Refusal:
+def _not_offered(reference: Tool) -> ErrorResponse:
     named = f"the {reference['type']} '{_name(reference)[:64]}'"
     return invalid(
         "tool_choice", f"Invalid value for 'tool_choice': {named} is not in 'tools'.", None
     )
 
 
-def _asked_for(messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool]) -> list[Tool]:
-    # Only the last message, and a user's: a conversation that goes on with results would call on.
+def _marked(messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool]) -> list[Tool]:
+    # Only a last message from the user counts: otherwise a conversation that continues with tool
+    # results would call the tool again.
     if messages[-1]["role"] != "user":
         return []
     by_name = {_name(tool): tool for tool in tools}
@@ -104,25 +105,25 @@ def _asked_for(messages: Sequence[Mapping[str, Any]], tools: Sequence[Tool]) -> 
     return [by_name[name] for name in names if name in by_name]
 
 
-def made(call: Call, tool: Tool, choice_: int, at: int) -> dict[str, Any]:
-    """Return the call of a tool, the one at place `at` in the choice of that index.
+def tool_call(request: Request, tool: Tool, choice_index: int, at: int) -> dict[str, Any]:
+    """Return a call of a tool, at position `at` of a choice.
 
-    A function gets arguments that fit its parameters, made of what the user said; a custom tool
-    gets that as it is, whatever its grammar.
+    A function gets arguments that match its parameters and repeat the user's message; a custom tool
+    gets the message itself, whatever its grammar.
     """
-    asked = conversation.last_of(call.body["messages"], "user")
+    asked = conversation.last_of(request.body["messages"], "user")
     asked = _MARK.sub("", asked).strip() or asked
     kind = tool["type"]
     if kind == "function":
-        arguments = json_text(tool[kind].get("parameters", {"type": "object"}), asked)
+        arguments = example_json(tool[kind].get("parameters", {"type": "object"}), asked)
         content = {"name": _name(tool), "arguments": arguments}
     else:
         content = {"name": _name(tool), "input": asked}
-    unique = digest(call.digest, str(choice_), str(at))[:24]
+    unique = digest(request.digest, str(choice_index), str(at))[:24]
     return {"id": f"call_{unique}", "type": kind, kind: content}
 
 
-def written(tool_call: Mapping[str, Any]) -> str:
-    """Return what the model wrote to make a call."""
-    content = tool_call[tool_call["type"]]
+def call_text(call: Mapping[str, Any]) -> str:
+    """Return the text that the model generated for a tool call."""
+    content = call[call["type"]]
     return str(content.get("arguments", content.get("input")))

@@ -1,1 +1,1 @@
-"""Texts read and written strictly: JSON, YAML, charsets, and texts that hold a secret."""
+"""Strict JSON, safe YAML, charsets, and secrets in texts."""

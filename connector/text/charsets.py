@@ -1,4 +1,4 @@
-"""The charsets in which a text answer may be written."""
+"""The charsets in which a text response may be encoded."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ iso-8859-13 iso-8859-14 iso-8859-15 iso-8859-16 windows-1250 windows-1251 window
 windows-1254 windows-1255 windows-1256 windows-1257 windows-1258 koi8-r koi8-u shift_jis shift-jis
 euc-jp euc-kr gbk gb2312 gb18030 big5
 """.split()
-"""Not all that Python knows: among its codecs are some that are no charsets, and some that take a
-long text apart again and again."""
+"""Not every codec of Python: some are not charsets, and some take quadratic time."""
 
 _CHARSET = re.compile(r"charset=[\"']?([a-z0-9_-]{1,20})", re.IGNORECASE)
 
 
 def of(content_type: str) -> str:
-    """Return the charset that a content type names, UTF-8 where it names none of `NAMES`."""
+    """Return the charset of a content type, UTF-8 if it is not among `NAMES`."""
     match = _CHARSET.search(content_type)
     name = match[1].lower() if match else ""
     return name if name in NAMES else "utf-8"

@@ -1,4 +1,4 @@
-"""The escapes behind which an answer may quote a text, undone: JSON's, an address's, a page's."""
+"""Undoes the escapes with which a response may quote a text: those of JSON, URLs and HTML."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 LAYERS = 8
-"""How often escapes are undone: JSON in JSON, in an address, in a page, each of which takes one
-layer, and one or two more for the backslashes that are left."""
+"""How often escapes are undone. JSON inside JSON, inside a URL, inside HTML takes one layer each;
+remaining backslashes take one or two more."""
 
 _WINDOW = 1 << 16
-"""Characters that are looked at together: the regular expression keeps a list of what it found."""
+"""Characters that are processed at once, because the regular expression keeps a list of matches."""
 
 _LONGEST = 24
-"""Characters of the longest escape. The repetitions are bounded for it: no encoder writes more."""
+"""Characters of the longest escape. For this the repetitions are bounded; no encoder needs more."""
 
 _NAMED = dict(
     zip(
@@ -27,9 +27,9 @@ _NAMED = dict(
 )
 
 _HEX = "[0-9A-Fa-f]"
-_ESCAPE = re.compile(  # each kind begins with its mark: all that lies between is passed over fast
+_ESCAPE = re.compile(  # alternatives start with a fixed character: other text is skipped fast
     rf"%(?:[Uu]00)?(?P<url>{_HEX}{{2}})|"
-    # A backslash before what may yet become an escape waits for it.
+    # A backslash before the possible start of another escape is left for the next layer.
     rf"\\(?:(?:[Uu]00|[Xx])(?P<json>{_HEX}{{2}})|(?P<itself>[^%&UuXx]))|"
     rf"&(?:#[Xx]0{{0,8}}(?P<html>{_HEX}{{2}})|#0{{0,8}}(?P<number>[0-9]{{2,3}})|"
     r"(?P<name>[A-Za-z]{2,8}));"
@@ -40,25 +40,25 @@ _OPEN = re.compile(
 
 
 def unescaped(text: str, tick: Callable[[], object]) -> str:
-    """Return `text` without one layer of escapes; `text` itself where it has none.
+    """Return `text` without one layer of escapes; `text` itself if it has none.
 
-    It takes time in proportion to its length and, beside the result, memory for one window.
+    It takes time in proportion to the length and, besides the result, memory for one window.
     `tick` is called for each window, and may raise.
     """
     if "\\" not in text and "%" not in text and "&" not in text:
         return text
     plain = "".join(_ESCAPE.sub(_found, window) for window in _windows(text, tick))
-    # The backslashes that are left have waited in vain.
+    # No other escape is left: remaining backslashes belong to none.
     return plain if plain != text else text.replace("\\", "")
 
 
 def closed(text: str) -> str:
-    """Return the beginning of a text without an escape that its end cuts off."""
+    """Return a truncated text without the escape in which it may end."""
     return _OPEN.sub("", text)
 
 
 def _windows(text: str, tick: Callable[[], object]) -> Iterator[str]:
-    """Yield `text` in pieces, none of which ends inside an escape."""
+    """Yield `text` in pieces that do not end inside an escape."""
     start = 0
     while len(text) - start > _WINDOW:
         tick()
@@ -70,19 +70,19 @@ def _windows(text: str, tick: Callable[[], object]) -> Iterator[str]:
 
 
 def _last_escape(text: str) -> int:
-    """Return where an escape begins that may go on after the end of `text`, or its length."""
+    """Return where an escape starts that may continue after `text`, or the length of `text`."""
     last = max(text.rfind(mark, -_LONGEST) for mark in "\\%&")
     if last < 0:
         return len(text)
     pairs = last - len(text[:last].rstrip("\\"))
-    return last - pairs % 2  # two backslashes are one escape
+    return last - pairs % 2  # two backslashes are a complete escape
 
 
 def _found(match: re.Match[str]) -> str:
     return _plain(match[0])
 
 
-@lru_cache(maxsize=4096)  # there are only so many, and a match of its own for each costs more
+@lru_cache(maxsize=4096)  # there are few different escapes, and matching each again costs more
 def _plain(escape: str) -> str:
     match = _ESCAPE.match(escape)
     assert match is not None

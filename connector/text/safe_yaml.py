@@ -1,7 +1,7 @@
-"""YAML read as data only: no tags, no aliases, no duplicate keys, no surprising scalars.
+"""Reads YAML as plain data: no tags, no aliases, no duplicate keys, no surprising scalars.
 
-Built on the parser's events, which come one by one: nesting is counted here before anything
-recurses, and an alias is refused before it can grow.
+It uses the parser's events: nesting is limited here before anything recurses, and an alias is
+rejected before it is expanded.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ _MAX_BYTES = 1 << 20
 _MAX_DEPTH = 100
 _LONGEST_POINTER = 300
 _MOST_LINES = 100_000
-"""What lies deeper or comes later has the line of what encloses it: the pointer of each value
-repeats all the keys above it."""
+"""The most lines that are noted. A value beyond it, or with a long pointer, has the line of what
+encloses it: every pointer repeats all the keys above it, which takes memory."""
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]{0,18})\Z")
-# A number that is written back as it stands: 3.10 and 007 would lose a digit, so they are text.
+# Only numbers that are written back unchanged: 3.10 and 007 would lose a digit, so they are text.
 _FLOAT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})(\.(0|[0-9]{0,17}[1-9]))?([eE][-+]?[0-9]{1,2})?\Z")
 _TOKENS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
 def loads(text: str, lines: dict[str, int] | None = None) -> Any:
-    """Return the value of a YAML document in which a scalar is what it looks like.
+    """Return the value of a YAML document.
 
-    Only `true`, `false`, `null`, decimal integers and floats are not text: `no`, `0x10`, `3.10`
-    and `2024-10-21` are. `lines`, where given, is filled with the line of each JSON pointer
-    (see `errors.pointer`), but for very long ones.
+    Every scalar is text except `true`, `false`, `null` (also `~` and an empty value), decimal
+    integers and floats: `no`, `0x10`, `3.10` and `2024-10-21` are text. If `lines` is given, it is
+    filled with the line of each JSON pointer (see `errors.pointer`), except very long ones.
+
     Raises ValueError with the line of the problem.
     """
     if len(text) > _MAX_BYTES:
@@ -52,14 +53,14 @@ class _Reader:
         self.lines = lines
 
     def document(self) -> Any:
-        next(self.events)  # the stream begins
+        next(self.events)  # the start of the stream
         if isinstance(next(self.events), yaml.StreamEndEvent):
             return None
         value = self.value(next(self.events), "" if self.lines is not None else None, 0)
-        next(self.events)  # the document ends
+        next(self.events)  # the end of the document
         after = next(self.events)
         if not isinstance(after, yaml.StreamEndEvent):
-            raise ValueError(f"line {_line(after)}: a second document")
+            raise ValueError(f"line {_line(after)}: there is a second document")
         return value
 
     def value(self, event: Any, path: str | None, depth: int) -> Any:
@@ -84,10 +85,10 @@ class _Reader:
             line = _line(event)
             _check_plain(event, line)
             if not isinstance(event, yaml.ScalarEvent) or (event.value == "<<" and not event.style):
-                raise ValueError(f"line {line}: a key must be a text")
+                raise ValueError(f"line {line}: a key must be text")
             key = event.value
             if key in result:
-                raise ValueError(f"line {line}: the key {quoted(key)} stands twice")
+                raise ValueError(f"line {line}: the key {quoted(key)} is duplicated")
             result[key] = self.value(next(self.events), _below(path, key), depth + 1)
         return result
 
@@ -107,7 +108,7 @@ def _line(event: Any) -> int:
 
 def _check_plain(event: Any, line: int) -> None:
     if isinstance(event, yaml.AliasEvent):
-        raise ValueError(f"line {line}: an alias: write the value out")
+        raise ValueError(f"line {line}: aliases are not allowed: write the value out")
     if event.tag is not None:
         raise ValueError(f"line {line}: the tag {quoted(event.tag)} is not allowed")
 

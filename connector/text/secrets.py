@@ -1,4 +1,4 @@
-"""A text that knows it is secret, and the scrubber for texts that may quote one."""
+"""Secret values, and the masking of texts that may quote them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ T = TypeVar("T")
 MASK = "***"
 
 _SHORTEST = 8
-"""Shorter texts are placeholders of local servers ("none", "x"): replacing them in data would only
-garble it."""
+"""The shortest value that is masked everywhere. Shorter ones are placeholders for local servers
+("none", "x"); to replace them in data would only damage it."""
 
 _SHORTEST_WORD = 4
-"""Of these the whole word is masked, in messages only."""
+"""The shortest value that is masked in messages, if it is a whole word."""
 
 _TICKS = 4096
-"""Values of a list or an object between two looks at the clock."""
+"""How many members of a list or an object are processed between two calls of `tick`."""
 
 
 def _no_tick() -> None:
@@ -31,13 +31,13 @@ def _no_tick() -> None:
 
 
 class Secret:
-    """A value that shows as `***` wherever it is printed, logged or formatted.
+    """A value that is printed, logged and formatted as `***`, and cannot be pickled.
 
-    It refuses to be pickled. `reveal()` is called only where the value is put on the wire.
-    `also` are texts that its scrubber masks with it, such as a proxy's password.
+    Call `reveal()` only to send the value. `also` are further texts to mask, such as a proxy's
+    password.
 
-    Scrubbing takes time and memory in proportion to the text. Where a method takes `tick`, it is
-    called now and again while the work goes on, and may raise to end it.
+    Masking takes time and memory in proportion to the text. The methods that take `tick` call it
+    from time to time; it may raise to stop the work.
     """
 
     __slots__ = ("__forms", "__value", "_shortest", "longest")
@@ -45,10 +45,10 @@ class Secret:
     def __init__(self, value: str, *also: str) -> None:
         self.__value = value
         forms = {form for text in (value, *also) if len(text) >= _SHORTEST for form in _forms(text)}
-        # The longest first: a shorter one may be a part of it.
+        # The longest first, because it may contain a shorter one.
         self.__forms = [(form, form.encode()) for form in sorted(forms, key=len, reverse=True)]
         self.longest = max((len(needle) for _, needle in self.__forms), default=0)
-        """The length in bytes of the longest form that `scrub_bytes` looks for; 0 for none."""
+        """The length in bytes of the longest form that `scrub_bytes` masks, 0 if there is none."""
         self._shortest = min((len(form) for form, _ in self.__forms), default=0)
 
     def reveal(self) -> str:
@@ -56,10 +56,9 @@ class Secret:
         return self.__value
 
     def scrub(self, text: str, tick: Callable[[], object] = _no_tick) -> str:
-        """Return `text` with every occurrence of the value masked, in any usual form; `text` itself
-        where there is none.
+        """Return `text` with the value masked in all its usual forms; `text` itself if it has none.
 
-        A text that hides the value behind escapes is returned without them.
+        If escapes hide the value, the text is returned without them.
         """
         if len(text) < self._shortest or not self.longest:
             return text
@@ -74,14 +73,16 @@ class Secret:
         return result
 
     def scrub_message(self, text: str) -> str:
-        """Return a sentence with the value masked, a short one too where it stands as a word."""
+        """Return a sentence with the value masked, even a short value if it is a whole word."""
         if _SHORTEST_WORD <= len(self.__value) < _SHORTEST:
             text = re.sub(rf"(?<![\w-]){re.escape(self.__value)}(?![\w-])", MASK, text)
         return self.scrub(text)
 
     def scrub_beginning(self, text: str) -> str:
-        """Return a sentence that was cut off, with the value masked, and without an end in which
-        the value may begin: what is left of it could not be told from other text later."""
+        """Return a truncated sentence with the value masked.
+
+        Its end is removed if the value may start there: nothing could recognize a part of it later.
+        """
         result = shown = self._ended(self.scrub_message(escapes.closed(text)))
         for _ in range(escapes.LAYERS):
             before, shown = shown, escapes.closed(escapes.unescaped(shown, _no_tick))
@@ -93,7 +94,7 @@ class Secret:
         return result
 
     def _ended(self, text: str) -> str:
-        """Return `text` without the longest end that one of the forms begins with."""
+        """Return `text` without the longest end that is the start of one of the forms."""
         forms = [form for form, _ in self.__forms]
         if len(self.__value) >= _SHORTEST_WORD:
             forms.append(self.__value)
@@ -110,8 +111,10 @@ class Secret:
         return text
 
     def is_in(self, data: bytes, tick: Callable[[], object] = _no_tick) -> bool:
-        """Whether the JSON text that `data` encodes shows the value: one look at the whole, which
-        spares most answers the search of each of their texts."""
+        """Whether the JSON text in `data` contains the value in any form.
+
+        One search of the whole saves most responses the search of each of their texts.
+        """
         if not self.longest:
             return False
         if any(needle in data for _, needle in self.__forms):
@@ -122,16 +125,18 @@ class Secret:
         return self.scrub(text, tick) is not text
 
     def scrub_bytes(self, data: bytes) -> bytes:
-        """Return `data` with the value masked where it stands in one of its usual forms; `data`
-        itself where there is none."""
+        """Return `data` with the value masked in its usual forms, escapes aside; `data` itself if
+        it has none."""
         for _, needle in self.__forms:
             if needle in data:
                 data = data.replace(needle, MASK.encode())
         return data
 
     def scrub_json(self, value: Any, tick: Callable[[], object] = _no_tick) -> Any:
-        """Return JSON data with every occurrence masked in its texts, keys included; lists and
-        objects are changed in place, however deep they nest."""
+        """Return JSON data with the value masked in all texts and keys.
+
+        Lists and objects are changed in place, however deeply they nest.
+        """
         whole = [value]
         pending: list[Any] = [whole]
         while pending:
@@ -139,7 +144,7 @@ class Secret:
             if isinstance(node, dict):
                 for key in [k for k in _ticking(node, tick) if self.scrub(k, tick) is not k]:
                     node[self.scrub(key)] = node.pop(key)
-            # No list of pairs: it would take more memory than what it lists.
+            # Not a list of the pairs, which would take more memory than the data.
             pairs = node.items() if isinstance(node, dict) else enumerate(node)
             for key, item in _ticking(pairs, tick):
                 if isinstance(item, str):
@@ -167,7 +172,7 @@ class Secret:
 
 
 _MARKS = re.compile(rb"\\[ux/\\]")
-"""The escapes of JSON but for those that any text has, such as a line break's."""
+"""The escapes of JSON except common ones, such as that of a line break."""
 
 
 def _ticking(items: Iterable[T], tick: Callable[[], object]) -> Iterator[T]:
@@ -178,22 +183,22 @@ def _ticking(items: Iterable[T], tick: Callable[[], object]) -> Iterator[T]:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """Yield the ways in which an answer may quote `text`."""
+    """Yield the forms in which a response may quote `text`."""
     raw = text.encode()
     in_json = json.dumps(text)[1:-1]
     in_url = quote(text, safe="")
-    yield from (text, text.lower(), text.upper())  # a host's name, a header's
+    yield from (text, text.lower(), text.upper())  # as in names of hosts and headers
     yield from (in_json, in_json.replace("/", "\\/"), in_url, quote(text))
     yield re.sub("%..", lambda match: match[0].lower(), in_url)
     yield text.replace("~", "~0").replace("/", "~1")  # in a JSON pointer
     yield text.encode().decode("latin-1")
-    # A text that looks like escapes itself is shown without them too.
+    # If the text itself looks like escapes, it may be quoted without them.
     for _ in range(escapes.LAYERS):
         text = escapes.unescaped(text, _no_tick)
         if len(text) >= _SHORTEST:
             yield text
-    # base64 of a text that contains this one, wherever it begins: the characters that also
-    # depend on its neighbours are left out.
+    # The base64 of a text that contains this one at any offset, without the characters that
+    # depend on its neighbours too.
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + raw).decode()
         known = (before + len(raw)) * 8 // 6

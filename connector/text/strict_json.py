@@ -1,4 +1,4 @@
-"""Strict JSON in and out: what `json` lets through (NaN, overflow, duplicates) is refused here."""
+"""Reads and writes strict JSON: rejects NaN, overflow and duplicates, which `json` accepts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, NoReturn
 from connector.errors import quoted
 
 UNPAIRED = "holds an unpaired surrogate"
-"""What is wrong with a text that no encoding can carry."""
+"""What is wrong with a text that cannot be encoded."""
 
 _BOM = b"\xef\xbb\xbf"
 
 MAX_DEPTH = 200
-"""Deeper nesting is refused: no payload and no answer needs it, and the interpreter's own limit
-differs between its versions."""
+"""Deeper nesting is rejected: no payload or response needs it, and the interpreter's own limit
+differs between versions."""
 
 
 def _no_constant(name: str) -> NoReturn:
@@ -32,11 +32,11 @@ def _finite(text: str) -> float:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) != len(pairs):
-        left = set(result)
+        unseen = set(result)
         for key, _ in pairs:
-            if key not in left:
-                raise ValueError(f"the key {quoted(key)} stands twice in one object")
-            left.remove(key)
+            if key not in unseen:
+                raise ValueError(f"the key {quoted(key)} is duplicated in one object")
+            unseen.remove(key)
     return result
 
 
@@ -49,8 +49,8 @@ _strict = json.JSONDecoder(
 def loads(text: str | bytes, *, unique: bool = False) -> Any:
     """Return the value of a JSON text.
 
-    Bytes are read as UTF-8, with or without a byte order mark. With `unique`, an object that
-    names a key twice is refused. Raises ValueError with a sentence that quotes no value.
+    Bytes are read as UTF-8, with or without a byte order mark. With `unique`, duplicate keys in
+    an object are rejected. Raises ValueError with a message that quotes no value.
     """
     try:
         if isinstance(text, bytes):
@@ -63,18 +63,18 @@ def loads(text: str | bytes, *, unique: bool = False) -> Any:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValueError as error:
-        # int() of thousands of digits speaks of an interpreter setting: say it in our words.
+        # The message of int() about thousands of digits names a setting of the interpreter.
         if "integer string conversion" in str(error):
             raise ValueError("an integer has too many digits") from None
         raise
-    # A text with few brackets cannot nest deeply: only the others are measured.
+    # A text with few brackets cannot nest deeply and is not checked.
     if text.count("[") + text.count("{") > MAX_DEPTH:
         check_depth(value)
     return value
 
 
 def check_depth(value: Any, most: int = MAX_DEPTH) -> None:
-    """Raise ValueError where `value` nests deeper than `most` (or contains itself)."""
+    """Raise ValueError if `value` nests deeper than `most`, or contains itself."""
     level = [value]
     depth = 0
     while level:
@@ -94,14 +94,14 @@ _compact = json.JSONEncoder(
     ensure_ascii=False,
     allow_nan=False,
     separators=(",", ":"),
-    check_circular=False,  # a cycle ends as a RecursionError, at no cost to all the others
+    check_circular=False,  # a cycle raises RecursionError, which costs the usual case nothing
 )
 
 
 def dumps(value: Any) -> bytes:
-    """Return `value` as compact UTF-8 JSON.
+    """Return `value` as compact JSON in UTF-8.
 
-    Raises ValueError for NaN, infinities, unpaired surrogates, cycles and what is not JSON.
+    Raises ValueError for NaN, infinities, unpaired surrogates, cycles and values that JSON lacks.
     """
     try:
         return _compact.encode(value).encode()
@@ -112,7 +112,7 @@ def dumps(value: Any) -> bytes:
 
 
 def is_encodable(text: str) -> bool:
-    """Whether UTF-8 can carry a text: an unpaired surrogate is no character."""
+    """Whether a text can be encoded as UTF-8, as it cannot if it has an unpaired surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -121,5 +121,5 @@ def is_encodable(text: str) -> bool:
 
 
 def copy(value: Any) -> Any:
-    """Return a deep copy of what is JSON."""
+    """Return a deep copy of a JSON value."""
     return json.loads(dumps(value))

@@ -1,1 +1,1 @@
-"""Cleans and validates inputs: conversion, defaults, JSON Schema, sentences."""
+"""Cleans and validates inputs: conversion, defaults, JSON Schema, messages."""

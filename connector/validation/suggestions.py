@@ -1,4 +1,4 @@
-"""The known name that an unknown one is nearest to."""
+"""Suggests the known name that is nearest to an unknown one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ _LONGEST_SUGGESTED = 100
 
 
 def suggester() -> Callable[[str, Iterable[str]], str]:
-    """Return `nearest` for the first few unknown names of a payload: it compares letter by letter,
-    which thousands of names would pay for dearly."""
+    """Return `nearest` for the first few unknown names of a payload, and "" for the others.
+
+    The comparison is slow: a payload may have thousands of unknown names.
+    """
     left = iter(range(_MOST_SUGGESTED))
     return lambda name, known: nearest(name, known) if next(left, None) is not None else ""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean 'x'?` for the known name nearest to `name`, or nothing."""
+    """Return `; did you mean 'x'?` for the known name nearest to `name`, or ""."""
     if len(name) > _LONGEST_SUGGESTED:
         return ""
     import difflib

@@ -1,1 +1,1 @@
-"""The sandbox over real loopback HTTP: what it answers, and what it refuses as the services do."""
+"""The sandbox over real loopback HTTP: its responses, and the errors of the real services."""

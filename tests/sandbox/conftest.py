@@ -1,4 +1,4 @@
-"""A sandbox that knows these tests' own models, and a client of it."""
+"""A sandbox with models for these tests, and a client for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the sandbox send it, and how they read what comes back."""
+"""Requests to the sandbox, and readers for its responses."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def events_of(response: requests.Response) -> list[dict[str, Any]]:
 
 
 def size_of(data: bytes) -> tuple[int, int]:
-    """Read a PNG to its last byte."""
+    """Check every byte of a PNG and return its width and height."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     at, chunks = 8, {}
     while at < len(data):

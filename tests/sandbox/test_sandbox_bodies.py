@@ -1,4 +1,4 @@
-"""Bodies and parameters that the sandbox accepts or refuses."""
+"""Bodies and parameters that the sandbox accepts or rejects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat completions of the sandbox: what they say, tools, JSON, streams, filters."""
+"""Chat completions of the sandbox: replies, tools, JSON, streams, filters."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_tool_calls(send: Send, choice: Any, name: str) -> None:
     ]
     (piece,) = delta["tool_calls"]
     assert (piece["index"], piece["function"]) == (0, call["function"])
-    # The answer can be sent back, as the services allow.
+    # The message can be sent back, as with the real services.
     back = {"role": "tool", "tool_call_id": call["id"], "content": "12 degrees"}
     conversation = [*HELLO, answered["message"], back]
     assert "user, assistant, tool" in text_of(send(CHAT, chat(messages=conversation)))

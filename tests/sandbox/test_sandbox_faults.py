@@ -1,4 +1,4 @@
-"""The faults that the sandbox plays on request."""
+"""The faults that a request can ask for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images of the sandbox: sizes, addresses, and that they are images."""
+"""Images of the sandbox: their sizes, URLs and bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keys that the sandbox takes, and those that it refuses."""
+"""The keys that the sandbox accepts and rejects."""
 
 from __future__ import annotations
 

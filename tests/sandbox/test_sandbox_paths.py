@@ -1,4 +1,4 @@
-"""Paths, API versions and models that the sandbox has or has not."""
+"""Paths, API versions and models that the sandbox has, and those that it rejects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox's server: its connections, what it records, starting and stopping."""
+"""The sandbox's server: connections, recorded requests, start and stop."""
 
 from __future__ import annotations
 
@@ -78,18 +78,18 @@ def test_start_stop_and_callback(caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.records
 
 
-def test_stopping_ends_a_slow_answer(caplog: pytest.LogCaptureFixture) -> None:
+def test_stopping_ends_a_slow_response(caplog: pytest.LogCaptureFixture) -> None:
     with Sandbox({}) as sandbox, pytest.raises(requests.exceptions.ReadTimeout):
         requests.get(sandbox.url + "/fault/slow/v1/models", headers=OPENAI, timeout=(60, 0.05))
-    with Sandbox({}) as sandbox, socket.create_connection(("127.0.0.1", port_of(sandbox))) as line:
-        line.sendall(
+    with Sandbox({}) as sandbox, socket.create_connection(("127.0.0.1", port_of(sandbox))) as sock:
+        sock.sendall(
             b"GET /fault/slow/v1/models HTTP/1.1\r\nHost: localhost\r\n"
             b"Authorization: Bearer sk-a\r\n\r\n"
         )
         while not sandbox.requests:
             threading.Event().wait(0.001)
         sandbox.stop()
-        assert line.recv(100) == b""
+        assert sock.recv(100) == b""
     assert not caplog.records
 
 
@@ -113,7 +113,7 @@ def test_serve_forever(monkeypatch: pytest.MonkeyPatch) -> None:
     sandbox.stop()
     thread.join(60)
     assert not thread.is_alive()
-    # Already running, then interrupted: everything is closed and the interrupt passed on.
+    # Interrupted while it runs: everything is closed and the KeyboardInterrupt is raised.
     start()
     assert sandbox._thread is not None
 

@@ -1,1 +1,1 @@
-"""Test support: what the tests need to play the other side of the network."""
+"""Support for tests: servers, clients and checks."""

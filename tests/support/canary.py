@@ -1,4 +1,4 @@
-"""A key that must never be seen again, and where to look for it."""
+"""A key that must not appear anywhere, and the places to look for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PROXY_USER: Final = "robot"
 
 
 def _spellings(secret: str) -> Iterator[str]:
-    """The secret itself, and what base64 makes of it wherever it begins."""
+    """The secret itself, and its base64 forms at each offset."""
     yield secret
     yield secret.lower()
     yield secret.upper()
@@ -38,7 +38,7 @@ _NEEDLES: Final = [
 
 
 def assert_absent(where: str, content: str | bytes) -> None:
-    """Fail, naming `where`, when the key is in `content`."""
+    """Fail if the key is in `content`; the message names `where`."""
     text = content.decode("latin-1") if isinstance(content, bytes) else content
     for layer in _layers(text):
         for needle in _NEEDLES:
@@ -46,7 +46,7 @@ def assert_absent(where: str, content: str | bytes) -> None:
 
 
 def _layers(text: str) -> Iterator[str]:
-    """The text as it is, and as whoever reads what it quotes would see it."""
+    """The text itself, and with its escapes and quotations undone."""
     yield text
     for _ in range(3):
         text = re.sub(r"\\+u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), text)
@@ -55,7 +55,7 @@ def _layers(text: str) -> Iterator[str]:
 
 
 def everything_of(result: Any) -> Iterator[tuple[str, str | bytes]]:
-    """Every way in which a caller may show or move a result."""
+    """Every form in which a caller may show or store a result."""
     yield "the envelope", json.dumps(result.to_dict())
     yield "the escaped envelope", json.dumps(result.to_dict(), ensure_ascii=False)
     yield "repr(result)", repr(result)
@@ -76,7 +76,7 @@ def everything_of(result: Any) -> Iterator[tuple[str, str | bytes]]:
 
 
 class Opaque:
-    """A call whose arguments no traceback shows."""
+    """A call whose arguments appear in no traceback."""
 
     def __init__(self, function: Callable[[], Any]) -> None:
         self._function = [function]
@@ -85,7 +85,7 @@ class Opaque:
         return "<opaque>"
 
     def traceback(self, kind: type[BaseException] = Exception) -> str:
-        """What a crash reporter would write of it, locals included; "" where nothing is raised."""
+        """What a crash reporter would write, with local variables; "" if nothing is raised."""
         function = self._function[0]
         try:
             function()
@@ -102,7 +102,7 @@ class Opaque:
 
 @contextmanager
 def all_logs() -> Iterator[io.StringIO]:
-    """Every record of every logger at DEBUG, as a handler would write it."""
+    """Collect every record of every logger at DEBUG, as a handler writes it."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s %(args)s"))
@@ -121,7 +121,7 @@ def all_logs() -> Iterator[io.StringIO]:
 
 
 def assert_no_part(where: str, content: str) -> None:
-    """Fail when six consecutive characters of the key are in `content`, in any form."""
+    """Fail if six consecutive characters of the key are in `content`, in any form."""
     for layer in _layers(content):
         for spelling in _spellings(KEY):
             for start in range(len(spelling) - 5):

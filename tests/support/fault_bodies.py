@@ -1,6 +1,6 @@
-"""The bytes of a body: what an answer says, then its content codings.
+"""The bytes of a response body, with its content codings.
 
-A body has a known size and comes in pieces, so that a big one is never whole in memory.
+A body has a known size and is made in pieces, so that a large one is never whole in memory.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Final
 
-from .fault_answers import Answer, Received, body_keys, chat_completion
+from .fault_responses import Received, Response, body_keys, chat_completion
 
 PIECE: Final = 65536
 JSON: Final = "application/json"
@@ -30,13 +30,13 @@ class Body:
     codings: tuple[str, ...] = ()
 
 
-def body_of(answer: Answer, received: Received) -> Body:
-    """The body of an answer to a request, with its codings done and labelled."""
-    keys = body_keys(answer)
-    body = _BODIES[keys[0]](answer, received) if keys else _whole(b"", None)
+def body_of(response: Response, received: Received) -> Body:
+    """The body of a response to a request, with its codings done and labelled."""
+    keys = body_keys(response)
+    body = _BODIES[keys[0]](response, received) if keys else _whole(b"", None)
     for key, code in _CODINGS.items():
-        if getattr(answer, key):
-            body = code(answer, body)
+        if getattr(response, key):
+            body = code(response, body)
     return body
 
 
@@ -44,21 +44,21 @@ def _whole(content: bytes, content_type: str | None) -> Body:
     return Body(len(content), lambda: [content] if content else [], content_type)
 
 
-def _json(answer: Answer, _: Received) -> Body:
-    return _whole(json.dumps(answer.json).encode(), JSON)
+def _json(response: Response, _: Received) -> Body:
+    return _whole(json.dumps(response.json).encode(), JSON)
 
 
-def _text(answer: Answer, _: Received) -> Body:
-    return _whole((answer.text or "").encode(), TEXT)
+def _text(response: Response, _: Received) -> Body:
+    return _whole((response.text or "").encode(), TEXT)
 
 
-def _base64(answer: Answer, _: Received) -> Body:
-    return _whole(base64.b64decode(answer.body_base64 or ""), "application/octet-stream")
+def _base64(response: Response, _: Received) -> Body:
+    return _whole(base64.b64decode(response.body_base64 or ""), "application/octet-stream")
 
 
-def _repeat(answer: Answer, _: Received) -> Body:
+def _repeat(response: Response, _: Received) -> Body:
     """`text` `times` over, between the optional `before` and `after`."""
-    data: Mapping[str, Any] = answer.repeat or {}
+    data: Mapping[str, Any] = response.repeat or {}
     before, text, after = (str(data.get(key, "")).encode() for key in ("before", "text", "after"))
     times = int(data["times"])
     size = len(before) + len(text) * times + len(after)
@@ -75,8 +75,8 @@ def _repeated(before: bytes, text: bytes, times: int, after: bytes) -> Iterator[
     yield after
 
 
-def _bomb(answer: Answer, _: Received) -> Body:
-    content = _bomb_bytes(answer.gzip_bomb or 0)
+def _bomb(response: Response, _: Received) -> Body:
+    content = _bomb_bytes(response.gzip_bomb or 0)
     return replace(_whole(content, JSON), codings=("gzip",))
 
 
@@ -86,32 +86,32 @@ def _bomb_bytes(size: int) -> bytes:
     return _deflated(_repeated(before, b" ", size - len(before) - len(after), after))
 
 
-def _nan(_: Answer, __: Received) -> Body:
+def _nan(_: Response, __: Received) -> Body:
     return _whole(b'{"choices": NaN}', JSON)
 
 
-def _deep(answer: Answer, _: Received) -> Body:
-    depth = answer.deep_json or 0
+def _deep(response: Response, _: Received) -> Body:
+    depth = response.deep_json or 0
     return _completion_with("[" * depth + "]" * depth)
 
 
-def _huge_int(answer: Answer, _: Received) -> Body:
-    return _completion_with("9" * (answer.huge_int or 1))
+def _huge_int(response: Response, _: Received) -> Body:
+    return _completion_with("9" * (response.huge_int or 1))
 
 
-def _overflow(_: Answer, __: Received) -> Body:
+def _overflow(_: Response, __: Received) -> Body:
     return _completion_with("1e999")
 
 
 def _completion_with(literal: str) -> Body:
-    """An answer that is sound but for one member that nobody asked for."""
+    """A valid response with one more member, which nobody asked for."""
     sound = json.dumps(chat_completion())
     return _whole(f'{sound[:-1]}, "extra": {literal}}}'.encode(), JSON)
 
 
-def _echo(answer: Answer, received: Received) -> Body:
-    seen = _ECHOES[answer.echo or "all"](received)
-    if answer.code < 400:
+def _echo(response: Response, received: Received) -> Body:
+    seen = _ECHOES[response.echo or "all"](received)
+    if response.code < 400:
         return _whole(json.dumps(seen).encode(), JSON)
     key = received.header("authorization") or received.header("api-key") or ""
     message = f"Incorrect API key provided: {key} in {json.dumps(seen)}."
@@ -133,7 +133,7 @@ _ECHOES: Final[dict[str, Callable[[Received], dict[str, Any]]]] = {
     "all": lambda received: _seen_headers(received) | _seen_body(received),
 }
 
-_BODIES: Final[dict[str, Callable[[Answer, Received], Body]]] = {
+_BODIES: Final[dict[str, Callable[[Response, Received], Body]]] = {
     "json": _json,
     "text": _text,
     "body_base64": _base64,
@@ -157,43 +157,43 @@ def _recoded(body: Body, content: bytes, *labels: str) -> Body:
     return replace(_whole(content, body.content_type), codings=(*body.codings, *labels))
 
 
-def _gzip(_: Answer, body: Body) -> Body:
+def _gzip(_: Response, body: Body) -> Body:
     return _recoded(body, _deflated(body.pieces()), "gzip")
 
 
-def _gzip_truncated(answer: Answer, body: Body) -> Body:
+def _gzip_truncated(response: Response, body: Body) -> Body:
     content = _deflated(body.pieces())
-    missing = len(content) // 2 if answer.gzip_truncated is True else answer.gzip_truncated
+    missing = len(content) // 2 if response.gzip_truncated is True else response.gzip_truncated
     return _recoded(body, content[: len(content) - missing], "gzip")
 
 
-def _gzip_corrupt(_: Answer, body: Body) -> Body:
+def _gzip_corrupt(_: Response, body: Body) -> Body:
     content = _deflated(body.pieces())
     checksum = bytes(byte ^ 0xFF for byte in content[-8:-4])
     return _recoded(body, content[:-8] + checksum + content[-4:], "gzip")
 
 
-def _gzip_nested(_: Answer, body: Body) -> Body:
+def _gzip_nested(_: Response, body: Body) -> Body:
     """Add layers up to two, so that a bomb gets one more."""
     while len(body.codings) < 2:
         body = _recoded(body, _deflated(body.pieces()), "gzip")
     return body
 
 
-def _deflate(answer: Answer, body: Body) -> Body:
-    wbits = -15 if answer.deflate == "raw" else 15
+def _deflate(response: Response, body: Body) -> Body:
+    wbits = -15 if response.deflate == "raw" else 15
     return _recoded(body, _deflated(body.pieces(), wbits), "deflate")
 
 
-def _gzip_label(_: Answer, body: Body) -> Body:
+def _gzip_label(_: Response, body: Body) -> Body:
     return replace(body, codings=(*body.codings, "gzip"))
 
 
-def _encoding(answer: Answer, body: Body) -> Body:
-    return replace(body, codings=(*body.codings, answer.encoding or ""))
+def _encoding(response: Response, body: Body) -> Body:
+    return replace(body, codings=(*body.codings, response.encoding or ""))
 
 
-_CODINGS: Final[dict[str, Callable[[Answer, Body], Body]]] = {
+_CODINGS: Final[dict[str, Callable[[Response, Body], Body]]] = {
     "gzip": _gzip,
     "gzip_truncated": _gzip_truncated,
     "gzip_corrupt": _gzip_corrupt,

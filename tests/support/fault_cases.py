@@ -1,4 +1,4 @@
-"""The cases of `tests/cases/faults.yaml`: reading them, playing them, comparing the envelope."""
+"""The cases of `tests/cases/faults.yaml`: reads and plays them, and checks the results."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Case(NamedTuple):
 
 
 def cases() -> list[Case]:
-    """Every case, once for each of its providers."""
+    """Return every case, once for each of its providers."""
     rows = yaml.safe_load(CASES.read_text(encoding="utf-8"))["cases"]
     names = [row["name"] for row in rows]
     assert len(names) == len(set(names)), "two cases have the same name"
@@ -74,7 +74,7 @@ def cases() -> list[Case]:
 
 
 class Played(NamedTuple):
-    """What came of a case."""
+    """The outcome of a case."""
 
     result: Any
     server: FaultServer
@@ -88,8 +88,8 @@ def play(case: Case, connector: Connector, clock: FakeClock, folder: Path) -> Pl
     action = row.get("action", "createChatCompletion")
     with ExitStack() as stack:
         others = stack.enter_context(SilentListener())
-        answers = _filled(row.get("answers", {"chat": "Hi"}), {"{other}": others.url})
-        server = stack.enter_context(FaultServer(_expanded(answers), row.get("tls")))
+        responses = _filled(row.get("answers", {"chat": "Hi"}), {"{other}": others.url})
+        server = stack.enter_context(FaultServer(_expanded(responses), row.get("tls")))
         fields = {"apiKey": canary.KEY, "endpoint": server.url, **_FIELDS[case.provider]}
         if row.get("trusted", True) and row.get("tls"):
             fields["caFile"] = str(ca_file(folder))
@@ -106,11 +106,11 @@ def play(case: Case, connector: Connector, clock: FakeClock, folder: Path) -> Pl
 
 @contextmanager
 def _expiring(server: FaultServer, clock: FakeClock) -> Iterator[None]:
-    """Let the deadline be over once a request has arrived and its answer has begun to drip."""
+    """Let the deadline expire once a request has arrived and its response has begun to drip."""
 
     def expire() -> None:
         server.wait_for_requests(1)
-        server.wait_for_requests(2, timeout=0.1)  # a second one would be one too many
+        server.wait_for_requests(2, timeout=0.1)  # a second one is an error, found later
         clock.expire()
 
     thread = Thread(target=expire)
@@ -120,7 +120,7 @@ def _expiring(server: FaultServer, clock: FakeClock) -> Iterator[None]:
 
 
 def check(case: Case, played: Played) -> None:
-    """Fail where the envelope, the requests or the waits are not what the case expects."""
+    """Fail if the envelope, the requests or the waits are not what the case expects."""
     expect = case.row["expect"]
     envelope = played.result.to_dict()
     found = {**envelope.get("error", {}), "ok": envelope["ok"], "data": envelope.get("data")}
@@ -181,15 +181,15 @@ def _filled(value: Any, marks: Mapping[str, str]) -> Any:
     return value
 
 
-def _expanded(answers: Any) -> Any:
-    """Turn the file's shorthands into answers: `chat: text`, `completion: text`, `error: {…}`."""
-    if isinstance(answers, list):
-        return [_expanded(answer) for answer in answers]
-    answer = dict(answers)
+def _expanded(responses: Any) -> Any:
+    """Turn the file's shorthands into responses: `chat: text`, `completion: text`, `error: {…}`."""
+    if isinstance(responses, list):
+        return [_expanded(response) for response in responses]
+    response = dict(responses)
     for name, make in _SHORTHANDS.items():
-        if name in answer:
-            answer["json"] = make(answer.pop(name), **answer.pop("changes", {}))
-    if "error" in answer:
+        if name in response:
+            response["json"] = make(response.pop(name), **response.pop("changes", {}))
+    if "error" in response:
         standard = {"message": "No.", "type": None, "param": None, "code": None}
-        answer["json"] = {"error": {**standard, **answer.pop("error")}}
-    return answer
+        response["json"] = {"error": {**standard, **response.pop("error")}}
+    return response

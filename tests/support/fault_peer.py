@@ -13,18 +13,19 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, NoReturn
 
-from .fault_answers import Received
+from .fault_responses import Received
 
-# Only Linux tells that the peer has closed while unread bytes wait; elsewhere a full close shows.
+# Only Linux reports that the peer has closed while unread bytes are left; other systems report a
+# full close.
 _CLOSED: Final = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 class PeerGone(Exception):
-    """The client closed, or the server stops: nothing is left to do on this connection."""
+    """The client has closed or the server stops: the connection is over."""
 
 
 class HangUp(Exception):
-    """The script says that the connection ends here; `reset` by RST, otherwise by FIN."""
+    """The script ends the connection here: with an RST if `reset`, else with a FIN."""
 
     def __init__(self, *, reset: bool = False) -> None:
         super().__init__()
@@ -32,11 +33,11 @@ class HangUp(Exception):
 
 
 class MalformedRequest(Exception):
-    """What arrived is no HTTP/1 request."""
+    """What arrived is not an HTTP/1 request."""
 
 
 class Peer:
-    """A client that has connected. Its socket is closed by the server, which may stop any wait."""
+    """A connected client. The server closes its socket, which ends any wait."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
@@ -45,12 +46,12 @@ class Peer:
         self._poll.register(sock.fileno(), _CLOSED)
 
     def handshake(self) -> None:
-        """Speak TLS when the socket does; raises `OSError` when the client refuses."""
+        """Do the handshake of a TLS socket; raises `OSError` if the client refuses."""
         if isinstance(self._sock, ssl.SSLSocket):
             self._sock.do_handshake()
 
     def await_bytes(self) -> None:
-        """Wait until the first byte of a request is there; raises `PeerGone` at the end."""
+        """Wait for the first byte of a request; raises `PeerGone` if the client has closed."""
         if not self._reader.peek(1):
             raise PeerGone
 
@@ -58,7 +59,7 @@ class Peer:
         self._sock.sendall(content)
 
     def send_slowly(self, pieces: Iterable[bytes], pause: float) -> None:
-        """Send pieces as they are, or byte by byte with a pause (in seconds) after each."""
+        """Send pieces; with a pause (in seconds), byte by byte."""
         for piece in pieces:
             if not pause:
                 self.send(piece)
@@ -68,20 +69,20 @@ class Peer:
                 self.wait(pause)
 
     def wait(self, seconds: float | None) -> None:
-        """Wait, None for ever; raises `PeerGone` as soon as the client or the server leaves.
+        """Wait, forever if None; raises `PeerGone` as soon as the client or the server closes.
 
-        A client that only closes its sending side counts as gone.
+        A client that closes only its sending side counts as gone.
         """
         if seconds != 0 and self._poll.poll(None if seconds is None else seconds * 1000):
             raise PeerGone
 
     def hang(self) -> NoReturn:
-        """Say nothing more, until the client or the server leaves."""
+        """Send nothing more until the client or the server closes."""
         self.wait(None)
         raise PeerGone
 
     def read_request(self) -> Received:
-        """Read one request whole. Raises `MalformedRequest`, or `PeerGone` when it is cut."""
+        """Read one whole request; raises `MalformedRequest`, or `PeerGone` if it is cut off."""
         method, target, version = _request_line(self._line())
         headers = self._headers()
         received = Received(method, target, headers, b"", version)
@@ -90,15 +91,15 @@ class Peer:
         return received._replace(body=self._body(received))
 
     def reset(self) -> None:
-        """Make the coming close an RST: pending bytes are dropped, the client sees a reset."""
+        """Make the next close an RST: pending bytes are dropped, and the client sees a reset."""
         with suppress(OSError):
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def finish(self) -> None:
-        """Send a clean end, then read on until the client leaves.
+        """Send a clean end, then read until the client closes.
 
-        A close with unread bytes would be an RST on Linux. The base class is called because
-        `ssl.SSLSocket` speaks TLS in these methods.
+        On Linux a close with unread bytes would be an RST. The base class's methods are called,
+        because those of `ssl.SSLSocket` use TLS.
         """
         with suppress(OSError, ValueError):
             self._say_goodbye()
@@ -108,11 +109,11 @@ class Peer:
                 pass
 
     def close_reader(self) -> None:
-        """Let go of the socket, which closes only when nothing reads from it."""
+        """Close the reader, which otherwise keeps the socket open."""
         self._reader.close()
 
     def _say_goodbye(self) -> None:
-        """Send TLS's close_notify without waiting for the client's."""
+        """Send TLS close_notify without waiting for the client's."""
         if isinstance(self._sock, ssl.SSLSocket):
             self._sock.settimeout(0)
             try:

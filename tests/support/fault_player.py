@@ -1,4 +1,4 @@
-"""Play an answer on a connection: its head, its framing, its timing and its end."""
+"""Play a response on a connection: its head, its framing, its timing and its end."""
 
 from __future__ import annotations
 
@@ -6,111 +6,115 @@ from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Final
 
-from .fault_answers import Answer, Received, Stage, header_pairs
 from .fault_bodies import PIECE, Body, body_of
 from .fault_peer import HangUp, Peer
+from .fault_responses import Received, Response, Stage, header_pairs
 
 
-def play(peer: Peer, answer: Answer, received: Received) -> None:
-    """Send an answer to a request; raises `HangUp` when the connection ends with it."""
-    leave(answer, "before_read")  # an answer that was chosen by a function comes too late for it
-    leave(answer, "after_request")
-    if answer.hang:
+def play(peer: Peer, response: Response, received: Received) -> None:
+    """Send a response to a request; raises `HangUp` when the connection ends with it."""
+    leave(response, "before_read")  # a response that was chosen by a function comes too late for it
+    leave(response, "after_request")
+    if response.hang:
         peer.hang()
-    body = body_of(answer, received)
-    if answer.raw is None:
-        _play_head(peer, answer, body)
+    body = body_of(response, received)
+    if response.raw is None:
+        _play_head(peer, response, body)
     else:
-        peer.wait(answer.delay_headers)
-        content = answer.raw.encode("latin-1")
+        peer.wait(response.delay_headers)
+        content = response.raw.encode("latin-1")
         body = Body(len(content), lambda: [content])
     if received.method != "HEAD":
-        peer.send_slowly(_on_the_wire(answer, body), answer.drip)
-    leave(answer, "mid_body")
-    if answer.hang_after_body:
+        peer.send_slowly(_on_the_wire(response, body), response.drip)
+    leave(response, "mid_body")
+    if response.hang_after_body:
         peer.hang()
-    if not _stays_open(answer, received):
+    if not _stays_open(response, received):
         raise HangUp
 
 
-def leave(answer: Answer, stage: Stage) -> None:
-    """Raise `HangUp` when the answer ends at this stage."""
-    if answer.leaves_at(stage):
-        raise HangUp(reset=answer.reset is not None)
+def leave(response: Response, stage: Stage) -> None:
+    """Raise `HangUp` when the response ends at this stage."""
+    if response.leaves_at(stage):
+        raise HangUp(reset=response.reset is not None)
 
 
-def _play_head(peer: Peer, answer: Answer, body: Body) -> None:
-    peer.send_slowly(_interim(answer), answer.drip_headers)
-    peer.wait(answer.delay_headers)
-    head = "".join(f"{line}\r\n" for line in _head_lines(answer, body)).encode("latin-1") + b"\r\n"
-    if answer.leaves_at("mid_headers"):
+def _play_head(peer: Peer, response: Response, body: Body) -> None:
+    peer.send_slowly(_interim(response), response.drip_headers)
+    peer.wait(response.delay_headers)
+    head = (
+        "".join(f"{line}\r\n" for line in _head_lines(response, body)).encode("latin-1") + b"\r\n"
+    )
+    if response.leaves_at("mid_headers"):
         head = head[: len(head) // 2]
-    peer.send_slowly([head], answer.drip_headers)
-    leave(answer, "mid_headers")
-    if answer.hang_after_headers:
+    peer.send_slowly([head], response.drip_headers)
+    leave(response, "mid_headers")
+    if response.hang_after_headers:
         peer.hang()
 
 
-def _interim(answer: Answer) -> Iterator[bytes]:
-    for status in [*answer.interim, *[103] * answer.interim_flood]:
+def _interim(response: Response) -> Iterator[bytes]:
+    for status in [*response.interim, *[103] * response.interim_flood]:
         yield f"HTTP/1.1 {status} {_phrase(status)}\r\nx-interim: yes\r\n\r\n".encode()
 
 
-def _head_lines(answer: Answer, body: Body) -> Iterator[str]:
-    yield _status_line(answer)
-    given = header_pairs(answer.headers)
+def _head_lines(response: Response, body: Body) -> Iterator[str]:
+    yield _status_line(response)
+    given = header_pairs(response.headers)
     replaced = {name.lower() for name, _ in given}
-    own = [line for line in _own_headers(answer, body) if line[0] not in replaced]
+    own = [line for line in _own_headers(response, body) if line[0] not in replaced]
     yield from (f"{name}: {value}" for name, value in [*own, *given] if value is not None)
-    yield from (f"x-flood-{number}: {number}" for number in range(answer.header_flood))
-    if answer.header_long:
-        yield f"x-long: {'a' * answer.header_long}"
-    if answer.bad_header:
-        yield _BAD_HEADERS[str(answer.bad_header)]
+    yield from (f"x-flood-{number}: {number}" for number in range(response.header_flood))
+    if response.header_long:
+        yield f"x-long: {'a' * response.header_long}"
+    if response.bad_header:
+        yield _BAD_HEADERS[str(response.bad_header)]
 
 
-def _status_line(answer: Answer) -> str:
-    if answer.status_line is not None:
-        return answer.status_line
-    reason = _phrase(answer.code) if answer.reason is None else answer.reason
-    return f"HTTP/1.1 {answer.code} {reason}"
+def _status_line(response: Response) -> str:
+    if response.status_line is not None:
+        return response.status_line
+    reason = _phrase(response.code) if response.reason is None else response.reason
+    return f"HTTP/1.1 {response.code} {reason}"
 
 
-def _own_headers(answer: Answer, body: Body) -> Iterator[tuple[str, str]]:
-    """The headers that the answer implies: its own `headers` replace those of the same name."""
+def _own_headers(response: Response, body: Body) -> Iterator[tuple[str, str]]:
+    """The headers that the response implies: its own `headers` replace those of the same name."""
     if body.content_type:
         yield "content-type", body.content_type
     if body.codings:
         yield "content-encoding", ", ".join(body.codings)
-    if _framing(answer):
+    if _framing(response):
         yield "transfer-encoding", "chunked"
-    for length in _lengths(answer, body):
+    for length in _lengths(response, body):
         yield "content-length", str(length)
-    if answer.redirect is not None:
-        yield "location", answer.redirect
-    cookies = answer.set_cookie if isinstance(answer.set_cookie, list) else [answer.set_cookie]
+    if response.redirect is not None:
+        yield "location", response.redirect
+    cookies = (
+        response.set_cookie if isinstance(response.set_cookie, list) else [response.set_cookie]
+    )
     yield from (("set-cookie", str(cookie)) for cookie in cookies if cookie is not None)
-    if answer.connection_close:
+    if response.connection_close:
         yield "connection", "close"
 
 
-def _lengths(answer: Answer, body: Body) -> list[int]:
-    if answer.content_lengths:
-        return answer.content_lengths
-    if answer.content_length is not None:
-        return [answer.content_length]
-    bodiless = answer.code in (204, 304) and not body.size
-    return [] if answer.no_length or bodiless or _framing(answer) else [body.size]
+def _lengths(response: Response, body: Body) -> list[int]:
+    if response.content_lengths:
+        return response.content_lengths
+    if response.content_length is not None:
+        return [response.content_length]
+    bodiless = response.code in (204, 304) and not body.size
+    return [] if response.no_length or bodiless or _framing(response) else [body.size]
 
 
-def _on_the_wire(answer: Answer, body: Body) -> Iterable[bytes]:
+def _on_the_wire(response: Response, body: Body) -> Iterable[bytes]:
     pieces = body.pieces()
-    if answer.leaves_at("mid_body"):
+    if response.leaves_at("mid_body"):
         pieces = _first(pieces, body.size // 2)
-    framing = _framing(answer)
-    if framing is None or answer.raw is not None:
+    framing = _framing(response)
+    if framing is None or response.raw is not None:
         return pieces
-    return framing(_split(pieces, min(PIECE, body.size // 3 + 1)), answer)
+    return framing(_split(pieces, min(PIECE, body.size // 3 + 1)), response)
 
 
 def _first(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
@@ -127,21 +131,21 @@ def _split(pieces: Iterable[bytes], size: int) -> Iterator[bytes]:
         yield from (piece[at : at + size] for at in range(0, len(piece), size))
 
 
-def _chunked(pieces: Iterable[bytes], answer: Answer) -> Iterator[bytes]:
-    yield from _chunked_truncated(pieces, answer)
-    if not answer.leaves_at("mid_body"):
+def _chunked(pieces: Iterable[bytes], response: Response) -> Iterator[bytes]:
+    yield from _chunked_truncated(pieces, response)
+    if not response.leaves_at("mid_body"):
         yield b"0\r\n\r\n"
 
 
-def _chunked_truncated(pieces: Iterable[bytes], _: Answer) -> Iterator[bytes]:
+def _chunked_truncated(pieces: Iterable[bytes], _: Response) -> Iterator[bytes]:
     return (b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
 
 
-def _chunk_size_garbage(pieces: Iterable[bytes], _: Answer) -> Iterator[bytes]:
+def _chunk_size_garbage(pieces: Iterable[bytes], _: Response) -> Iterator[bytes]:
     return (b"zz\r\n%s\r\n" % piece for piece in pieces)
 
 
-_Framing = Callable[[Iterable[bytes], Answer], Iterator[bytes]]
+_Framing = Callable[[Iterable[bytes], Response], Iterator[bytes]]
 _FRAMINGS: Final[dict[str, _Framing]] = {
     "chunk_size_garbage": _chunk_size_garbage,
     "chunked_truncated": _chunked_truncated,
@@ -156,22 +160,22 @@ _BAD_HEADERS: Final = {
 }
 
 
-def _framing(answer: Answer) -> _Framing | None:
-    return next((frame for key, frame in _FRAMINGS.items() if getattr(answer, key)), None)
+def _framing(response: Response) -> _Framing | None:
+    return next((frame for key, frame in _FRAMINGS.items() if getattr(response, key)), None)
 
 
-def _stays_open(answer: Answer, received: Received) -> bool:
+def _stays_open(response: Response, received: Received) -> bool:
     """Whether the client can send another request: not after what it cannot delimit."""
     ends = (
-        answer.raw is not None,
-        answer.status_line is not None,
-        answer.content_length is not None,
-        bool(answer.content_lengths),
-        answer.no_length,
-        answer.chunked_truncated,
-        answer.chunk_size_garbage,
-        answer.close_after,
-        answer.connection_close,
+        response.raw is not None,
+        response.status_line is not None,
+        response.content_length is not None,
+        bool(response.content_lengths),
+        response.no_length,
+        response.chunked_truncated,
+        response.chunk_size_garbage,
+        response.close_after,
+        response.connection_close,
         received.version == "HTTP/1.0",
         (received.header("connection") or "").lower() == "close",
     )

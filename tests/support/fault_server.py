@@ -1,7 +1,7 @@
-"""A loopback HTTP/1.1 server that does what no HTTP library will: plays scripted faults.
+"""A loopback HTTP/1.1 server that plays scripted faults, which no HTTP library will send.
 
-The vocabulary of an answer is in `fault_answers`, the certificates are in `tls`. Here are the
-listener, its threads and the order of the answers; `silent_listener` has ports that never answer.
+The vocabulary of a response is in `fault_responses`, the certificates are in `tls`. Here are the
+listener, its threads and the order of the responses; `silent_listener` has ports that never answer.
 """
 
 from __future__ import annotations
@@ -15,53 +15,53 @@ from threading import Condition, Lock, Thread
 from types import TracebackType
 from typing import Any, Final
 
-from .fault_answers import (
-    Answer,
-    AnswerData,
-    Received,
-    answer_from,
-    chat_completion,
-    completion,
-)
 from .fault_peer import HangUp, MalformedRequest, Peer, PeerGone
 from .fault_player import leave, play
+from .fault_responses import (
+    Received,
+    Response,
+    ResponseData,
+    chat_completion,
+    completion,
+    response_from,
+)
 from .silent_listener import SilentListener, listening_socket, port_of, refused_port
 from .tls import BROKEN_HANDSHAKES, CERTIFICATES, ca_file, certificate_authority, server_context
 
 __all__ = [
-    "Answer",
     "FaultServer",
     "Received",
+    "Response",
     "SilentListener",
-    "answer_from",
     "ca_file",
     "certificate_authority",
     "chat_completion",
     "completion",
     "refused_port",
+    "response_from",
     "server_context",
 ]
 
 # `Any` in the list: mappings of unlike values would otherwise need an annotation in every test.
-Answers = AnswerData | list[Any] | Callable[[Received, int], AnswerData]
+Script = ResponseData | list[Any] | Callable[[Received, int], ResponseData]
 
 _NOT_HTTP: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _PATIENCE: Final = 60.0
-"""Seconds for which a stopping server waits for a thread, or a test for a request."""
+"""Seconds that a stopping server waits for a thread, or a test for a request."""
 
 
 class FaultServer:
-    """Serve scripted answers on a free port of 127.0.0.1, for as long as the `with` block.
+    """Serve scripted responses on a free port of 127.0.0.1, for as long as the `with` block.
 
-    `answers`: one answer, a list of them (the k-th request gets the k-th, the last one repeats
-    for ever) or a function of the request and its index, from 0. An answer is an `Answer` or the
+    `responses`: one response, a list of them (the k-th request gets the k-th, the last one repeats
+    for ever) or a function of the request and its index, from 0. A response is a `Response` or the
     mapping that describes one. `tls`: None, or a name in `tls.CERTIFICATES` or
-    `tls.BROKEN_HANDSHAKES`. What an answering function raises is raised when the block ends.
+    `tls.BROKEN_HANDSHAKES`. What the function raises is raised when the block ends.
     """
 
-    def __init__(self, answers: Answers, tls: str | None = None) -> None:
-        self._choose = _chooser(answers)
-        self._early = not callable(answers)
+    def __init__(self, responses: Script, tls: str | None = None) -> None:
+        self._choose = _chooser(responses)
+        self._early = not callable(responses)
         self._tls = tls
         self._context = _context(tls)
         self._arrival = Condition(Lock())
@@ -85,7 +85,7 @@ class FaultServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._wake.close()  # which the accepting thread sees; then no connection is added
+        self._wake.close()  # ends the accepting thread, so that no connection is added
         self._accepting.join(_PATIENCE)
         self._listener.close()
         self._woken.close()
@@ -105,12 +105,12 @@ class FaultServer:
 
     @property
     def url(self) -> str:
-        """The base address, without a slash at the end."""
+        """The base address, without a trailing slash."""
         scheme_and_host = "http://127.0.0.1" if self._tls is None else "https://localhost"
         return f"{scheme_and_host}:{self.port}"
 
     def wait_for_requests(self, count: int, timeout: float = _PATIENCE) -> bool:
-        """Wait until that many requests have arrived; False when they have not in time."""
+        """Wait until `count` requests have arrived; False after `timeout` seconds."""
         with self._arrival:
             return self._arrival.wait_for(lambda: len(self.requests) >= count, timeout)
 
@@ -123,7 +123,7 @@ class FaultServer:
             self.connections += 1
             try:
                 self._open(sock)
-            except OSError:  # the client has left already, so that TLS cannot begin
+            except OSError:  # the client has closed already, so TLS cannot start
                 sock.close()
 
     def _open(self, sock: socket.socket) -> None:
@@ -149,7 +149,7 @@ class FaultServer:
             self._failures.append(error)
         finally:
             peer.close_reader()
-            with self._arrival:  # so that a stopping server never touches a number reused
+            with self._arrival:  # so that a stopping server never uses a reused file number
                 self._sockets.discard(sock)
                 sock.close()
 
@@ -165,19 +165,19 @@ class FaultServer:
             except MalformedRequest:
                 peer.send(_NOT_HTTP)
                 raise HangUp from None
-            play(peer, self._answer(received), received)
+            play(peer, self._respond(received), received)
 
     def _leave_unread(self) -> None:
-        """Use up the next answer now when it ends the connection before the request is read."""
+        """End the connection now if the next response ends it before the request is read."""
         if not self._early:
             return
         with self._arrival:
-            answer = self._choose(None, self._index)
-            if answer.leaves_at("before_read"):
+            response = self._choose(None, self._index)
+            if response.leaves_at("before_read"):
                 self._index += 1
-                leave(answer, "before_read")
+                leave(response, "before_read")
 
-    def _answer(self, received: Received) -> Answer:
+    def _respond(self, received: Received) -> Response:
         with self._arrival:
             index, self._index = self._index, self._index + 1
             self.requests.append(received)
@@ -185,17 +185,17 @@ class FaultServer:
         return self._choose(received, index)
 
 
-def _chooser(answers: Answers) -> Callable[[Received | None, int], Answer]:
-    """Choose an answer by its index, or by a function; None when the request is yet unread."""
-    if isinstance(answers, (Answer, Mapping)):
-        answers = [answers]
-    if isinstance(answers, list):
-        script = answer_from(answers)
+def _chooser(responses: Script) -> Callable[[Received | None, int], Response]:
+    """Return a function that chooses a response; its request is None if it is not read yet."""
+    if isinstance(responses, (Response, Mapping)):
+        responses = [responses]
+    if isinstance(responses, list):
+        script = response_from(responses)
         if not script:
-            raise ValueError("a server needs an answer")
+            raise ValueError("a server needs a response")
         return lambda _, index: script[min(index, len(script) - 1)]
-    function = answers
-    return lambda received, index: answer_from(function(_present(received), index))
+    function = responses
+    return lambda received, index: response_from(function(_present(received), index))
 
 
 def _present(received: Received | None) -> Received:
@@ -212,6 +212,6 @@ def _context(tls: str | None) -> ssl.SSLContext | None:
 
 
 def _disconnect(sock: socket.socket) -> None:
-    """Wake whoever reads, writes or waits on it; past TLS, whose state is another thread's."""
-    with suppress(OSError):  # it may be disconnected already
+    """Wake every thread that uses the socket; bypass TLS, whose state is another thread's."""
+    with suppress(OSError):  # it may already be disconnected
         socket.socket.shutdown(sock, socket.SHUT_RDWR)

@@ -21,25 +21,25 @@ _INPUTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "summarizeText": {"model": "some-model", "textToSummarize": "Tides."},
     "rawRequest": {"method": "GET"},
 }
-"""Inputs that are valid; a model that the manifest does not know."""
+"""Valid inputs, with a model that the manifest does not list."""
 
 
 class Seen(NamedTuple):
-    """What came of a call: the envelope, and the requests that arrived."""
+    """The outcome of a call: the envelope, and the requests that arrived."""
 
     envelope: dict[str, Any]
     requests: list[Received]
 
     @property
     def error(self) -> dict[str, Any]:
-        """The envelope's error; fails where the call succeeded."""
+        """The envelope's error; fails if the call succeeded."""
         assert not self.envelope["ok"], self.envelope
         error: dict[str, Any] = self.envelope["error"]
         return error
 
     @property
     def data(self) -> Any:
-        """The envelope's data; fails where the call did not succeed."""
+        """The envelope's data; fails if the call did not succeed."""
         assert self.envelope["ok"], self.envelope
         return self.envelope["data"]
 
@@ -50,12 +50,12 @@ class Seen(NamedTuple):
 
 
 def connection(endpoint: str, **fields: Any) -> dict[str, Any]:
-    """Return a connection to `endpoint`, of OpenAI's kind unless `fields` say otherwise."""
+    """Return a connection to `endpoint`, for OpenAI unless `fields` say otherwise."""
     return {"fields": {"apiKey": KEY, "isOpenAIKey": True, "endpoint": endpoint, **fields}}
 
 
 def inputs_of(action: str, **inputs: Any) -> dict[str, Any]:
-    """Return valid inputs of an action with `inputs` over them."""
+    """Return valid inputs of an action, overridden by `inputs`."""
     return {**_INPUTS[action], **inputs}
 
 
@@ -67,8 +67,10 @@ def call(
     path: str = "",
     **fields: Any,
 ) -> Seen:
-    """Invoke an action on a server with these answers; `inputs` go over valid ones, `path` is
-    added to the endpoint and `fields` to the connection."""
+    """Invoke an action on a server with these responses.
+
+    `inputs` override valid ones; `path` is added to the endpoint, `fields` to the connection.
+    """
     with FaultServer(answers) as server:
         given = connection(server.url + path, **fields)
         result = connector.invoke(action, inputs_of(action, **(inputs or {})), given)
@@ -78,5 +80,5 @@ def call(
 def refusal(
     status: int, headers: Mapping[str, Any] | None = None, /, **error: Any
 ) -> dict[str, Any]:
-    """Return a server's answer that refuses a request, with the fields of its error object."""
+    """Return an error response with these fields of its error object."""
     return {"status": status, "headers": dict(headers or {}), "json": {"error": error}}

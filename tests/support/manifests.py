@@ -1,4 +1,4 @@
-"""The bundled manifest with a change: what the connector does with other models and policies."""
+"""Connectors with a changed manifest: other models, other policies."""
 
 from __future__ import annotations
 
@@ -14,8 +14,24 @@ from connector.text import safe_yaml
 ROOT: Final = Path(__file__).parent.parent.parent
 
 
+FROZEN: Final = sorted((ROOT / "tests" / "data").glob("manifest-*.yaml"))
+"""Manifests as they were released, which must keep working."""
+
+
+def released_actions() -> list[str]:
+    """Return the keys of the actions that users rely on: those of the latest frozen manifest."""
+    frozen = safe_yaml.loads(FROZEN[-1].read_text(encoding="utf-8"))
+    return [action["key"] for action in frozen["actions"]]
+
+
+def examples() -> list[tuple[str, dict[str, Any]]]:
+    """Return every action of the bundled manifest with the inputs of its first example."""
+    raw = safe_yaml.loads((ROOT / "connector.yaml").read_text(encoding="utf-8"))
+    return [(action["key"], action["examples"][0]["inputs"]) for action in raw["actions"]]
+
+
 def changed(folder: Path, change: Callable[[dict[str, Any]], object], clock: Clock) -> Connector:
-    """Return a connector of the bundled manifest after `change`, which edits it in place."""
+    """Return a connector with the bundled manifest, which `change` has edited in place."""
     raw = safe_yaml.loads((ROOT / "connector.yaml").read_text(encoding="utf-8"))
     change(raw)
     path = folder / "connector.json"
@@ -27,7 +43,7 @@ def changed(folder: Path, change: Callable[[dict[str, Any]], object], clock: Clo
 
 
 def with_policies(folder: Path, policies: Mapping[str, Any] | None, clock: Clock) -> Connector:
-    """Return the bundled connector with these policies over its own; without any for None."""
+    """Return the bundled connector with these policies over its own; None removes all."""
 
     def change(raw: dict[str, Any]) -> None:
         raw["policies"] = {} if policies is None else {**raw["policies"], **policies}

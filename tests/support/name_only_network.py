@@ -1,4 +1,4 @@
-"""A network in which names lead to addresses and nothing answers: no packet leaves."""
+"""A network in which names have addresses but no connection is made: no packet leaves."""
 
 from __future__ import annotations
 
@@ -12,11 +12,10 @@ import pytest
 
 
 class NameOnlyNetwork:
-    """In place of the resolver and of every socket's connect, for one test.
+    """Replaces the resolver and the connect methods of sockets, for one test.
 
-    `names` maps a host name to the addresses it leads to; an address leads to itself. `dialled`
-    are the addresses that something tried to connect to, all of which are refused; `asked` are
-    the hosts whose addresses were asked for.
+    `names` maps a host name to its addresses; an address is its own. `dialled` are the addresses
+    that something tried to connect to, all refused; `asked` are the hosts that were looked up.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:

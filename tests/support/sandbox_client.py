@@ -1,4 +1,4 @@
-"""A plain client of the sandbox, with the key that each surface takes."""
+"""A plain client of the sandbox, with the key for each surface."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ DATED = "api-version=2024-10-21"
 
 
 def ask(sandbox: Sandbox, path: str, body: Any = None, **more: Any) -> requests.Response:
-    """Return the answer to a POST of `body`, to a GET where there is none."""
+    """Return the response to a POST of `body`, or to a GET if there is none."""
     key = {"api-key": "sandbox-azure-key-00000000000000"}
     headers = key if path.startswith("/openai/") else {"Authorization": "Bearer sk-sandbox"}
     with requests.Session() as session:
@@ -30,19 +30,19 @@ def chat(prompt: str = "Hello", **more: Any) -> dict[str, Any]:
 
 
 def answered(response: requests.Response) -> Any:
-    """Return the JSON of a success."""
+    """Return the JSON of a successful response."""
     assert response.status_code == 200, response.text
     return response.json()
 
 
 def choice(response: requests.Response) -> Any:
-    """Return the only choice of a success."""
+    """Return the only choice of a successful response."""
     (found,) = answered(response)["choices"]
     return found
 
 
 def events(response: requests.Response) -> list[dict[str, Any]]:
-    """Return the events of a stream that ends as it should."""
+    """Return the events of a complete stream."""
     assert response.headers["content-type"].startswith("text/event-stream")
     lines = [line.removeprefix("data: ") for line in response.text.split("\n\n") if line]
     assert lines.pop() == "[DONE]"

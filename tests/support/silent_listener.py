@@ -1,4 +1,4 @@
-"""Ports that never answer: one that listens and says nothing, one that refuses."""
+"""Ports that never answer: one that listens and is silent, one that refuses connections."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 
 class SilentListener:
-    """Take connections and bytes, never answer: proves that nothing is followed or sent.
+    """Accept connections and bytes and never answer: proves that a client sends nothing here.
 
-    The kernel takes them, and each property looks at what it holds: nothing can be on its way
-    still when a test asks. A client that does connect hangs until its own timeout.
+    The kernel accepts them, and each property reads what it holds, so that nothing is still on its
+    way when a test asks. A client that connects hangs until its own timeout.
     """
 
     def __enter__(self) -> SilentListener:
@@ -36,13 +36,13 @@ class SilentListener:
 
     @property
     def connections(self) -> int:
-        """How many connections were made; stays readable after the block."""
+        """The number of connections; readable after the block too."""
         self._look()
         return len(self._accepted)
 
     @property
     def bytes_received(self) -> bytes:
-        """Everything that was sent, on all connections; stays readable after the block."""
+        """Everything that was sent on all connections; readable after the block too."""
         self._look()
         return bytes(self._bytes)
 
@@ -56,7 +56,7 @@ class SilentListener:
 
 @contextmanager
 def refused_port() -> Iterator[int]:
-    """A port where connecting is certainly refused: it is held, and nobody listens."""
+    """A port where connections are always refused: it is bound, and nobody listens."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield port_of(holder)

@@ -1,4 +1,4 @@
-"""The certificates of the fault server, and the handshakes that go wrong."""
+"""The certificates of the fault server, and its broken handshakes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _NAMES: Final = ("localhost", "127.0.0.1")
 
 @cache
 def certificate_authority() -> trustme.CA:
-    """The one authority of this process: every certificate but the strangers' is signed by it."""
+    """The authority of this process, which signs every certificate that is to be trusted."""
     return trustme.CA()
 
 
 def ca_file(folder: Path) -> Path:
-    """Write the authority's certificate to a file that a client can be told to trust."""
+    """Write the authority's certificate to a file that a client can trust."""
     path = folder / "ca.pem"
     certificate_authority().cert_pem.write_to_path(str(path))
     return path
@@ -31,7 +31,7 @@ def ca_file(folder: Path) -> Path:
 
 @cache
 def server_context(name: str) -> ssl.SSLContext:
-    """The server side of a handshake that can be completed, by the name of its certificate."""
+    """The server's context of a complete handshake, by the name of its certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with CERTIFICATES[name]().tempfile() as path:
         context.load_cert_chain(path)
@@ -46,7 +46,7 @@ def _good() -> trustme.Blob:
 
 
 def _self_signed() -> trustme.Blob:
-    """The certificate of an authority that nobody knows, shown as a server's."""
+    """The certificate of an unknown authority, used as a server's."""
     stranger = trustme.CA()
     return trustme.Blob(stranger.private_key_pem.bytes() + stranger.cert_pem.bytes())
 
@@ -87,7 +87,7 @@ def _handshake_close(peer: Peer) -> NoReturn:
 
 
 def _old_tls(peer: Peer) -> NoReturn:
-    """Refuse the offered versions (alert 70), as OpenSSL does when it may only speak TLS 1.1."""
+    """Refuse the offered versions (alert 70), as OpenSSL does if it is limited to TLS 1.1."""
     peer.await_bytes()
     peer.send(bytes([21, 3, 1, 0, 2, 2, 70]))
     raise HangUp
@@ -99,7 +99,7 @@ CERTIFICATES: Final[dict[str, Callable[[], trustme.Blob]]] = {
     "unknown_ca": _unknown_ca,
     "expired": _expired,
     "wrong_host": _wrong_host,
-    "wants_client": _good,  # a certificate of the client as well
+    "wants_client": _good,  # and demands a certificate of the client
 }
 BROKEN_HANDSHAKES: Final[dict[str, Callable[[Peer], NoReturn]]] = {
     "not_tls": _not_tls,

@@ -1,5 +1,5 @@
-"""Counts the work that a function does and the memory it takes, which unlike time are the same on a
-busy machine."""
+"""Counts the calls and the memory of a function, which unlike time do not depend on the load of the
+machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Counted(str):
-    """A text whose comparisons and hashes are calls, so that `calls` counts them."""
+    """A string whose comparisons and hashes are Python calls, so that `calls` counts them."""
 
     __slots__ = ()
 
@@ -22,9 +22,11 @@ class Counted(str):
 
 
 def calls(function: Callable[..., Any], *arguments: Any, most: int = 5_000_000) -> int:
-    """Return how many calls `function` makes, of Python's and of C's functions, until it returns
-    or raises ValueError; more than `most` fail. What a single call of a C function does is not
-    seen."""
+    """Return how many calls `function` makes until it returns or raises ValueError.
+
+    Calls of Python and C functions count, not the work inside a C function. More than `most` calls
+    fail.
+    """
     count = 0
 
     def note(frame: object, event: str, argument: object) -> None:
@@ -45,7 +47,7 @@ def calls(function: Callable[..., Any], *arguments: Any, most: int = 5_000_000) 
 
 
 def memory(function: Callable[[], object]) -> int:
-    """Return the most bytes that a call to `function` holds at once."""
+    """Return the peak memory of a call to `function`, in bytes."""
     tracemalloc.start()
     try:
         function()
@@ -55,6 +57,6 @@ def memory(function: Callable[[], object]) -> int:
 
 
 def assert_linear(function: Callable[..., Any], make: Callable[[int], Any], size: int) -> None:
-    """Assert that doubled input does at most doubled work."""
+    """Assert that double the input needs at most about double the work."""
     small, large = calls(function, make(size)), calls(function, make(2 * size))
     assert large <= 2.2 * small, (small, large)

@@ -1,4 +1,4 @@
-"""The threads that the connector has started and that have not ended."""
+"""The threads of the connector that are still running."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def at_work() -> dict[int, str]:
-    """What each of them does, by its number: the function that it was started for."""
+    """Return the function that each thread was started for, by the thread's number."""
     found = {}
     for ident, frame in sys._current_frames().items():
         names = []
@@ -21,5 +21,5 @@ def at_work() -> dict[int, str]:
 
 
 def left_behind() -> list[str]:
-    """What is still done for an invocation: the watchdog is not counted, which serves all."""
+    """Return what threads still do for an invocation; the watchdog serves all and is left out."""
     return [name for name in at_work().values() if name != "connector.policy.deadline._run"]

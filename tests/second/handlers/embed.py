@@ -16,6 +16,7 @@ def embed(inputs: Mapping[str, Any], client: Client) -> list[list[float]]:
     body = {"model": inputs["model"], "input": inputs["texts"]}
     if "dimensions" in inputs:
         body["dimensions"] = inputs["dimensions"]
-    answer = client.post("/embeddings", body, inputs["model"])
-    found = sorted(answer["data"], key=lambda item: int(item["index"]))
-    return [item["embedding"] for item in found]
+    rows = client.post("/embeddings", body, inputs["model"]).get("data")
+    if not rows:
+        raise client.invalid("The response has no vectors.")
+    return [row["embedding"] for row in sorted(rows, key=lambda row: int(row["index"]))]

@@ -1,6 +1,6 @@
-"""What the sandbox sends: an answer, and the refusals in the shapes of both services.
+"""Responses of the sandbox, and error responses in the formats of both services.
 
-Handlers return an `Answer` or raise a `Refusal`; neither knows the HTTP server.
+Handlers return a `Response` or raise an `ErrorResponse`; neither depends on the HTTP server.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ KINDS: tuple[Surface, ...] = ("openai", "azure", "azure-dated")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One HTTP response; `events` instead of `body` for a stream, `cut` to break off midway."""
+class Response:
+    """One HTTP response.
+
+    A stream has `events` instead of `body`. With `cut`, the connection closes after half of it.
+    """
 
     status: int
     body: bytes = b""
@@ -26,27 +29,27 @@ class Answer:
     cut: bool = False
 
 
-class Refusal(Exception):
-    """An error that a real service would answer."""
+class ErrorResponse(Exception):
+    """An error response, raised where a request is wrong."""
 
     def __init__(
         self, status: int, error: Mapping[str, Any], headers: Mapping[str, str] | None = None
     ) -> None:
         super().__init__(status, error)
-        self.answer = json_answer({"error": error}, status, headers)
+        self.response = json_response({"error": error}, status, headers)
 
 
-def json_answer(
+def json_response(
     value: object, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Answer:
-    """Answer with a JSON document."""
-    return Answer(status, json.dumps(value, allow_nan=False).encode(), headers=headers or {})
+) -> Response:
+    """Return a response with a JSON document."""
+    return Response(status, json.dumps(value, allow_nan=False).encode(), headers=headers or {})
 
 
-def stream_answer(chunks: Sequence[object]) -> Answer:
-    """Answer with server-sent events, one a chunk, and the closing mark of both services."""
+def stream_response(chunks: Sequence[object]) -> Response:
+    """Return a stream of server-sent events, one per chunk, that ends as on both services."""
     events = [b"data: " + json.dumps(chunk).encode() + b"\n\n" for chunk in chunks]
-    return Answer(200, content_type="text/event-stream", events=(*events, b"data: [DONE]\n\n"))
+    return Response(200, content_type="text/event-stream", events=(*events, b"data: [DONE]\n\n"))
 
 
 def openai_error(
@@ -57,17 +60,17 @@ def openai_error(
     param: str | None = None,
     kind: str = "invalid_request_error",
     headers: Mapping[str, str] | None = None,
-) -> Refusal:
-    """Refuse in the shape of api.openai.com."""
+) -> ErrorResponse:
+    """Return an error in the format of api.openai.com."""
     error = {"message": message, "type": kind, "param": param, "code": code}
-    return Refusal(status, error, headers)
+    return ErrorResponse(status, error, headers)
 
 
 def azure_error(
     status: int, message: str, code: str | None = None, headers: Mapping[str, str] | None = None
-) -> Refusal:
-    """Refuse in the shape of Azure's front door, whose code is often the status as text."""
-    return Refusal(status, {"code": code or str(status), "message": message}, headers)
+) -> ErrorResponse:
+    """Return an error in the format of Azure's gateway, whose code is often the status as text."""
+    return ErrorResponse(status, {"code": code or str(status), "message": message}, headers)
 
 
 def surface_error(
@@ -78,30 +81,30 @@ def surface_error(
     code: str | None,
     kind: str,
     headers: Mapping[str, str] | None = None,
-) -> Refusal:
-    """Refuse in the shape of either service; on Azure the code is the status."""
+) -> ErrorResponse:
+    """Return an error in the format of the surface; on Azure the code is the status."""
     if surface == "openai":
         return openai_error(status, message, code=code, kind=kind, headers=headers)
     return azure_error(status, message, headers=headers)
 
 
-def invalid(param: str | None, message: str, code: str | None) -> Refusal:
-    """Refuse a request whose content is wrong; both services share this shape."""
+def invalid(param: str | None, message: str, code: str | None) -> ErrorResponse:
+    """Return the error for wrong content; both services share this format."""
     return openai_error(400, message, code=code, param=param)
 
 
-def missing(param: str) -> Refusal:
-    """Refuse a request that lacks a parameter."""
+def missing(param: str) -> ErrorResponse:
+    """Return the error for a missing parameter."""
     return invalid(param, f"Missing required parameter: '{param}'.", "missing_required_parameter")
 
 
-def unknown_parameter(param: str) -> Refusal:
-    """Refuse a parameter that this model or this object does not have."""
+def unknown_parameter(param: str) -> ErrorResponse:
+    """Return the error for a parameter that this model or object does not have."""
     return invalid(param, f"Unknown parameter: '{param}'.", "unknown_parameter")
 
 
-def resource_not_found() -> Refusal:
-    """Azure's answer to a wrong path or api-version."""
+def resource_not_found() -> ErrorResponse:
+    """Return Azure's error for a wrong path or api-version."""
     return azure_error(404, "Resource not found")
 
 
@@ -109,7 +112,7 @@ _CATEGORIES = ("hate", "self_harm", "sexual", "violence")
 
 
 def filter_results(flagged: bool = False) -> dict[str, dict[str, object]]:
-    """Azure's content filter verdicts, all safe unless flagged."""
+    """Return Azure's content filter results, all safe unless flagged."""
     return {
         category: {
             "filtered": flagged and category == "violence",
@@ -120,16 +123,16 @@ def filter_results(flagged: bool = False) -> dict[str, dict[str, object]]:
 
 
 def prompt_filter_results(prompts: int = 1) -> list[dict[str, object]]:
-    """Azure's verdicts on the prompts of an answered request."""
+    """Return Azure's content filter results for the prompts of a successful request."""
     return [
         {"prompt_index": index, "content_filter_results": filter_results()}
         for index in range(prompts)
     ]
 
 
-def azure_filtered() -> Refusal:
-    """Azure's refusal of a prompt that its content filter stopped."""
-    return Refusal(
+def azure_filtered() -> ErrorResponse:
+    """Return Azure's error for a prompt that its content filter stopped."""
+    return ErrorResponse(
         400,
         {
             "message": "The response was filtered due to the prompt triggering Azure OpenAI's "

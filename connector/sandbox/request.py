@@ -1,42 +1,39 @@
-"""One request to a model, as the handlers see it: read, authenticated and routed.
-
-Nothing here knows HTTP beyond the surface that the request came in by.
-"""
+"""A request to a model as its handler sees it: parsed, authenticated and routed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from connector.sandbox.answers import Surface
+from connector.sandbox.catalog import Catalog
+from connector.sandbox.responses import Surface
 from connector.sandbox.text import digest
-from connector.sandbox.world import World
 
 
 @dataclass(frozen=True)
-class Call:
-    """What a handler needs to answer."""
+class Request:
+    """What a handler needs to make a response."""
 
     surface: Surface
     model: str
     body: dict[str, Any]
     raw: bytes
-    world: World
-    # Where this sandbox is reached, for the addresses of images.
+    catalog: Catalog
+    # The sandbox's own address, for the URLs of images.
     base: str
     # Whether the content filter stops this request.
     filtered: bool
 
     @property
     def azure(self) -> bool:
-        """Whether the answer carries Azure's additions."""
+        """Whether the response has Azure's additional fields."""
         return self.surface != "openai"
 
     @property
     def digest(self) -> str:
-        """Hash of the request body, from which the ids of the answer are cut."""
+        """Hash of the request body, from which the ids in the response are made."""
         return digest(self.raw)
 
     def get(self, name: str, default: Any = None) -> Any:
-        """Return a parameter of the request."""
+        """Return a parameter of the request, or the default if it is absent."""
         return self.body.get(name, default)

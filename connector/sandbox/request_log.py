@@ -1,4 +1,4 @@
-"""The requests that a sandbox remembers, for tests to look at."""
+"""The log of received requests, for tests to inspect."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Received(NamedTuple):
 
     @property
     def size(self) -> int:
-        """About as many bytes as it keeps in memory."""
+        """Roughly the bytes that it uses in memory."""
         headers = sum(len(name) + len(value) for name, value in self.headers.items())
         return len(self.body) + 3 * len(self.path) + headers
 
 
-class Memory:
-    """The latest requests: at most `most`, of `MOST_BYTES` in all, the last whatever its size.
+class RequestLog:
+    """The latest requests: at most `most`, and `MOST_BYTES` in total; the last one is always kept.
 
     Thread-safe.
     """
@@ -38,7 +38,7 @@ class Memory:
         self._lock = Lock()
 
     def add(self, received: Received) -> None:
-        """Remember a request, in place of the oldest where there is no room."""
+        """Add a request; the oldest are dropped to make room."""
         with self._lock:
             self._kept.append(received)
             self._bytes += received.size
@@ -48,12 +48,12 @@ class Memory:
                 self._bytes -= self._kept.popleft().size
 
     def all(self) -> list[Received]:
-        """Return what is remembered, oldest first."""
+        """Return the logged requests, oldest first."""
         with self._lock:
             return list(self._kept)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all requests."""
         with self._lock:
             self._kept.clear()
             self._bytes = 0

@@ -1,6 +1,6 @@
-"""What a fault server answers, as data: the vocabulary of the case files.
+"""The responses of a fault server, as data: the vocabulary of the case files.
 
-No sockets here: `fault_bodies` makes the bytes of a body, `fault_player` sends an answer.
+No sockets here: `fault_bodies` makes the bytes of a body, `fault_player` sends a response.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from typing import (
 
 Stage = Literal["before_read", "after_request", "mid_headers", "mid_body"]
 ABSENT: Final = object()
-"""The value of `Answer.json` when there is none: `null` is a body."""
+"""The value of `Response.json` when it is not given: None stands for the body `null`."""
 
 Headers = Mapping[str, Any] | list[Any]
 """A mapping (a list as value repeats the header, null removes a default) or a list of pairs."""
 
 
 class Received(NamedTuple):
-    """A request as it arrived: names keep their case, duplicates stay, chunks are joined."""
+    """A request as it arrived: names keep their case, duplicates are kept, chunks are joined."""
 
     method: str
     target: str
@@ -49,8 +49,8 @@ class Received(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """One scripted answer: every field is a key of the case files, and they combine freely."""
+class Response:
+    """One scripted response: every field is a key of the case files, and they combine freely."""
 
     # The head. Without a status: 200, or 302 when `redirect` is given.
     status: int | None = None
@@ -113,11 +113,11 @@ class Answer:
         return self.status or (200 if self.redirect is None else 302)
 
     def leaves_at(self, stage: Stage) -> bool:
-        """Whether the connection ends at this stage, by a reset or a clean close."""
+        """Whether the connection ends at this stage, with a reset or a clean close."""
         return stage in (self.reset, self.close)
 
 
-AnswerData = Answer | Mapping[str, Any]
+ResponseData = Response | Mapping[str, Any]
 
 BODY_KEYS: Final = (
     "json",
@@ -140,43 +140,43 @@ _WITH_RAW: Final = {
     "reset",
     "close",
 }
-_DEFAULTS: Final = Answer()
-_HINTS: Final = get_type_hints(Answer)
+_DEFAULTS: Final = Response()
+_HINTS: Final = get_type_hints(Response)
 
 
 @overload
-def answer_from(data: AnswerData) -> Answer: ...
+def response_from(data: ResponseData) -> Response: ...
 @overload
-def answer_from(data: list[Any] | tuple[Any, ...]) -> list[Answer]: ...
-def answer_from(data: AnswerData | list[Any] | tuple[Any, ...]) -> Answer | list[Answer]:
-    """Turn the data of a case file into an answer, or a list of such data into answers.
+def response_from(data: list[Any] | tuple[Any, ...]) -> list[Response]: ...
+def response_from(data: ResponseData | list[Any] | tuple[Any, ...]) -> Response | list[Response]:
+    """Turn the data of a case file into a response, or a list of such data into responses.
 
     Raises `ValueError` on an unknown key, a value of the wrong type, keys that exclude each other.
     """
-    if isinstance(data, Answer):
+    if isinstance(data, Response):
         return data
     if isinstance(data, (list, tuple)):
-        return [answer_from(item) for item in data]
+        return [response_from(item) for item in data]
     if unknown := sorted(str(key) for key in data if key not in _HINTS):
-        raise ValueError(f"an answer has no {', '.join(unknown)}")
+        raise ValueError(f"a response has no {', '.join(unknown)}")
     for key, value in data.items():
         if not _accepts(_HINTS[key], value):
-            raise ValueError(f"an answer's {key} cannot be {value!r}")
-    answer = Answer(**data)
-    if answer.raw is not None and (useless := sorted(set(data) - _WITH_RAW)):
+            raise ValueError(f"a response's {key} cannot be {value!r}")
+    response = Response(**data)
+    if response.raw is not None and (useless := sorted(set(data) - _WITH_RAW)):
         raise ValueError(f"raw bytes leave no room for {', '.join(useless)}")
-    if answer.raw is not None and answer.leaves_at("mid_headers"):
+    if response.raw is not None and response.leaves_at("mid_headers"):
         raise ValueError("raw bytes have no headers to stop in: use mid_body")
-    if len(bodies := body_keys(answer)) > 1:
-        raise ValueError(f"an answer has one body, not {' and '.join(bodies)}")
-    if answer.reset and answer.close:
-        raise ValueError("an answer ends by reset or by close, not both")
-    return answer
+    if len(bodies := body_keys(response)) > 1:
+        raise ValueError(f"a response has one body, not {' and '.join(bodies)}")
+    if response.reset and response.close:
+        raise ValueError("a response ends by reset or by close, not both")
+    return response
 
 
-def body_keys(answer: Answer) -> list[str]:
-    """The keys that give this answer a body: none, or one when it came from `answer_from`."""
-    return [key for key in BODY_KEYS if getattr(answer, key) is not getattr(_DEFAULTS, key)]
+def body_keys(response: Response) -> list[str]:
+    """The keys that give this response a body: none, or one when it came from `response_from`."""
+    return [key for key in BODY_KEYS if getattr(response, key) is not getattr(_DEFAULTS, key)]
 
 
 def header_pairs(headers: Headers) -> list[tuple[str, str | None]]:
@@ -190,7 +190,7 @@ def header_pairs(headers: Headers) -> list[tuple[str, str | None]]:
 
 
 def chat_completion(text: str | None = "Hi", **changes: Any) -> dict[str, Any]:
-    """A complete answer of `/chat/completions`; `changes` replace its top-level fields."""
+    """A complete response of `/chat/completions`; `changes` replace its top-level fields."""
     message: dict[str, Any] = {"role": "assistant", "content": text, "refusal": None}
     return {
         "id": "chatcmpl-test",
@@ -204,7 +204,7 @@ def chat_completion(text: str | None = "Hi", **changes: Any) -> dict[str, Any]:
 
 
 def completion(text: str = "Hi", **changes: Any) -> dict[str, Any]:
-    """A complete answer of `/completions`; `changes` replace its top-level fields."""
+    """A complete response of `/completions`; `changes` replace its top-level fields."""
     return {
         "id": "cmpl-test",
         "object": "text_completion",

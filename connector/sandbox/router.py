@@ -1,0 +1,106 @@
+"""Turns a received request into a response: key, version, fault, model, handler.
+
+This is the order in which the real services check a request. No HTTP server here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from connector.sandbox import chat, completions, embeddings, faults, files, images, listing, routes
+from connector.sandbox.bodies import read_json
+from connector.sandbox.catalog import Catalog
+from connector.sandbox.checks import string
+from connector.sandbox.keys import authenticate
+from connector.sandbox.request import Request
+from connector.sandbox.request_log import Received
+from connector.sandbox.responses import ErrorResponse, Response, Surface, missing, openai_error
+
+_HANDLERS: Mapping[str, Callable[[Request], Response]] = {
+    "chat": chat.respond,
+    "completions": completions.respond,
+    "images": images.respond,
+    "embeddings": embeddings.respond,
+}
+_PICTURE = re.compile(r"/images/([0-9a-f]{8,64})\.png", re.ASCII)
+
+
+class Router:
+    """Responds to requests for the models of a catalog; its only state is the count of faults."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._counts = faults.FaultCounts()
+
+    async def respond(self, received: Received, base: str) -> tuple[Surface, Response]:
+        """Return the surface and the response; `base` is the sandbox's address, for image URLs."""
+        prefix, path = faults.split_path(received.path)
+        surface = routes.surface_of(path)
+        try:
+            picture = _PICTURE.fullmatch(path)
+            if picture is not None and received.method in ("GET", "HEAD"):
+                return surface, _found(images.file(picture[1], received.query), path)
+            route = routes.find(received.method, path)
+            surface = route.surface
+            authenticate(surface, route.method, received.headers)
+            routes.check_version(route, received.query)
+            content_type = received.headers.get("content-type", "")
+            body: dict[str, Any] = {}
+            if route.operation in _HANDLERS:
+                body = read_json(surface, content_type, received.body)
+            fault = self._counts.pick(_named_fault(received, prefix, body))
+
+            def respond(filtered: bool) -> Response:
+                try:
+                    return self._handle(received, route, body, base, filtered)
+                except ErrorResponse as error:
+                    return error.response
+
+            return surface, await fault(surface, respond)
+        except ErrorResponse as error:
+            return surface, error.response
+
+    def _handle(
+        self, received: Received, route: routes.Route, body: dict[str, Any], base: str,
+        filtered: bool,
+    ) -> Response:  # fmt: skip
+        surface, catalog = route.surface, self._catalog
+        handler = _HANDLERS.get(route.operation)
+        if handler is not None:
+            name = route.name or _model_in(body)
+            catalog.check_exists(surface, name)
+            catalog.check_api(surface, name, route.operation)
+            return handler(Request(surface, name, body, received.body, catalog, base, filtered))
+        others: Mapping[str, Callable[[], Response]] = {
+            "models": lambda: listing.models(surface, catalog),
+            "model": lambda: listing.model(surface, catalog, route.name),
+            "upload": lambda: files.upload(received.headers.get("content-type", ""), received.body),
+            "download": lambda: files.download(route.name),
+        }
+        return others[route.operation]()
+
+
+def _named_fault(
+    received: Received, prefix: str | None, body: Mapping[str, Any]
+) -> faults.NamedFault | None:
+    header = received.headers.get(faults.HEADER)
+    if header is not None:
+        return faults.parse(header, "header")
+    if prefix is not None:
+        return faults.parse(prefix.replace("%3A", ":").replace("%3a", ":"), "path")
+    return faults.find_in_body(body)
+
+
+def _model_in(body: Mapping[str, Any]) -> str:
+    if "model" not in body:
+        raise missing("model")
+    string(1)("model", body["model"])
+    return str(body["model"])
+
+
+def _found(picture: Response | None, path: str) -> Response:
+    if picture is None:
+        raise openai_error(404, f"Invalid URL (GET {path})")
+    return picture

@@ -1,0 +1,104 @@
+"""Standard tests that run each example on the sandbox: it succeeds, and failures are reported."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from connector import Connector, Result
+from connector.sandbox import Sandbox
+
+from .base import ConnectorTests, Example
+
+
+class ExampleTests(ConnectorTests):
+    """Tests of each example."""
+
+    def test_an_example_sends_what_its_dry_run_shows(
+        self, connector: Connector, sandbox: Sandbox, example: Example, kind: str
+    ) -> None:
+        connection = self.connection(sandbox, kind)
+        planned = connector.invoke(example.action, example.inputs, connection, dry_run=True)
+        assert planned.error is None
+        assert sandbox.requests == []
+        plans = planned.data if isinstance(planned.data, list) else [planned.data]
+        result = connector.invoke(example.action, example.inputs, connection)
+        assert result.error is None
+        assert result.meta["action"] == example.action
+        assert result.meta["attempts"] == len(plans)
+        json.dumps(result.to_dict(), allow_nan=False)
+        sent = [(r.method, sandbox.url + r.path, [*r.query.items()]) for r in sandbox.requests]
+        assert sorted(sent) == sorted(
+            (plan["method"], plan["url"].partition("?")[0], parse_qsl(urlsplit(plan["url"]).query))
+            for plan in plans
+        )
+        key = connection["fields"]["apiKey"]
+        assert key not in json.dumps([planned.to_dict(), result.to_dict()])
+
+    def test_a_wrong_key_is_reported(
+        self, connector: Connector, sandbox: Sandbox, example: Example, kind: str
+    ) -> None:
+        connection = self.connection(sandbox, kind)
+        connection["fields"]["apiKey"] += "-wrong"
+        error = _error(connector.invoke(example.action, example.inputs, connection))
+        assert (error["code"], error["retryable"], error["sent"]) == (
+            "authentication_failed",
+            False,
+            "rejected",
+        )
+        assert connection["fields"]["apiKey"] not in json.dumps(error)
+
+    @pytest.mark.parametrize(
+        ("fault", "code", "sent"),
+        [
+            ("error", "server_error", "rejected"),
+            ("rate-limit", "rate_limited", "rejected"),
+            ("quota", "quota_exhausted", "rejected"),
+            ("cut", "protocol_error", "unknown"),
+            ("html", "invalid_response", "unknown"),
+        ],
+    )
+    def test_a_failure_of_the_provider_is_reported(
+        self,
+        connector: Connector,
+        sandbox: Sandbox,
+        example: Example,
+        fault: str,
+        code: str,
+        sent: str,
+    ) -> None:
+        connection = self.connection(sandbox, "openai")
+        connection["fields"]["endpoint"] += f"/fault/{fault}"
+        error = _error(connector.invoke(example.action, example.inputs, connection))
+        assert (error["code"], error["sent"]) == (code, sent)
+
+    def test_an_empty_response_is_no_defect(
+        self, connector: Connector, sandbox: Sandbox, example: Example
+    ) -> None:
+        connection = self.connection(sandbox, "openai")
+        connection["fields"]["endpoint"] += "/fault/empty"
+        result = connector.invoke(example.action, example.inputs, connection)
+        assert result.ok or _error(result)["code"] == "invalid_response"
+
+
+def _error(result: Result) -> dict[str, Any]:
+    """Return the error of a result, of its first failed item where items failed."""
+    envelope = result.to_dict()
+    assert not envelope["ok"], envelope
+    error: dict[str, Any] = envelope["error"]
+    if error["code"] == "partial_failure":
+        error = next(_item_errors(envelope["data"]))
+    return error
+
+
+def _item_errors(data: Any) -> Iterator[dict[str, Any]]:
+    """Yield the errors of the items that failed."""
+    if isinstance(data, dict) and data.get("error"):
+        yield data["error"]
+    elif isinstance(data, list | dict):
+        for item in data.values() if isinstance(data, dict) else data:
+            yield from _item_errors(item)
