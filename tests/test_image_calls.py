@@ -58,7 +58,7 @@ def test_a_refusal_of_the_number_makes_one_call_an_image(connector: Connector) -
     assert len(seen.data) == 3
     assert [request.json().get("n") for request in seen.requests] == [3, None, None, None]
     assert seen.envelope["meta"]["warnings"] == [
-        "mine makes one image a call; it was called 3 times."
+        "mine makes one image per request; 3 requests were sent."
     ]
 
 
@@ -77,7 +77,7 @@ def test_where_all_calls_fail_there_are_no_images(connector: Connector) -> None:
     inputs = {"model": "dall-e-3", "numImages": 2}
     seen = call(connector, IMAGE, refusal(400, message="No."), inputs)
     assert seen.error["code"] == "bad_request"
-    assert seen.error["message"].startswith("2 of 2 calls failed; the first: ")
+    assert seen.error["message"].startswith("2 of 2 requests failed; the first: ")
     assert "data" not in seen.envelope
 
 
@@ -85,7 +85,7 @@ def test_where_some_calls_fail_the_images_of_the_others_are_kept(connector: Conn
     answers = [made({"url": URL, "revised_prompt": "A boat."}), refusal(400, message="No.")]
     seen = call(connector, IMAGE, answers, {"model": "dall-e-3", "numImages": 2})
     assert seen.error["code"] == "partial_failure"
-    assert seen.error["message"].startswith("1 of 2 calls failed; the first: ")
+    assert seen.error["message"].startswith("1 of 2 requests failed; the first: ")
     assert seen.envelope["data"] == [
         {"url": URL, "revised_prompt": "A boat.", "contentType": "image/png"}
     ]
@@ -94,21 +94,21 @@ def test_where_some_calls_fail_the_images_of_the_others_are_kept(connector: Conn
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({"json": {}}, "The answer has no images."),
-        ({"json": {"data": []}}, "The answer has no images."),
-        ({"json": {"data": {"url": URL}}}, "The answer has no images."),
-        (made(URL), "An image of the answer is not an object."),
-        (made({"revised_prompt": "A"}), "An image of the answer has neither url nor b64_json."),
+        ({"json": {}}, "The response has no images."),
+        ({"json": {"data": []}}, "The response has no images."),
+        ({"json": {"data": {"url": URL}}}, "The response has no images."),
+        (made(URL), "An image in the response is not an object."),
+        (made({"revised_prompt": "A"}), "An image in the response has neither url nor b64_json."),
         (
             made({"url": 7, "b64_json": None}),
-            "An image of the answer has neither url nor b64_json.",
+            "An image in the response has neither url nor b64_json.",
         ),
-        (made({"b64_json": "AAAA="}), "An image of the answer is not base64."),
-        (made({"b64_json": "AA==AAAA"}), "An image of the answer is not base64."),
-        (made({"b64_json": "A=AA"}), "An image of the answer is not base64."),
-        (made({"b64_json": "A==="}), "An image of the answer is not base64."),
-        (made({"b64_json": "AA*A"}), "An image of the answer is not base64."),
-        (made({"b64_json": "AAA\n"}), "An image of the answer is not base64."),
+        (made({"b64_json": "AAAA="}), "An image in the response is not base64."),
+        (made({"b64_json": "AA==AAAA"}), "An image in the response is not base64."),
+        (made({"b64_json": "A=AA"}), "An image in the response is not base64."),
+        (made({"b64_json": "A==="}), "An image in the response is not base64."),
+        (made({"b64_json": "AA*A"}), "An image in the response is not base64."),
+        (made({"b64_json": "AAA\n"}), "An image in the response is not base64."),
     ],
 )
 def test_what_is_no_image_is_refused(connector: Connector, answer: Any, message: str) -> None:

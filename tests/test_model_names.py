@@ -156,7 +156,7 @@ def test_a_body_that_no_encoding_can_carry_is_refused_before_the_first_image(
             result = shared.invoke("createImage", {**inputs, **more}, {"fields": fields})
             assert result.error is not None
             assert (result.error.code, result.error.sent) == ("invalid_input", "no")
-            assert "calls failed" not in result.error.message
+            assert "requests failed" not in result.error.message
         assert server.requests == []
 
 

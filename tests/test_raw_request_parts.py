@@ -52,12 +52,12 @@ def test_a_header_is_refused_for_its_first_fault(connector: Connector) -> None:
         pair("Content_Type", "a/b"),
     ]
     assert problems(connector, headers=headers, formData={"a": "b"}) == [
-        ("/inputs/headers/0", "Header", "is the connector's own header"),
-        ("/inputs/headers/1", "Header", "is the connector's own header"),
+        ("/inputs/headers/0", "Header", "is reserved for the connector"),
+        ("/inputs/headers/1", "Header", "is reserved for the connector"),
         ("/inputs/headers/2", "Header", "is not a header name"),
-        ("/inputs/headers/4", "Header", "stands twice"),
+        ("/inputs/headers/4", "Header", "is duplicated"),
         ("/inputs/headers/5", "Header", "has a value with characters that a header cannot carry"),
-        ("/inputs/headers/6", "Header", "stands twice"),
+        ("/inputs/headers/6", "Header", "is duplicated"),
         ("/inputs/headers/7", "Header", "is set by the form upload"),
     ]
     of_files = problems(connector, headers={"content-type": "a/b"}, fileData={"a": "b"})
@@ -74,7 +74,7 @@ def test_a_header_is_refused_for_its_first_fault(connector: Connector) -> None:
 def test_a_header_of_the_connector_is_not_the_callers(connector: Connector, name: str) -> None:
     for spelled in (name, name.title(), name.upper().replace("-", "_")):
         (problem,) = problems(connector, headers={spelled: "x"})
-        assert problem == ("/inputs/headers/0", "Header", "is the connector's own header")
+        assert problem == ("/inputs/headers/0", "Header", "is reserved for the connector")
 
 
 def test_a_text_that_cannot_be_sent_is_refused_where_it_stands(connector: Connector) -> None:
@@ -259,7 +259,7 @@ def test_an_answer_that_is_not_json_shows_how_it_begins(connector: Connector) ->
     answer = {"text": "<html>", "headers": {"x-request-id": "req_1"}}
     error = call(connector, RAW, answer, {"method": "GET"}).error
     assert error["code"] == "invalid_response"
-    assert error["message"].startswith("The answer is not JSON (")
+    assert error["message"].startswith("The response is not JSON (")
     assert error["message"].endswith(" It begins: <html>")
     assert (error["httpStatus"], error["requestId"]) == (200, "req_1")
 

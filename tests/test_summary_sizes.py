@@ -257,7 +257,7 @@ def test_an_empty_summary_is_told_with_its_reason(connector: Connector) -> None:
     seen = call(connector, SUMMARY, {"json": chat_completion(choices=choices)})
     assert seen.data["summary"] == ""
     assert seen.envelope["meta"]["warnings"] == [
-        "The model gave no summary (finish_reason content_filter)."
+        "The model wrote no summary (finish_reason content_filter)."
     ]
 
 

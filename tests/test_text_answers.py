@@ -139,7 +139,7 @@ def test_an_old_name_of_the_limit_is_tried_on_the_legacy_api_too(connector: Conn
         "max_completion_tokens",
     ]
     assert seen.envelope["meta"]["warnings"] == [
-        "The server refused max_tokens; max_completion_tokens was sent in its place."
+        "The server rejected max_tokens; max_completion_tokens was sent instead."
     ]
 
 
@@ -152,7 +152,7 @@ def test_a_legacy_choice_without_a_text_is_no_answer(connector: Connector, text:
     seen = call(connector, MANY, answer, {"model": LEGACY})
     (failed,) = seen.envelope["data"]["choices"]
     assert failed["error"]["code"] == "invalid_response"
-    assert failed["error"]["message"] == "A choice of the answer has no text."
+    assert failed["error"]["message"] == "A choice in the response has no text."
     assert (failed["text"], failed["finish_reason"], failed["message"]) == (None, None, None)
 
 
@@ -172,7 +172,7 @@ def test_an_answer_that_the_default_limit_cut_is_told(
     seen = call(connector, MANY, answer, {"model": LEGACY, "maxTokens": limit})
     (found,) = seen.data["choices"]
     assert (found["text"], found["finish_reason"], found["message"]) == ("One.", reason, None)
-    expected = ["An answer was cut at the default limit: set Max Tokens for more."]
+    expected = ["A completion was cut at the default limit; set Max Tokens for more."]
     assert seen.envelope["meta"]["warnings"] == expected[:warnings]
 
 
@@ -295,23 +295,23 @@ def test_another_number_of_choices_is_told(connector: Connector, count: int) -> 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        ({}, "The answer has no choices."),
-        ({"choices": []}, "The answer has no choices."),
-        ({"choices": {"0": {}}}, "The answer has no choices."),
-        ({"choices": ["x"]}, "A choice of the answer is not an object."),
+        ({}, "The response has no choices."),
+        ({"choices": []}, "The response has no choices."),
+        ({"choices": {"0": {}}}, "The response has no choices."),
+        ({"choices": ["x"]}, "A choice in the response is not an object."),
         (
             {"choices": [{"message": {"content": "x"}}, None]},
-            "A choice of the answer is not an object.",
+            "A choice in the response is not an object.",
         ),
-        ({"choices": [{}]}, "A choice of the answer has no message."),
-        ({"choices": [{"message": "x"}]}, "A choice of the answer has no message."),
+        ({"choices": [{}]}, "A choice in the response has no message."),
+        ({"choices": [{"message": "x"}]}, "A choice in the response has no message."),
         (
             {"choices": [{"message": {"content": 7}}]},
-            "The content of a message of the answer is not a text.",
+            "The content of a message in the response is not text.",
         ),
         (
             {"choices": [{"message": {"content": ["x"]}}]},
-            "The content of a message of the answer is not a text.",
+            "The content of a message in the response is not text.",
         ),
     ],
 )
@@ -367,7 +367,7 @@ def test_a_limit_goes_by_the_name_that_was_taken(connector: Connector) -> None:
         ("max_tokens", 7),
     ]
     assert seen.envelope["meta"]["warnings"] == [
-        "The server refused max_completion_tokens; max_tokens was sent in its place."
+        "The server rejected max_completion_tokens; max_tokens was sent instead."
     ]
 
 
@@ -468,7 +468,7 @@ def test_the_successor_of_a_default_gets_what_it_takes(
     assert seen.requests[0].json() == {"model": "gpt-5-mini", "messages": messages, **sent}
     assert seen.envelope["meta"]["warnings"] == [
         "The default model gpt-4o-mini has retired; gpt-5-mini was used instead.",
-        *(f"gpt-5-mini takes no {name}: it was not sent." for name in dropped),
+        *(f"gpt-5-mini does not support {name}; it was not sent." for name in dropped),
     ]
     assert set(dropped) <= set(chosen.requests[0].json())
     assert chosen.envelope["meta"]["warnings"] == []

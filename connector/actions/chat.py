@@ -1,4 +1,4 @@
-"""Chat completions, and the chat call that other actions share."""
+"""Chat completions, and the chat request that other actions share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OWNED = {
     "stop": "Stop Sequences",
     "response_format": "Response Format",
 }
-
+"""Parameters that have an input of their own, and the label of that input."""
 
 _SAMPLING = ("temperature", "top_p")
 
@@ -31,12 +31,12 @@ _SAMPLING = ("temperature", "top_p")
 def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
     """Return the provider's chat.completion object, unchanged.
 
-    What equals the provider's own default is not sent: models that refuse the parameter then
-    work, and nothing changes for the others.
+    A value that equals the provider's default is not sent, so that models which reject the
+    parameter work too.
     """
     body = {"model": inputs["model"], "messages": inputs["messages"]}
-    # Nobody chose the successor of a default: what was asked of the one must not break the other.
-    unsampled = client.replaced_model and client.facts(inputs["model"]).reasoning
+    # The user chose these values for the default model, not for the successor that replaced it.
+    skips_sampling = client.replaced_model and client.facts(inputs["model"]).reasoning
     for parameter, key, default in (
         ("temperature", "temperature", 1),
         ("top_p", "topP", 1),
@@ -47,26 +47,26 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
         value = inputs.get(key, default)
         if value == default:
             continue
-        if parameter in _SAMPLING and unsampled:
-            client.warn(f"{inputs['model']} takes no {parameter}: it was not sent.")
+        if parameter in _SAMPLING and skips_sampling:
+            client.warn(f"{inputs['model']} does not support {parameter}; it was not sent.")
             continue
         body[parameter] = value
     body = extra.merge(body, inputs.get("extraParameters"), _OWNED)
-    answer = TokenLimit(client).post(PATH, body, inputs.get("maxTokens"))
-    choices(answer, client, inputs.get("numChoices", 1))
-    return answer
+    response = TokenLimit(client).post(PATH, body, inputs.get("maxTokens"))
+    choices(response, client, inputs.get("numChoices", 1))
+    return response
 
 
 def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
-    """Raise ConnectorError for extra parameters that have an input of their own."""
+    """Raise ConnectorError `invalid_input` where an extra parameter has an input of its own."""
     extra.merge({}, inputs.get("extraParameters"), _OWNED)
 
 
 class TokenLimit:
-    """Sends the longest answer under the name that the server takes.
+    """Sends the token limit under the parameter name that the server accepts.
 
-    Chat servers of today want `max_completion_tokens`, older ones and the legacy API
-    `max_tokens`. Where one is refused by name the other is tried, once for the invocation.
+    Current chat servers expect `max_completion_tokens`; older ones and the legacy API expect
+    `max_tokens`. If the server rejects one name, the other is tried, and kept if it works.
     """
 
     def __init__(self, client: Client) -> None:
@@ -74,7 +74,7 @@ class TokenLimit:
         self._names = {PATH: ("max_completion_tokens", "max_tokens")}
 
     def post(self, path: str, body: Mapping[str, Any], limit: int | None) -> dict[str, Any]:
-        """Return the answer to `body`; without a `limit` none is sent."""
+        """Return the response to `body`. A `limit` of None sends no limit."""
         client, model = self._client, body["model"]
         if limit is None:
             return client.post(path, body, model)
@@ -84,41 +84,43 @@ class TokenLimit:
         except ConnectorError as error:
             if not rejects(error, name):
                 raise
-        client.warn(f"The server refused {name}; {other} was sent in its place.")
-        answer = client.post(path, {**body, other: limit}, model)
+        client.warn(f"The server rejected {name}; {other} was sent instead.")
+        response = client.post(path, {**body, other: limit}, model)
         self._names[path] = (other, name)
-        return answer
+        return response
 
 
-def choices(answer: Mapping[str, Any], client: Client, count: int = 1) -> list[dict[str, Any]]:
-    """Return the choices of a chat answer in the order of their index, once they are ones.
+def choices(response: Mapping[str, Any], client: Client, count: int = 1) -> list[dict[str, Any]]:
+    """Return the choices of a chat response, sorted by index; see `indexed`.
 
-    As `indexed`. Raises ConnectorError `invalid_response`.
+    Raises ConnectorError `invalid_response` where a choice has no message, or one whose content
+    is not text.
     """
-    found = indexed(answer, client, count)
+    found = indexed(response, client, count)
     for choice in found:
         message = choice.get("message")
         if not isinstance(message, dict):
-            raise client.invalid("A choice of the answer has no message.")
+            raise client.invalid("A choice in the response has no message.")
         if not isinstance(message.get("content"), str | None):
-            raise client.invalid("The content of a message of the answer is not a text.")
+            raise client.invalid("The content of a message in the response is not text.")
     return found
 
 
-def indexed(answer: Mapping[str, Any], client: Client, count: int = 1) -> list[dict[str, Any]]:
-    """Return an answer's choices in the order of their index; `count` were asked for, and another
-    number is worth a warning: each is billed.
+def indexed(response: Mapping[str, Any], client: Client, count: int = 1) -> list[dict[str, Any]]:
+    """Return the choices of a response, sorted by index.
 
-    Raises ConnectorError `invalid_response` where there are none, or they are not objects.
+    `count` is the number requested; a different number adds a warning, since each choice is
+    billed. Raises ConnectorError `invalid_response` where there are no choices, or one is not an
+    object.
     """
-    found = answer.get("choices")
+    found = response.get("choices")
     if not isinstance(found, list) or not found:
-        raise client.invalid("The answer has no choices.")
+        raise client.invalid("The response has no choices.")
     if not all(isinstance(choice, dict) for choice in found):
-        raise client.invalid("A choice of the answer is not an object.")
+        raise client.invalid("A choice in the response is not an object.")
     if len(found) != count:
-        asked = "1 choice" if count == 1 else f"{count} choices"
-        client.warn(f"The provider was asked for {asked} and sent {len(found)}.")
+        requested = "1 choice" if count == 1 else f"{count} choices"
+        client.warn(f"The provider was asked for {requested} and sent {len(found)}.")
     return sorted(found, key=_index)
 
 

@@ -1,4 +1,4 @@
-"""One answer a prompt, for many prompts."""
+"""One completion for each of many prompts."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from connector.actions import partial
-from connector.actions.writing import Answer, Writer
+from connector.actions.writing import Completion, Writer
 from connector.client import Client
 from connector.errors import ConnectorError, problem, refused
 from connector.text.strict_json import UNPAIRED, is_encodable
 
 
 def create_completions(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
-    """Return one choice a prompt, in prompt order, whichever API serves the model.
+    """Return one choice for each prompt, in order, whichever API serves the model.
 
-    Raises ConnectorError `partial_failure` with the data where a prompt failed.
+    Raises ConnectorError `partial_failure`, with the data, where a prompt failed.
     """
     check(inputs, ())
     writer = Writer(client, inputs["model"], inputs.get("maxTokens"))
 
-    served: list[str] = []
+    models: list[str] = []
 
-    def answer(prompt: str) -> dict[str, Any]:
-        found = writer.write([{"role": "user", "content": prompt}], prompt)
-        served[:] = served or [found.model]
-        # Only what the result will hold: thousands of these wait for the last one.
-        return _choice(found, None)
+    def complete(prompt: str) -> dict[str, Any]:
+        completion = writer.write([{"role": "user", "content": prompt}], prompt)
+        models[:] = models or [completion.model]
+        # Keep only what the result needs: there may be thousands of these in memory.
+        return _choice(completion, None)
 
-    outcomes = client.each(answer, inputs["messages"], inputs["concurrency"])
+    outcomes = client.each(complete, inputs["messages"], inputs["concurrency"])
     errors = [outcome for outcome in outcomes if isinstance(outcome, ConnectorError)]
     choices = [_choice(None, o) if isinstance(o, ConnectorError) else o for o in outcomes]
     for index, choice in enumerate(choices):
         choice["index"] = index
     data = {
-        "model": served[0] if served else inputs["model"],
+        "model": models[0] if models else inputs["model"],
         "choices": choices,
         "usage": client.usage,
         "failed": len(errors),
@@ -45,7 +45,10 @@ def create_completions(inputs: Mapping[str, Any], client: Client) -> dict[str, A
 
 
 def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
-    """Raise ConnectorError for a text that cannot be sent: it would fail alone, and late."""
+    """Raise ConnectorError `invalid_input` for prompts that cannot be sent.
+
+    Found later, such a prompt would fail alone, after others were billed.
+    """
     problems = [
         problem(f"/inputs/messages/{index}", UNPAIRED, "Messages")
         for index, prompt in enumerate(inputs.get("messages", ()))
@@ -55,11 +58,11 @@ def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
         raise refused("invalid_input", problems)
 
 
-def _choice(answer: Answer | None, error: ConnectorError | None) -> dict[str, Any]:
+def _choice(completion: Completion | None, error: ConnectorError | None) -> dict[str, Any]:
     return {
         "index": 0,
-        "text": answer.text if answer else None,
-        "finish_reason": answer.finish_reason if answer else None,
-        "message": answer.message if answer else None,
+        "text": completion.text if completion else None,
+        "finish_reason": completion.finish_reason if completion else None,
+        "message": completion.message if completion else None,
         "error": error.to_dict() if error else None,
     }

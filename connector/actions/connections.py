@@ -1,4 +1,5 @@
-"""The kinds of connection: from its fields to a provider, and to what proves who calls it."""
+"""The kinds of connection: a function for each, from its fields to a provider and its
+authentication."""
 
 from __future__ import annotations
 
@@ -12,8 +13,8 @@ from connector.providers.tokens import TokenClient
 
 
 def api_key(fields: Mapping[str, Any], tokens: TokenClient) -> tuple[Provider, Authentication]:
-    """Return where an API key leads, and the key.
+    """Return the provider that an API key belongs to, and the key.
 
-    Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
+    Raises ConnectorError `invalid_connection` or `blocked_target` and names the field at fault.
     """
     return key.connect(fields)

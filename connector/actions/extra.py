@@ -1,4 +1,4 @@
-"""The escape hatch: a caller's own parameters merged into a request's body."""
+"""Extra Parameters: parameters that a user adds to the body of a request."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def merge(
 ) -> dict[str, Any]:
     """Return `body` with `extra` added.
 
-    `owned` maps each parameter that the action itself may set to the input to use in its place.
-    Raises ConnectorError `invalid_input` where `extra` names one of them, or asks for a stream:
-    an action returns a whole answer.
+    `owned` maps each parameter that the action sets itself to the label of the input that sets
+    it. Raises ConnectorError `invalid_input` where `extra` names one of these, or asks for a
+    stream, since an action returns whole responses.
     """
     problems = [
         problem(f"/inputs/extraParameters/{name}", f"is set by {owned[name]}", "Extra Parameters")

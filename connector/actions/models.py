@@ -1,4 +1,4 @@
-"""What a connection can reach: the test of a connection, and the choices of the model dropdown."""
+"""What a connection can reach: the connection test, and the choices of the model dropdown."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ from connector.providers.provider import LATEST_DATED
 PATH = "/models"
 
 _LIKELY_DEPLOYMENT = "gpt-4o-mini"
-"""Asked for where the connection names no deployment; that it is missing proves as much."""
+"""Used where the connection names no deployment. If it does not exist, that error shows the same:
+the endpoint serves chat and accepts the key."""
 
 _NAME_A_DEPLOYMENT = (
-    "Where only some deployments are served, paste the target URI of one into Endpoint: the test "
-    "then asks for that one."
+    "If the endpoint serves only some deployments, paste the target URI of one into Endpoint; the "
+    "test then uses that one."
 )
 
-_EMPTY: tuple[dict[str, list[str]], ...] = ({}, {"messages": []})
-"""Chats without a prompt. Some servers break down over the first, none can bill either."""
+_EMPTY_CHATS: tuple[dict[str, list[str]], ...] = ({}, {"messages": []})
+"""Chat requests without a prompt, which cannot be billed. Some servers answer the first with a
+500."""
 
 
 def select_model(client: Client) -> list[dict[str, str]]:
     """Return `{"key", "label"}` for each model that the provider lists, sorted.
 
-    A help, never a limit: where models go by the names of deployments, base models are listed.
-    The label names the day from which a model is no longer served, where the manifest knows it.
-    Empty, with a warning, where the endpoint serves chat but lists no models.
+    Other names may be typed: an Azure resource lists base models, not its deployments. The label
+    names the day on which a model retires, where the manifest knows it. The list is empty, with
+    a warning, where the endpoint serves chat but lists no models.
     """
     try:
         names = sorted(_names(client))
     except ConnectorError as error:
-        if not (_is_absent(error) or _serves_chat(error, client)):
+        if not (_has_no_list(error) or _serves_chat(error, client)):
             raise
         client.warn(
-            f"The endpoint lists no models (HTTP {error.http_status}): type the name of a model or "
+            f"The endpoint lists no models (HTTP {error.http_status}); type the name of a model or "
             "deployment."
         )
         return []
@@ -45,7 +47,7 @@ def select_model(client: Client) -> list[dict[str, str]]:
 def _names(client: Client) -> set[str]:
     listed = client.get(PATH).get("data")
     if not isinstance(listed, list):
-        raise client.invalid("The answer has no list of models.")
+        raise client.invalid("The response has no list of models.")
     ids = (item.get("id") for item in listed if isinstance(item, dict))
     return {name for name in ids if isinstance(name, str) and name}
 
@@ -55,42 +57,42 @@ def _label(name: str, client: Client) -> str:
     return f"{name} (until {day})" if day else name
 
 
-def _is_absent(error: ConnectorError) -> bool:
-    """Whether the endpoint has no list at all, rather than one that it refuses or cannot make."""
+def _has_no_list(error: ConnectorError) -> bool:
+    """Whether the endpoint has no list of models, as opposed to a list that failed."""
     return error.http_status in (404, 405, 410, 501)
 
 
 def _serves_chat(error: ConnectorError, client: Client) -> bool:
-    """Whether chat answers where the list failed with `error`."""
+    """Whether the endpoint serves chat, after the list failed with `error`."""
     if verdicts.is_final(error):
         return False
-    refusal = _ask_chat(client)
-    return refusal is None or verdicts.proves_chat(refusal, client)
+    chat_error = _try_chat(client)
+    return chat_error is None or verdicts.shows_chat(chat_error, client)
 
 
-def _ask_chat(client: Client) -> ConnectorError | None:
-    """Return how a chat without a prompt is refused, None where it is answered."""
+def _try_chat(client: Client) -> ConnectorError | None:
+    """Return the error of a chat request without a prompt, None where it succeeds."""
     model = client.provider.deployment or _LIKELY_DEPLOYMENT
-    error = None
-    for body in _EMPTY:
+    found = None
+    for body in _EMPTY_CHATS:
         try:
-            answer = client.post(chat.PATH, body, model)
-        except ConnectorError as refusal:
-            error = refusal
+            response = client.post(chat.PATH, body, model)
+        except ConnectorError as error:
+            found = error
         else:
-            return None if "choices" in answer else client.invalid("The answer has no choices.")
-        if error.http_status != 500:
+            return None if "choices" in response else client.invalid("The response has no choices.")
+        if found.http_status != 500:
             break
-    return error
+    return found
 
 
 def test_connection(client: Client) -> Verdicts:
-    """Return a verdict each on endpoint, key and version, by unbilled calls.
+    """Return verdicts on the endpoint, the key and the version, by requests that are not billed.
 
-    A verdict is `ok`, `failed` where an answer proves it, or `unknown`. The list of models proves
-    all three. Where an endpoint has none, a chat request without a prompt, which cannot be
-    answered or billed, proves endpoint and key. Raises the ConnectorError of the call that
-    failed, with the verdicts as its data.
+    A verdict is "ok", "failed" or, where no response shows either, "unknown". The list of models
+    shows all three. Where an endpoint has no list, a chat request without a prompt, which cannot
+    be billed, shows endpoint and key. Raises the ConnectorError of the request that failed, with
+    the verdicts as its data.
     """
     try:
         models = _names(client)
@@ -103,21 +105,21 @@ test_connection.__test__ = False  # type: ignore[attr-defined] # a handler, not 
 
 
 def _without_list(error: ConnectorError, client: Client) -> Verdicts:
-    """Return the verdicts where the list failed with `error`, which alone need not prove much."""
+    """Return the verdicts after the list failed with `error`, which alone may not show much."""
     if verdicts.is_final(error):
         error.data = verdicts.failed(error, client.provider)
         raise error
-    refusal = _ask_chat(client)
-    if refusal is None or verdicts.proves_chat(refusal, client):
+    chat_error = _try_chat(client)
+    if chat_error is None or verdicts.shows_chat(chat_error, client):
         client.warn(
             f"The endpoint lists no models (HTTP {error.http_status}); it was tested with a chat "
             "request that has no prompt."
         )
-        return verdicts.unlisted(refusal, client.provider)
-    if verdicts.is_final(refusal):
-        refusal.data = verdicts.failed(refusal, client.provider)
-        raise refusal
-    if _is_absent(error) and _lists_in_another_version(client):
+        return verdicts.unlisted(chat_error, client.provider)
+    if verdicts.is_final(chat_error):
+        chat_error.data = verdicts.failed(chat_error, client.provider)
+        raise chat_error
+    if _has_no_list(error) and _lists_in_another_version(client):
         error.data = verdicts.wrong_version(client.provider)
     else:
         error.data = verdicts.failed(error, client.provider)
@@ -127,14 +129,13 @@ def _without_list(error: ConnectorError, client: Client) -> Verdicts:
 
 
 def _lists_in_another_version(client: Client) -> bool:
-    """Whether the list that is not found in the connection's version is there in a good one."""
+    """Whether the endpoint lists models in the latest dated version, though not in its own."""
     provider = client.provider
     if provider.dated in (None, LATEST_DATED):
         return False
     url = provider._replace(dated=LATEST_DATED).url(PATH)
     try:
-        answer = client.request("GET", url, {}, None)
-        value = client.parsed(answer)
+        value = client.parsed(client.request("GET", url, {}, None))
     except (ConnectorError, ValueError):
         return False
     return isinstance(value, dict) and isinstance(value.get("data"), list)

@@ -1,4 +1,4 @@
-"""The error of an action of which some parts failed."""
+"""The error of an action that failed in part."""
 
 from __future__ import annotations
 
@@ -9,16 +9,18 @@ from connector.client import Client
 from connector.errors import ConnectorError
 
 _NOTHING_SENT = ("invalid_input", "invalid_connection", "blocked_target")
-"""What refuses a request before it leaves, and refuses all the others for the same reason."""
+"""Errors found before a request is sent; every other request would meet the same one."""
 
 
 def failure(outcomes: Sequence[Any], data: Any, client: Client, parts: str) -> ConnectorError:
-    """Return the error that keeps `data`; `parts` names what failed, such as "prompts".
+    """Return the error of an action in which some of `outcomes` are errors.
 
-    With `data` of None nothing was finished, and the code is that of the first failure. Where
-    nothing was even sent, because inputs or connection were refused, that refusal is the error.
-    It may be retried where each of the failures may; `sent` says `unknown` as soon as one part
-    is done, because repeating the whole would pay for that part twice.
+    `data` is what was finished; None means nothing was, and the error then has the code of the
+    first failure. `parts` names the items in the message, such as "prompts". If nothing was sent
+    because the inputs or the connection are invalid, that error itself is returned.
+
+    The error is retryable where every failure is. `sent` is "unknown" as soon as one part is
+    done, because repeating the action would pay for that part twice.
     """
     errors = [outcome for outcome in outcomes if isinstance(outcome, ConnectorError)]
     cause = next((error for error in errors if error.code != "cancelled"), errors[0])

@@ -1,5 +1,5 @@
-"""A caller's own HTTP request: any path below the connection's base, any body, documented
-retries."""
+"""A raw HTTP request: any path below the connection's base address, any body, and the retries
+that the inputs ask for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _Problems = list[dict[str, str]]
 
 
 class _Parts(NamedTuple):
-    """What a request is made of, apart from its method."""
+    """The parts of a request, without method and path."""
 
     query: list[tuple[str, str]]
     headers: dict[str, str]
@@ -42,7 +42,8 @@ class _Parts(NamedTuple):
 
 
 def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
-    """Return the body of the answer: parsed JSON, text, or a binary object; None for none.
+    """Return the body of the response: parsed JSON, text, or a binary object; None where it is
+    empty and JSON was expected.
 
     Raises ConnectorError as `check` does.
     """
@@ -61,18 +62,17 @@ def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
     )
     output = client.output if inputs["responseType"] == "binary" else None
     url = client.provider.raw_url(inputs["url"], query)
-    # Passed on and not kept: a reader lets go of a large body before it has its second form.
+    # No name holds the response, so that a reader can free a large body once it is converted.
     return _READERS[inputs["responseType"]](
         client.request(inputs["method"], url, headers, body, rule, output), client
     )
 
 
 def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
-    """Raise ConnectorError for all that is wrong with the inputs given: `blocked_target` where the
-    URL is more than a path, `invalid_input` for the rest, such as headers and parts that are the
-    connector's own or malformed.
+    """Raise ConnectorError with every problem of the inputs: `blocked_target` where the URL is more
+    than a path, otherwise `invalid_input`, for malformed values and reserved headers.
 
-    `bad` are the inputs that were refused before, and are not among `inputs`.
+    `bad` holds the inputs that failed validation; they are missing from `inputs`.
     """
     _parts(inputs, bad)
 
@@ -93,7 +93,7 @@ def _parts(inputs: Mapping[str, Any], bad: Collection[str]) -> _Parts:
 
 
 def _check_url(url: str, problems: _Problems) -> bool:
-    """Whether the URL leads, or may lead, to another place than the connection's."""
+    """Add the problem of the URL, if any. Return whether it may lead to another host."""
     if not is_encodable(url):
         problems.append(problem("/inputs/url", UNPAIRED, "URL"))
         return False
@@ -129,11 +129,11 @@ def _headers(inputs: Mapping[str, Any], problems: _Problems) -> dict[str, str]:
         if not _NAME.match(name):
             fault = "is not a header name"
         elif folded in _OWN_HEADERS:
-            fault = "is the connector's own header"
+            fault = "is reserved for the connector"
         elif folded == "content-type" and multipart:
             fault = "is set by the form upload"
         elif folded in seen:
-            fault = "stands twice"
+            fault = "is duplicated"
         elif not _VALUE.match(value):
             fault = "has a value with characters that a header cannot carry"
         if fault:
@@ -146,7 +146,7 @@ def _headers(inputs: Mapping[str, Any], problems: _Problems) -> dict[str, str]:
 def _body(
     inputs: Mapping[str, Any], bad: Collection[str], problems: _Problems
 ) -> tuple[bytes | None, str | None]:
-    """Return the body and its content type, None each where there is none."""
+    """Return the body and its content type; both are None where there is no body."""
     data, form, files = (inputs.get(key) for key in ("data", "formData", "fileData"))
     if form or files:
         if data is not None:
@@ -161,8 +161,8 @@ def _body(
     if _is_binary(data):
         return _decoded(data, "/inputs/data", "Data", problems), data["contentType"]
     if isinstance(data, str):
-        kind = "application/json" if _is_json(data) else "text/plain; charset=utf-8"
-        return _utf8(data, "/inputs/data", "Data", problems), kind
+        content_type = "application/json" if _is_json(data) else "text/plain; charset=utf-8"
+        return _utf8(data, "/inputs/data", "Data", problems), content_type
     try:
         return strict_json.dumps(data), "application/json"
     except ValueError as error:
@@ -198,7 +198,7 @@ def _decoded(value: Mapping[str, str], path: str, label: str, problems: _Problem
         problems.append(problem(f"{path}/contentType", "is not a content type", label))
     try:
         return base64.b64decode(value["data"], validate=True)
-    except ValueError:  # no base64, or not even ASCII
+    except ValueError:  # not base64, or not even ASCII
         problems.append(problem(f"{path}/data", "is not base64", label))
         return b""
 
@@ -223,7 +223,7 @@ def _file_parts(
     for index, pair in enumerate(files):
         key, value = pair["key"], pair["value"]
         path = f"/inputs/fileData/{index}"
-        # Several files of one key take its names in turn; the last name serves those left over.
+        # Files with the same key take the names of that key in order; further files share the last.
         left = names.setdefault(key, deque([key]))
         name = left.popleft() if len(left) > 1 else left[0]
         _check_name(key, f"{path}/key", "File Data", problems)
@@ -255,33 +255,33 @@ def _check_name(name: str, path: str, label: str, problems: _Problems) -> None:
         problems.append(problem(path, UNPAIRED, label))
 
 
-def _kind(answer: Response) -> str:
-    return answer.headers.get("content-type", "application/octet-stream")
+def _content_type(response: Response) -> str:
+    return response.headers.get("content-type", "application/octet-stream")
 
 
-def _read_json(answer: Response, client: Client) -> Any:
-    if not answer.body:
+def _read_json(response: Response, client: Client) -> Any:
+    if not response.body:
         return None
     try:
-        return client.parsed(answer)
+        return client.parsed(response)
     except ValueError as error:
         raise client.invalid(
-            f"The answer is not JSON ({error}); Response Type may be text or binary.", answer
+            f"The response is not JSON ({error}); set Response Type to text or binary.", response
         ) from None
 
 
-def _read_text(answer: Response, client: Client) -> str:
-    text = client.readable(answer).decode(charsets.of(_kind(answer)), errors="replace")
-    return client.mask(text)
+def _read_text(response: Response, client: Client) -> str:
+    charset = charsets.of(_content_type(response))
+    return client.mask(client.readable(response).decode(charset, errors="replace"))
 
 
-def _read_binary(answer: Response, client: Client) -> dict[str, Any]:
-    kind = _kind(answer)
+def _read_binary(response: Response, client: Client) -> dict[str, Any]:
+    content_type = _content_type(response)
     if client.output is not None:
-        return client.output.finish(kind)
-    encoded = base64.b64encode(client.mask_bytes(answer.body))
-    del answer
-    return {"contentType": kind, "encoding": "base64", "data": encoded.decode()}
+        return client.output.finish(content_type)
+    encoded = base64.b64encode(client.mask_bytes(response.body))
+    del response
+    return {"contentType": content_type, "encoding": "base64", "data": encoded.decode()}
 
 
 _READERS = {"json": _read_json, "text": _read_text, "binary": _read_binary}

@@ -8,28 +8,28 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from connector.actions.writing import Answer, Writer, tokens
+from connector.actions.writing import Completion, Writer, tokens
 from connector.client import Client
 from connector.errors import ConnectorError, problem, refused
 from connector.providers.error_body import too_long
 from connector.text.strict_json import UNPAIRED, is_encodable
 
 _OVERHEAD_TOKENS = 400
-"""Room for the instructions around the text."""
+"""Tokens reserved for the instructions around the text."""
 
 _SMALLEST_TOKENS = 64
-"""A part of so few tokens is not split when it is refused: its length cannot be the reason."""
+"""A part with so few tokens is not split further: its length cannot be what the model rejects."""
 
 _BREAKS = [re.compile(mark) for mark in (r"\n\s*\n", r"\n", r"[.!?\u3002\uff01\uff1f]\s*", r"\s")]
 
 
 def summarize_text(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
-    """Return the summary, the model, the choices of the last call, and the usage of all.
+    """Return the summary, the model, the choices of the last request, and the usage of all.
 
-    A text that does not fit the model's context is split, its parts are summarized side by side,
-    and their summaries are merged by the same means. Raises ConnectorError `invalid_response`
-    where they do not get shorter. An error's data, the same in shape, are the summaries that were
-    finished before it, None where none was.
+    A text that does not fit the model's context is split. Its parts are summarized in parallel,
+    and their summaries are merged in the same way. Raises ConnectorError `invalid_response` where
+    the summaries do not get shorter. The data of an error has the same shape and holds the
+    summaries that were finished; it is None where there are none.
     """
     problems = [
         problem(f"/inputs/{key}", UNPAIRED, label)
@@ -38,26 +38,31 @@ def summarize_text(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
     ]
     if problems:
         raise refused("invalid_input", problems)
-    answer = _Summary(client, inputs).of(inputs["textToSummarize"])
-    if not answer.text:
-        client.warn(f"The model gave no summary (finish_reason {answer.finish_reason}).")
-    return _data(answer.text.strip(), [answer], client)
+    summary = _Summarizer(client, inputs).summarize(inputs["textToSummarize"])
+    if not summary.text:
+        client.warn(f"The model wrote no summary (finish_reason {summary.finish_reason}).")
+    return _data(summary.text.strip(), [summary], client)
 
 
-def _data(summary: str, answers: Sequence[Answer], client: Client) -> dict[str, Any]:
+def _data(text: str, completions: Sequence[Completion], client: Client) -> dict[str, Any]:
     return {
-        "summary": summary,
-        "model": answers[-1].model,
-        "choices": [answer.choice for answer in answers],
+        "summary": text,
+        "model": completions[-1].model,
+        "choices": [completion.choice for completion in completions],
         "usage": client.usage,
     }
 
 
-def _joined(answers: Sequence[Answer]) -> str:
-    return "\n\n".join(answer.text for answer in answers)
+def _joined(summaries: Sequence[Completion]) -> str:
+    return "\n\n".join(summary.text for summary in summaries)
 
 
-class _Summary:
+class _Summarizer:
+    """Summarizes one text, in as many rounds as it takes.
+
+    `_room` is the number of tokens that a part may have; it only ever shrinks.
+    """
+
     def __init__(self, client: Client, inputs: Mapping[str, Any]) -> None:
         self._client = client
         self._writer = Writer(client, inputs["model"], inputs.get("maxTokens"))
@@ -66,66 +71,67 @@ class _Summary:
         self._room = self._fitting()
 
     def _fitting(self) -> int:
-        """Return the tokens of a text that fits, as far as the model's context is known by now."""
+        """Return how many tokens of text fit one request, as far as is known."""
         context = self._writer.context
-        answer_tokens = self._max_tokens or min(
+        summary_tokens = self._max_tokens or min(
             self._client.policies.legacy_max_tokens, context // 4
         )
-        return max(context - answer_tokens - _OVERHEAD_TOKENS, context // 4, _SMALLEST_TOKENS)
+        return max(context - summary_tokens - _OVERHEAD_TOKENS, context // 4, _SMALLEST_TOKENS)
 
-    def of(self, text: str) -> Answer:
-        """Return the summary of a text, in as many rounds as it takes."""
-        answer = self._whole(text)
-        made: list[Answer] = []  # the summaries of the latest round
-        while answer is None:
-            made = self._round(text, made)
-            text = _joined(made)
+    def summarize(self, text: str) -> Completion:
+        """Return the summary of a text."""
+        summary = self._whole(text)
+        parts: list[Completion] = []  # the summaries of the latest round
+        while summary is None:
+            parts = self._round(text, parts)
+            text = _joined(parts)
             if not text.strip():
-                return made[-1]
-            answer = self._merged(text, made)
-        return answer
+                return parts[-1]
+            summary = self._merged(text, parts)
+        return summary
 
-    def _whole(self, text: str) -> Answer | None:
-        """Return the summary that one call makes, None where the text does not fit one."""
+    def _whole(self, text: str) -> Completion | None:
+        """Return the summary of a text by one request, None where the text does not fit."""
         size = tokens(text)
         if size > self._room:
             return None
         try:
             return self._write(text)
         except ConnectorError as error:
-            # The estimate was too low for this text, or nothing is known of the model.
+            # The estimate was too low for this text, or the model is unknown.
             if not too_long(error) or size <= _SMALLEST_TOKENS:
                 raise
             self._writer.learn(error)
-        told = self._fitting()
-        room = told if told <= size * 3 // 4 else size // 2
-        # A message may be misread: its number alone never makes hundreds of parts of one.
+        fitting = self._fitting()
+        room = fitting if fitting <= size * 3 // 4 else size // 2
+        # A number in a message may be misread: it alone never splits one part into hundreds.
         self._room = min(self._room, max(room, size // 8))
         return None
 
-    def _merged(self, text: str, made: list[Answer]) -> Answer | None:
-        """Return the summary of what a round made, None where that does not fit one call."""
+    def _merged(self, text: str, parts: list[Completion]) -> Completion | None:
+        """Return the summary of the joined summaries of a round, None where they do not fit."""
         if tokens(text) > self._room:
             return None
-        # By a worker as the parts before it: an interrupt then keeps what is finished.
+        # In a fan-out, like the parts before it, so that an interrupt keeps what is finished.
         (outcome,) = self._client.each(lambda item: [self._whole(item)], [text], 1, needs_all=True)
         if isinstance(outcome, ConnectorError):
-            outcome.data = _data(text, made, self._client)
+            outcome.data = _data(text, parts, self._client)
             raise outcome
         return outcome[0]
 
-    def _round(self, text: str, before: list[Answer]) -> list[Answer]:
-        """Return the summaries of a text's parts; `before` are those that the text consists of,
-        none where it is the caller's own.
+    def _round(self, text: str, before: list[Completion]) -> list[Completion]:
+        """Return the summaries of the parts of a text.
 
-        Raises ConnectorError `invalid_response` where a further round would be needed for a text
-        that is not half as long: with that, all rounds together cost twice the parts of the text.
+        `before` holds the summaries that the text was joined from; it is empty for the text of
+        the user. Raises ConnectorError `invalid_response` where another round would be needed and
+        the text has not become half as long. So all rounds together cost at most about twice the
+        first.
         """
-        # Masked before it is cut: a summary of half a key could not be.
+        # Masked before it is split: half a key would not be recognized.
         text = self._client.mask(text)
         parts = split(text, self._room)
         progress = _Progress(self._client, tokens(text))
-        kept: list[list[Answer]] = [[] for _ in parts]
+        kept: list[list[Completion]] = [[] for _ in parts]
         outcomes = self._client.each(
             lambda index: self._part(parts[index], kept[index], progress),
             range(len(parts)),
@@ -133,51 +139,52 @@ class _Summary:
         )
         for index, outcome in enumerate(outcomes):
             if not isinstance(outcome, ConnectorError):
-                kept[index] = outcome  # also where an earlier run of the handler has made it
-        made = [answer for answers in kept for answer in answers]
-        for answer in made:
-            if not answer.text.strip():
-                reason = answer.finish_reason
+                kept[index] = outcome  # it may come from an earlier run of the handler
+        made = [summary for summaries in kept for summary in summaries]
+        for summary in made:
+            if not summary.text.strip():
+                reason = summary.finish_reason
                 self._client.warn(f"A part of the text got no summary (finish_reason {reason}).")
         error = self._error(outcomes)
         if error is None:
             return made
-        # A part of earlier summaries stands for the one that it did not get.
+        # A part that consists of earlier summaries takes the place of the summary it did not get.
         texts = [
-            part if before and isinstance(outcome, ConnectorError) else _joined(answers)
-            for part, outcome, answers in zip(parts, outcomes, kept, strict=True)
+            part if before and isinstance(outcome, ConnectorError) else _joined(summaries)
+            for part, outcome, summaries in zip(parts, outcomes, kept, strict=True)
         ]
         if before or made:
-            summary = "\n\n".join(text for text in texts if text)
-            error.data = _data(summary, [*before, *made], self._client)
+            finished = "\n\n".join(text for text in texts if text)
+            error.data = _data(finished, [*before, *made], self._client)
         raise error
 
     def _error(self, outcomes: Sequence[Any]) -> ConnectorError | None:
-        """Return what ended a round: an interrupt, else the first failure of its own."""
+        """Return the error that ended a round: that of an interrupt, else the first one that is not
+        `cancelled`. None where there is no error."""
         errors = [outcome for outcome in outcomes if isinstance(outcome, ConnectorError)]
         interrupted = self._client.interrupted
         causes = [error for error in errors if (error.code == "cancelled") == interrupted]
         return next(iter(causes or errors), None)
 
-    def _part(self, text: str, kept: list[Answer], progress: _Progress) -> list[Answer]:
-        """Add a part's summary to `kept`, or those of its own parts where it does not fit."""
+    def _part(self, text: str, kept: list[Completion], progress: _Progress) -> list[Completion]:
+        """Add the summary of a part to `kept`; a part that does not fit is split again."""
         if progress.over:
             raise ConnectorError("cancelled", "Not started: another part of the text failed.")
         try:
-            answer = self._whole(text)
+            summary = self._whole(text)
         except ConnectorError:
             progress.over = True
             raise
-        if answer is None:
+        if summary is None:
             for part in split(text, self._room):
                 self._part(part, kept, progress)
             return kept
-        kept.append(answer)
-        progress.add(tokens(text), tokens(answer.text), self._room)
+        kept.append(summary)
+        progress.add(tokens(text), tokens(summary.text), self._room)
         return kept
 
-    def _write(self, text: str) -> Answer:
-        # A text cannot end the part that is data: nobody knows the mark before the call.
+    def _write(self, text: str) -> Completion:
+        # The mark is random, so that no text can contain the line that ends it.
         mark = os.urandom(16).hex()
         language = f"in {self._language}" if self._language else "in the language of the text"
         instructions = (
@@ -194,9 +201,9 @@ class _Summary:
 
 
 class _Progress:
-    """Whether a round is worth its money, told as early as it shows. Thread-safe.
+    """Ends a round as soon as it is clear that its summaries do not get shorter. Thread-safe.
 
-    `over` says that a part of it failed: whoever summarizes parts of a part stops too.
+    `over` is set once a part of the round has failed, so that no further part is started.
     """
 
     def __init__(self, client: Client, size: int) -> None:
@@ -207,15 +214,15 @@ class _Progress:
         self._lock = threading.Lock()
 
     def add(self, size: int, summary: int, room: int) -> None:
-        """Count a part and its summary, in tokens.
+        """Count a part of `size` tokens and its `summary` tokens; `room` is what fits one request.
 
-        Raises ConnectorError `invalid_response` where no further round could be worth it: the
-        summaries neither fit into one call nor are they half of their text.
+        Raises ConnectorError `invalid_response` where another round would make no progress: the
+        summaries neither fit one request nor are they half as long as their text.
         """
         with self._lock:
             self._made += summary
             made = self._made
-        # That a short rest gets longer proves nothing.
+        # A short last part may well get longer.
         repeats = size >= room // 2 and summary >= size
         if not repeats and made <= max(room, self._size // 2):
             return
@@ -226,8 +233,8 @@ class _Progress:
 
 
 def split(text: str, room: int) -> list[str]:
-    """Return `text` in parts of at most about `room` tokens, cut where it breaks best: between
-    paragraphs, lines, sentences, words."""
+    """Return `text` split into parts of at most about `room` tokens, preferably between paragraphs,
+    else between lines, sentences or words."""
     size = max(1, len(text) * room // tokens(text))
     parts = []
     start = 0
@@ -240,7 +247,8 @@ def split(text: str, room: int) -> list[str]:
 
 
 def _cut(window: str) -> int:
-    """Return where to end a part that begins as `window` does: the best break in its last half."""
+    """Return where to end a part: after the best break in the second half of `window`, else at its
+    end."""
     half = len(window) // 2
     for mark in _BREAKS:
         ends = [match.end() for match in mark.finditer(window, half)]

@@ -1,4 +1,4 @@
-"""What the answers to a connection's test prove of its endpoint, its key and its version."""
+"""What the responses to a connection test show about the endpoint, the key and the version."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from connector.providers.error_body import lacks_model, refuses_key, refuses_ver
 from connector.providers.provider import Provider
 
 Verdicts = dict[str, dict[str, str]]
-"""By part: `{"verdict": "ok" | "failed" | "unknown", "message"}`."""
+"""For each part, `{"verdict": "ok" | "failed" | "unknown", "message": ...}`."""
 
-_NO_ANSWER = (408, 429, 502, 503, 504)
-"""Statuses after which another request would meet the same."""
+_UNAVAILABLE = (408, 429, 502, 503, 504)
+"""Statuses that another request of the same test would probably get too."""
 
 
 def is_final(error: ConnectorError) -> bool:
-    """Whether a failure tells all that a test can: another request would prove no more."""
-    if error.http_status is None or error.http_status in _NO_ANSWER:
+    """Whether another request could show nothing more than this error."""
+    if error.http_status is None or error.http_status in _UNAVAILABLE:
         return True
     if error.code in ("authentication_failed", "quota_exhausted"):
         return True
     return refuses_key(error) or refuses_version(error)
 
 
-def proves_chat(refusal: ConnectorError, client: Client) -> bool:
-    """Whether a chat was refused only for what it lacks: a prompt, or a deployment of that name.
+def shows_chat(error: ConnectorError, client: Client) -> bool:
+    """Whether a chat request failed only for its missing prompt, or because no deployment has that
+    name. Services check the path and the key before these.
 
-    It is the latest answer of `client`. Services look at the key and the path before.
+    `error` is that of the latest response of `client`.
     """
     if "json" not in client.content_type:
         return False
-    if refuses_key(refusal) or refuses_version(refusal):
+    if refuses_key(error) or refuses_version(error):
         return False
-    return refusal.http_status in (400, 422) or lacks_model(refusal)
+    return error.http_status in (400, 422) or lacks_model(error)
 
 
 def listed(found: str, provider: Provider) -> Verdicts:
@@ -44,57 +45,59 @@ def listed(found: str, provider: Provider) -> Verdicts:
     )
 
 
-def unlisted(refusal: ConnectorError | None, provider: Provider) -> Verdicts:
-    """Return the verdicts of a connection that lists no models and serves chat; `refusal` is how
-    a chat without a prompt was refused, None where it was answered."""
+def unlisted(error: ConnectorError | None, provider: Provider) -> Verdicts:
+    """Return the verdicts of a connection that lists no models and serves chat.
+
+    `error` is that of a chat request without a prompt, None where it succeeded.
+    """
     version = _version(provider)
-    known = provider.version is None and provider.dated is None
-    if known or (refusal is not None and refusal.provider_code == "DeploymentNotFound"):
-        proof = ("ok", version)
+    has_default_version = provider.version is None and provider.dated is None
+    if has_default_version or (error is not None and error.provider_code == "DeploymentNotFound"):
+        verdict = ("ok", version)
     else:
-        proof = ("unknown", f"without a list of models nothing proves that {version} is served")
+        verdict = ("unknown", f"without a list of models, {version} cannot be checked")
     return _verdicts(
         ("ok", provider.base),
         ("ok", "accepted for chat; no models are listed"),
-        proof,
+        verdict,
     )
 
 
 def wrong_version(provider: Provider) -> Verdicts:
-    """Return the verdicts of a connection that works in another version than its own."""
-    message = f"{_version(provider)} is not served; other versions are"
+    """Return the verdicts of a connection that works only in another API version."""
+    message = f"{_version(provider)} is not served, but another version is"
     return _verdicts(
         ("ok", provider.base),
-        ("ok", "accepted in another version"),
+        ("ok", "accepted with another version"),
         ("failed", message),
     )
 
 
 def failed(error: ConnectorError, provider: Provider) -> Verdicts:
-    """Return the verdicts where the connection could not be shown to work."""
+    """Return the verdicts of a test that ended with `error`."""
     base = provider.base
-    reached = ("ok", f"{base} answered")
-    untold = ("unknown", "not reached")
+    reached = ("ok", f"{base} responded")
+    unknown = ("unknown", "not reached")
     if error.http_status is None:
-        return _verdicts((_unreached(error, provider), error.message), untold, untold)
+        return _verdicts((_unreached(error, provider), error.message), unknown, unknown)
     if error.code in ("rate_limited", "quota_exhausted"):
-        return _verdicts(reached, ("ok", error.message), untold)
+        return _verdicts(reached, ("ok", error.message), unknown)
     if refuses_version(error):
-        return _verdicts(reached, untold, ("failed", error.message))
+        return _verdicts(reached, unknown, ("failed", error.message))
     if refuses_key(error):
-        return _verdicts(reached, ("failed", error.message), untold)
+        return _verdicts(reached, ("failed", error.message), unknown)
     if error.code in ("authentication_failed", "permission_denied"):
         message = f"not accepted here, perhaps for another reason: {error.message}"
-        return _verdicts(reached, ("unknown", message), untold)
+        return _verdicts(reached, ("unknown", message), unknown)
     if error.code in ("invalid_response", "unexpected_redirect"):
-        return _verdicts(("failed", error.message), untold, untold)
-    untold = ("unknown", "no answer tells")
-    message = f"{base} answered {error.http_status}, which proves nothing: {error.message}"
-    return _verdicts(("unknown", message), untold, untold)
+        return _verdicts(("failed", error.message), unknown, unknown)
+    unknown = ("unknown", "no response shows this")
+    message = f"{base} responded with {error.http_status}, which is inconclusive: {error.message}"
+    return _verdicts(("unknown", message), unknown, unknown)
 
 
 def _unreached(error: ConnectorError, provider: Provider) -> str:
-    """Return the verdict on an endpoint that gave no answer."""
+    """Return the verdict on an endpoint that sent no response."""
     if error.code == "connect_failed":
         return "failed" if provider.proxy is None else "unknown"
     return "failed" if error.code in ("tls_error", "blocked_target") else "unknown"

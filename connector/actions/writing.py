@@ -1,4 +1,4 @@
-"""One text answer by whichever API serves the model: chat, or the legacy completions."""
+"""Text completions by the API that serves the model: chat, or the legacy completions API."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ from connector.providers.error_body import context_of, wants_other_api
 LEGACY = "/completions"
 
 _BYTES_PER_TOKEN = 3
-"""Fewer than the 4 or so of English prose, so that an estimate errs on the safe side; about one
-character of Chinese or Japanese."""
+"""English prose has about 4; with 3, estimates err on the safe side. A Chinese or Japanese
+character has 3 bytes and is about one token."""
 
 _LEGACY_CONTEXT = 4096
-"""What a model of the legacy API holds where nothing is known of it."""
+"""The context of an unknown model of the legacy API, in tokens."""
 
 _LEAST_LEGACY = 256
-"""Asked for where the estimate leaves less: it is rather too high, and a server that really has no
-such room says how much there is."""
+"""The smallest limit sent, even where the estimated prompt leaves less room. The estimate is rather
+too high, and a server that has less room states its context."""
 
 
 def tokens(text: str) -> int:
-    """Return an estimate, rather too high than too low, of the tokens of `text`."""
+    """Return an estimate of the tokens in `text`, rather too high than too low."""
     return len(text.encode(errors="replace")) // _BYTES_PER_TOKEN + 1
 
 
-class Answer(NamedTuple):
-    """One answer. `message` is None where the legacy API gave it; `choice` is the provider's."""
+class Completion(NamedTuple):
+    """One text from a model.
+
+    `message` is the chat message, None from the legacy API. `choice` is the provider's choice,
+    unchanged.
+    """
 
     text: str
     finish_reason: str | None
@@ -40,11 +44,12 @@ class Answer(NamedTuple):
 
 
 class Writer:
-    """Writes answers with one model.
+    """Writes completions with one model. Thread-safe.
 
-    The manifest says which API serves it; where the provider answers that it belongs to the
-    other one, and the other one answers, the writer switches: once, for itself and with a warning.
-    Thread-safe without a lock: what it learns only ever changes one way.
+    The manifest says which API serves the model. If the provider says that the other API does,
+    and the other API succeeds, the writer uses that one from then on and adds a warning.
+
+    No lock is needed: the API changes at most once, and each attribute is set in one step.
     """
 
     def __init__(self, client: Client, model: str, max_tokens: int | None) -> None:
@@ -60,11 +65,11 @@ class Writer:
 
     @property
     def context(self) -> int:
-        """The tokens that prompt and answer may have together, as far as is known by now."""
+        """The tokens that prompt and completion may have together, as far as is known."""
         return self._context_with(self._legacy)
 
     def learn(self, error: ConnectorError) -> None:
-        """Take the context that a refusal for a text's length tells, if it tells one."""
+        """Remember the context that the error of a too long text states, if it states one."""
         context, _ = context_of(error)
         self._context = context or self._context
 
@@ -72,17 +77,17 @@ class Writer:
         default = _LEGACY_CONTEXT if legacy else self._client.policies.default_context_tokens
         return self._context or default
 
-    def write(self, messages: Sequence[dict[str, Any]], prompt: str) -> Answer:
-        """Return the answer to `messages`, or to `prompt` where the legacy API serves."""
+    def write(self, messages: Sequence[dict[str, Any]], prompt: str) -> Completion:
+        """Return the completion of `messages`, or of `prompt` where the legacy API is used."""
         legacy = self._legacy
         try:
             return self._write(legacy, messages, prompt)
         except ConnectorError as error:
             if legacy != self._first or not (self._may_switch and wants_other_api(error)):
                 raise
-            refusal = error.with_traceback(None)  # its frames would keep this one alive
+            first_error = error.with_traceback(None)  # its frames refer to this one
         try:
-            answer = self._write(not legacy, messages, prompt)
+            completion = self._write(not legacy, messages, prompt)
         except ConnectorError as error:
             if error.http_status != 404 and not wants_other_api(error):
                 raise
@@ -90,32 +95,32 @@ class Writer:
             other = "chat" if legacy else "legacy completions"
             self._client.warn(f"{self._model} is served by the {other} API; it was used instead.")
             self._legacy = not legacy
-            return answer
+            return completion
         self._may_switch = False
-        raise refusal
+        raise first_error
 
-    def _write(self, legacy: bool, messages: Sequence[dict[str, Any]], prompt: str) -> Answer:
+    def _write(self, legacy: bool, messages: Sequence[dict[str, Any]], prompt: str) -> Completion:
         if legacy:
             return self._complete(prompt)
         body = {"model": self._model, "messages": messages}
-        answer = self._limit.post(chat.PATH, body, self._max_tokens)
-        choice = chat.choices(answer, self._client)[0]
+        response = self._limit.post(chat.PATH, body, self._max_tokens)
+        choice = chat.choices(response, self._client)[0]
         message = choice["message"]
-        return self._answer(answer, choice, message.get("content") or "", message)
+        return self._completion(response, choice, message.get("content") or "", message)
 
-    def _complete(self, prompt: str) -> Answer:
-        answer = self._post_legacy(prompt)
-        choice = chat.indexed(answer, self._client)[0]
+    def _complete(self, prompt: str) -> Completion:
+        response = self._post_legacy(prompt)
+        choice = chat.indexed(response, self._client)[0]
         text = choice.get("text")
         if not isinstance(text, str):
-            raise self._client.invalid("A choice of the answer has no text.")
+            raise self._client.invalid("A choice in the response has no text.")
         if self._max_tokens is None and choice.get("finish_reason") == "length":
-            self._client.warn("An answer was cut at the default limit: set Max Tokens for more.")
-        return self._answer(answer, choice, text, None)
+            self._client.warn("A completion was cut at the default limit; set Max Tokens for more.")
+        return self._completion(response, choice, text, None)
 
     def _post_legacy(self, prompt: str) -> dict[str, Any]:
-        # The legacy API stops after 16 tokens unless told otherwise, and refuses what does not
-        # fit its context together with the prompt.
+        # The legacy API stops after 16 tokens by default, and rejects a limit that does not fit
+        # its context together with the prompt.
         body = {"model": self._model, "prompt": prompt}
         if self._max_tokens is not None:
             return self._limit.post(LEGACY, body, self._max_tokens)
@@ -133,12 +138,12 @@ class Writer:
                 raise
         return self._limit.post(LEGACY, body, room)
 
-    def _answer(
-        self, answer: dict[str, Any], choice: dict[str, Any], text: str, message: Any
-    ) -> Answer:
+    def _completion(
+        self, response: dict[str, Any], choice: dict[str, Any], text: str, message: Any
+    ) -> Completion:
         reason = choice.get("finish_reason")
-        model = answer.get("model")
-        return Answer(
+        model = response.get("model")
+        return Completion(
             text,
             reason if isinstance(reason, str) else None,
             message,
