@@ -114,8 +114,8 @@ class Invocation:
         engines: Any = deadline.ended_by
         if engines is None or isinstance(engines, KeyboardInterrupt):
             return result
-        with contextlib.suppress(AttributeError):  # not every exception takes attributes
-            engines.connector_result = result
+        with contextlib.suppress(AttributeError):  # of a class that takes no attributes
+            BaseException.__setattr__(engines, "connector_result", result)
         raise engines
 
     def _outcome(self) -> tuple[Any, ConnectorError | None]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from connector.errors import ConnectorError, problem, refused, unknown
 from connector.text import strict_json
+from connector.validation.suggestions import suggester
 
 
 class Payload(NamedTuple):
@@ -20,29 +21,31 @@ class Payload(NamedTuple):
 def parse(text: bytes | str) -> Payload:
     """Return the payload of a JSON text.
 
-    Raises ConnectorError `invalid_payload` for what is not an object of `inputs` and
-    `connection`, and for a key that is duplicated anywhere in it.
+    Raises ConnectorError `invalid_payload` for what is not an object with `inputs` and
+    `connection`, and for a duplicated key anywhere in it.
     """
     try:
         value = strict_json.loads(text, unique=True)
     except ValueError as error:
-        raise ConnectorError(
-            "invalid_payload",
-            f"The payload is not JSON: {error}.",
-            hint='Write it as {"connection": …, "inputs": {…}}.',
-        ) from None
+        message = f"The payload is not strict JSON: {error}."
+        raise ConnectorError("invalid_payload", message, hint=_HINT) from None
     if not isinstance(value, dict):
-        raise refused("invalid_payload", [problem("", "must be a JSON object")])
-    rows = [
-        problem(unknown(name), "is not known here; a payload has inputs and connection")
-        for name in value
-        if name not in ("inputs", "connection")
-    ]
-    inputs, connection = value.get("inputs"), value.get("connection")
-    if not isinstance(inputs, dict | None):
-        rows.append(problem("/inputs", "must be an object"))
-    if not isinstance(connection, dict | str | None):
-        rows.append(problem("/connection", "must be an object, or the name of a connection"))
+        raise ConnectorError("invalid_payload", "The payload is not a JSON object.", hint=_HINT)
+    rows = list(_problems(value))
     if rows:
-        raise refused("invalid_payload", rows)
-    return Payload(inputs or {}, connection)
+        raise refused("invalid_payload", rows, _HINT)
+    return Payload(value.get("inputs") or {}, value.get("connection"))
+
+
+_HINT = 'A payload has the keys connection and inputs: {"connection": {...}, "inputs": {...}}.'
+
+
+def _problems(value: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    close = suggester()
+    for name in value:
+        if name not in Payload._fields:
+            yield problem(unknown(name), f"is not known here{close(name, Payload._fields)}")
+    if not isinstance(value.get("inputs"), dict | None):
+        yield problem("/inputs", "must be an object")
+    if not isinstance(value.get("connection"), dict | str | None):
+        yield problem("/connection", "must be an object, or the name of a configured connection")

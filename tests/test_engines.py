@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -42,8 +43,16 @@ class LikeAValue(ValueError):
     """One that parsers of texts catch."""
 
 
+@dataclass(frozen=True)
+class Frozen(Exception):
+    """One whose class refuses to have its attributes set."""
+
+    reason: str
+
+
 KINDS = [
     SoftTimeLimit,
+    Frozen,
     LikeATimeout,
     LikeAValue,
     TimeoutError,

@@ -127,7 +127,7 @@ def _foreign_private_names(path: Path) -> Iterator[str]:
             defined.add(node.attr)
     used = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
     used |= {a.name for node in nodes if isinstance(node, ast.ImportFrom) for a in node.names}
-    foreign = used - defined - {"_replace", "_asdict"}  # those two are a named tuple's own
+    foreign = used - defined - {"_replace", "_asdict", "_fields"}  # a named tuple's own
     if path.parent.name == "http":
         foreign |= {f.name for f in functions if any(hasattr(c, f.name) for c in LIBRARY_CLASSES)}
     yield from (item for item in foreign if item.startswith("_") and not item.startswith("__"))

@@ -387,11 +387,12 @@ WAYS = ["endpoint", "organization", "isOpenAIKey"]
 
 
 def with_fields(folder: Path, clock: FakeClock, kept: list[str]) -> Connector:
-    """Return the connector whose connection has these fields alone."""
+    """Return the connector whose kind of connection names no function and has these fields."""
 
     def change(raw: dict[str, Any]) -> None:
-        fields = raw["connections"][0]["fields"]
-        raw["connections"][0]["fields"] = [row for row in fields if row["key"] in kept]
+        kind = raw["connections"][0]
+        del kind["handler"]
+        kind["fields"] = [row for row in kind["fields"] if row["key"] in kept]
 
     return manifests.changed(folder, change, clock.clock())
 
@@ -411,6 +412,20 @@ def test_a_kind_of_connection_that_lacks_one_is_refused(
         with_fields(tmp_path, fake_clock, kept)
     assert caught.value.code == "invalid_manifest"
     assert [row["path"] for row in caught.value.details or ()] == ["/connections/0/fields"]
+
+
+def test_a_kind_that_names_the_function_of_keys_needs_a_key(
+    tmp_path: Path, fake_clock: FakeClock
+) -> None:
+    def change(raw: dict[str, Any]) -> None:
+        kind = raw["connections"][0]
+        kind["fields"] = [row for row in kind["fields"] if row["key"] != "apiKey"]
+
+    with manifests.changed(tmp_path, change, fake_clock.clock()) as connector:
+        given = {"fields": {"isOpenAIKey": True}}
+        result = connector.invoke("createChatCompletion", {}, given, dry_run=True)
+    assert result.error is not None
+    assert (result.error.code, result.error.sent) == ("invalid_manifest", "no")
 
 
 @pytest.mark.parametrize("name", ["endpoint", "apiKey", "inputs", "Fields", "x"])

@@ -102,13 +102,10 @@ def _failed(error: ConnectorError, arguments: argparse.Namespace) -> Result:
 
 
 def _invoke(arguments: argparse.Namespace) -> int:
-    with prepare(arguments) as (connector, payload, connection):
-        inputs = payload.get("inputs")
-        inputs = {} if inputs is None else inputs
-        if isinstance(inputs, dict):
-            inputs = {**inputs, **command_line_inputs(arguments, connector)}
-            if connection is not None:
-                inputs.pop("connection", None)
+    with prepare(arguments) as (connector, payload_inputs, connection):
+        inputs = {**payload_inputs, **command_line_inputs(arguments, connector)}
+        if connection is not None:
+            inputs.pop("connection", None)
         result = connector.invoke(
             arguments.known,
             inputs,

@@ -8,23 +8,23 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from connector import payload
 from connector.connector import Connector
 from connector.doors import parser
 from connector.doors.terminal import print_message
-from connector.errors import ConnectorError, problem, refused, unknown
+from connector.errors import ConnectorError
 from connector.files import resources
 from connector.manifest import reader
+from connector.payload import Payload
 from connector.result import Result
-from connector.text import strict_json
 from connector.text.secrets import MASK
-from connector.validation.suggestions import nearest, suggester
+from connector.validation.suggestions import nearest
 from connector.version import DISTRIBUTION
 
-_PARTS = ("connection", "inputs")
 _WORD = re.compile(r"[A-Za-z_]{1,24}\Z")
 """A word that cannot be a key."""
 
@@ -70,8 +70,10 @@ def command_line_inputs(arguments: argparse.Namespace, connector: Connector) -> 
 
 
 @contextlib.contextmanager
-def prepare(arguments: argparse.Namespace) -> Iterator[tuple[Connector, dict[str, Any], Any]]:
-    """Yield the connector, the payload and the connection.
+def prepare(
+    arguments: argparse.Namespace,
+) -> Iterator[tuple[Connector, Mapping[str, Any], Any]]:
+    """Yield the connector, the inputs of the payload and the connection.
 
     The connection is the sandbox's, the payload's or the environment's; None if there is none or if
     -i names one.
@@ -79,18 +81,16 @@ def prepare(arguments: argparse.Namespace) -> Iterator[tuple[Connector, dict[str
     connector = bundled_connector(arguments.connections)
     if "action" in arguments:
         arguments.known = mask_unless_known(arguments.action, connector.manifest.actions)
-    payload = _payload(arguments.payload)
-    connection = payload.get("connection")
+    inputs, connection = _payload(arguments.payload)
     if connection is None and not _names_connection(arguments):
-        inputs = payload.get("inputs")
-        connection = inputs.get("connection") if isinstance(inputs, dict) else None
+        connection = inputs.get("connection")
         if connection is None and not arguments.sandbox:
             connection = _from_environment()
     with contextlib.ExitStack() as stack:
         if arguments.sandbox:
             connection = _sandbox_connection(stack, connector, arguments.sandbox)
         stack.callback(connector.close)
-        yield connector, payload, connection
+        yield connector, inputs, connection
 
 
 def _sandbox_connection(stack: contextlib.ExitStack, connector: Connector, kind: str) -> Any:
@@ -138,9 +138,9 @@ def with_connection_hint(result: Result, connection: Any, arguments: argparse.Na
     return result
 
 
-def _payload(source: str | None) -> dict[str, Any]:
+def _payload(source: str | None) -> Payload:
     if source is None:
-        return {}
+        return Payload({}, None)
     try:
         text = _standard_input() if source == "-" else Path(source).read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
@@ -148,20 +148,7 @@ def _payload(source: str | None) -> dict[str, Any]:
         if source.lstrip()[:1] in ("{", "["):
             hint = "; give the name of a file, or - for standard input"
         raise UsageError(f"--payload: {system_reason(error)}{hint}") from None
-    try:
-        payload = strict_json.loads(text, unique=True)
-    except ValueError as error:
-        raise ConnectorError(
-            "invalid_payload", f"The payload is not strict JSON: {error}."
-        ) from None
-    if not isinstance(payload, dict):
-        raise ConnectorError("invalid_payload", "The payload is not a JSON object.")
-    others = [name for name in payload if name not in _PARTS]
-    if others:
-        close = suggester()
-        rows = [problem(unknown(n), f"is not known here{close(n, _PARTS)}") for n in others]
-        raise refused("invalid_payload", rows, hint="A payload has the keys connection and inputs.")
-    return payload
+    return payload.parse(text)
 
 
 def _standard_input() -> bytes:

@@ -39,7 +39,7 @@ def whole(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
     length = raw.length_remaining
     if length is not None and length > limit:
         raise _too_large(f"is larger than {limit} bytes")
-    if length is not None and length <= limit and "content-encoding" not in headers:
+    if length is not None and "content-encoding" not in headers:
         body: bytes = raw.read(decode_content=False)  # bounded by its own length: one read
         return body
     return b"".join(decoded(raw, headers, limit))

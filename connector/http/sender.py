@@ -87,8 +87,8 @@ def _failure(broken: Exception, exchange: Exchange, answered: bool) -> BaseExcep
 
 def _note_sent(end: BaseException, exchange: Exchange) -> None:
     """Tell how far the attempt was that `end` interrupted."""
-    with contextlib.suppress(AttributeError):  # not every exception takes attributes
-        end.connector_sent = "unknown" if exchange.sent else "no"  # type: ignore[attr-defined]
+    with contextlib.suppress(AttributeError):  # of a class that takes no attributes
+        BaseException.__setattr__(end, "connector_sent", "unknown" if exchange.sent else "no")
 
 
 class _Trace:

@@ -71,7 +71,8 @@ class Deadline:
 
         Its references are dropped so that tracebacks show no key.
         """
-        by.__traceback__ = by.__context__ = by.__cause__ = None
+        for name in ("__traceback__", "__context__", "__cause__"):
+            BaseException.__setattr__(by, name, None)  # an engine's class may forbid its own
         if self.ended_by is None or isinstance(self.ended_by, KeyboardInterrupt):
             self.ended_by = by
         self.cancel()

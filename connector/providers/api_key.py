@@ -21,6 +21,8 @@ def connect(fields: Mapping[str, Any], _: object = None) -> tuple[Provider, Auth
 
     Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
     """
+    if "apiKey" not in fields:
+        raise ConnectorError("invalid_manifest", "This kind of connection has no field apiKey.")
     proxy, key = fields.get("proxy"), fields["apiKey"]
     try:
         found = openai(fields) if fields.get("isOpenAIKey") else azure(fields)
