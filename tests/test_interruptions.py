@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import ctypes
 import functools
+import gc
 import itertools
 import json
 import signal
@@ -19,6 +20,7 @@ import urllib3
 import yaml
 
 from connector import Connector, ConnectorError
+from connector.runtime import threads
 from connector.runtime.interruptions import chain, find_external, is_external
 from tests.support import canary
 from tests.support.fault_server import FaultServer, chat_completion
@@ -262,3 +264,19 @@ def test_a_handlers_own_failure_is_an_internal_error(
         result = connector.invoke("createChatCompletion", {}, to)
     assert result.error is not None
     assert (result.error.code, result.error.sent) == ("internal_error", "unknown")
+
+
+def test_a_thread_that_could_not_start_is_not_reported_as_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever starts another one at the end of a thread would try for ever."""
+    ended: list[object] = []
+
+    def none(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threads._thread, "start_new_thread", none)
+    with pytest.raises(RuntimeError):
+        threads.start(lambda: None, ended.append, lambda _: None)
+    gc.collect()
+    assert ended == []

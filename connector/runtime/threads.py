@@ -32,7 +32,11 @@ def start(work: Work, ended: Callable[[object], object], stray: Stray) -> weakre
     """
     job = _job(work, stray)
     alive = weakref.ref(job, ended)
-    _thread.start_new_thread(job, ())
+    try:
+        _thread.start_new_thread(job, ())
+    except RuntimeError:
+        del alive  # before the job: nothing has ended, because nothing began
+        raise
     return alive
 
 

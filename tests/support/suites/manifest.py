@@ -135,22 +135,22 @@ def use_on_the_command_line(connector: Connector, monkeypatch: pytest.MonkeyPatc
 
 def _named_handlers(connector: Connector) -> set[str]:
     spec = connector.manifest
-    tests = (item.test for item in spec.connections.values())
+    kinds = spec.connections.values()
     return {
         *(item.handler for item in spec.actions.values()),
         *(item.handler for item in spec.data_sources.values()),
-        *(test for test in tests if test),
+        *(name for kind in kinds for name in (kind.handler, kind.test) if name),
     }
 
 
 def _defined_handlers(folder: Path) -> Iterator[str]:
-    """Yield the public functions of a package whose last argument is a client."""
+    """Yield the public functions of a package that take what a manifest's functions take."""
     for path in sorted(folder.glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
                 names = [argument.arg for argument in node.args.args]
-                if names in (["inputs", "client"], ["client"]):
+                if names in (["inputs", "client"], ["client"], ["fields", "tokens"]):
                     yield f"{path.stem}.{node.name}"
 
 
