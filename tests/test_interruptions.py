@@ -275,7 +275,7 @@ def test_a_thread_that_could_not_start_is_not_reported_as_ended(
     def none(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threads._thread, "start_new_thread", none)
+    monkeypatch.setattr("_thread.start_new_thread", none)
     with pytest.raises(RuntimeError):
         threads.start(lambda: None, ended.append, lambda _: None)
     gc.collect()

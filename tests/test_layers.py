@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import http.client
+import importlib
+import inspect
 import re
 import subprocess
 import sys
@@ -12,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3.connection
+import urllib3.connectionpool
 
 import connector
 from connector import Connector, ConnectorError, Result
@@ -54,20 +59,6 @@ def test_imports_point_downward() -> None:
     assert f"{len(contracts())} kept, 0 broken" in done.stdout
 
 
-PENDING = {
-    "actions",
-    "connections",
-    "http",
-    "manifest",
-    "policy",
-    "providers",
-    "runtime",
-    "text",
-    "validation",
-}
-"""Packages whose contract is still to be written."""
-
-
 def contracts() -> list[dict[str, Any]]:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     found: list[dict[str, Any]] = tomllib.loads(text)["tool"]["importlinter"]["contracts"]
@@ -96,12 +87,50 @@ def test_every_package_has_layers_and_every_module_is_in_one() -> None:
         assert len(listed) == len(set(listed))
         assert container not in found
         found[container] = set(listed)
-    pending = {f"connector.{name}" for name in PENDING}
-    assert found == {
-        package: modules
-        for package, modules in packages.items()
-        if len(modules) > 1 and package not in pending
-    }
+    assert found == {package: modules for package, modules in packages.items() if len(modules) > 1}
+
+
+FOREIGN = (ROOT / "tests/data/private-names.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_private_names_are_used_where_they_are_defined_but_for_the_listed() -> None:
+    """The list names each private name of a library, the class that has it, and our module."""
+    listed = [line.split() for line in FOREIGN if line and not line.startswith("#")]
+    for module, owner, private in listed:
+        home, _, kind = owner.rpartition(".")
+        library = getattr(importlib.import_module(home), kind)
+        known = hasattr(library, private) or private in inspect.getsource(library)
+        assert known, f"{owner} has no {private} any more; {module} relies on it"
+    used = {(name(path), private) for path in MODULES for private in _foreign_private_names(path)}
+    assert used == {(module, private) for module, _, private in listed}
+
+
+LIBRARY_CLASSES = [
+    urllib3.connection.HTTPSConnection,
+    urllib3.connectionpool.HTTPSConnectionPool,
+    http.client.HTTPResponse,
+]
+"""Those that our classes in `connector.http` extend."""
+
+
+def _foreign_private_names(path: Path) -> Iterator[str]:
+    """Yield the private names that a module uses and does not define, or that it overrides."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    defined = {node.name for node in nodes if isinstance(node, ast.ClassDef)}
+    defined |= {node.name for node in functions}
+    for node in nodes:
+        is_stored = isinstance(getattr(node, "ctx", None), ast.Store)
+        if is_stored and isinstance(node, ast.Name):
+            defined.add(node.id)
+        elif is_stored and isinstance(node, ast.Attribute) and ast.unparse(node.value) == "self":
+            defined.add(node.attr)
+    used = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    used |= {a.name for node in nodes if isinstance(node, ast.ImportFrom) for a in node.names}
+    foreign = used - defined - {"_replace", "_asdict"}  # those two are a named tuple's own
+    if path.parent.name == "http":
+        foreign |= {f.name for f in functions if any(hasattr(c, f.name) for c in LIBRARY_CLASSES)}
+    yield from (item for item in foreign if item.startswith("_") and not item.startswith("__"))
 
 
 def test_one_package_knows_what_azure_is() -> None:

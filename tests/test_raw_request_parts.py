@@ -370,3 +370,11 @@ def test_a_binary_answer_goes_to_the_output_file_and_no_other_does(
     assert (value.data, text.data) == ({"a": 1}, "b")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"\x00\xff"
+
+
+def test_the_headers_of_a_request_are_spelled_as_is_usual(connector: Connector) -> None:
+    """Names have no case; a server that thinks otherwise thinks of this one."""
+    seen = call(connector, RAW, {"json": {}}, {"method": "POST", "data": {"a": 1}})
+    sent = seen.requests[0].headers
+    assert ("Content-Type", "application/json") in sent
+    assert ("Accept", "application/json") in sent

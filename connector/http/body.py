@@ -1,4 +1,4 @@
-"""The body of an answer: bounded, and freed of its compression in bounded pieces."""
+"""Reads the body of a response: bounded, and decompressed in bounded pieces."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from connector.text.secrets import Secret
 CHUNK = 1 << 16
 _BOMB_BYTES = 16 << 20
 _BOMB_RATIO = 100
-"""No answer of a service of this kind shrinks to a hundredth: base64 to three quarters, prose to a
-third, lists of numbers to a tenth. What does, and is large, is a decompression bomb."""
+"""No response of such a service compresses to a hundredth: base64 takes three quarters of its size,
+prose a third, lists of numbers a tenth. A large body that does is a decompression bomb."""
 _PADDING_BYTES = 1 << 20
 _PADDING_RATIO = 4
-"""Nor does compression make it much larger, but for what is sent in tiny pieces. What does is
-made of empty members and blocks, which may have no end."""
+"""Compression does not make a body much larger either, unless it is sent in tiny pieces. One that
+grows so is made of empty members and blocks, which may never end."""
 
 
 def _too_large(what: str) -> ConnectorError:
     return ConnectorError(
         "response_too_large",
-        f"The answer {what}.",
+        f"The response {what}.",
         sent="unknown",
         hint="Ask for less; the limit is maxResponseBytes of the manifest.",
     )
 
 
 def whole(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
+    """Return the whole body. Raises ConnectorError `response_too_large` beyond `limit` bytes."""
     length = raw.length_remaining
     if length is not None and length > limit:
         raise _too_large(f"is larger than {limit} bytes")
@@ -45,8 +46,10 @@ def whole(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
 
 
 def beginning(raw: Any, headers: Mapping[str, str], limit: int) -> tuple[bytes, bool]:
-    """Return the beginning of an error's body, and whether it is not the whole: one that breaks
-    off is still an error's body."""
+    """Return an error's body, at most `limit` bytes of it, and whether it was cut off.
+
+    A body that breaks off is still an error's body.
+    """
     pieces: list[bytes] = []
     try:
         for piece in decoded(raw, headers, limit):
@@ -59,7 +62,10 @@ def beginning(raw: Any, headers: Mapping[str, str], limit: int) -> tuple[bytes, 
 
 
 def decoded(raw: Any, headers: Mapping[str, str], limit: int) -> Iterator[bytes]:
-    """Yield the body without its compression, at most `limit` bytes and in bounded pieces."""
+    """Yield the body decompressed, in bounded pieces.
+
+    Raises ConnectorError `response_too_large` beyond `limit` bytes.
+    """
     pieces = _pieces(raw)
     codings = [c.strip().lower() for c in headers.get("content-encoding", "").split(",")]
     codings = [c for c in codings if c not in ("", "identity")]
@@ -81,7 +87,7 @@ def _pieces(raw: Any) -> Iterator[bytes]:
 
 
 def _inflated(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:
-    """Yield the decompressed bytes, never more than CHUNK at once, however they grow."""
+    """Yield the decompressed bytes, at most CHUNK at once, however much they grow."""
     decoder = None
     read = size = 0
     for piece in pieces:
@@ -123,7 +129,7 @@ def _window(coding: str, start: bytes) -> int:
 
 
 def scrubbed(pieces: Iterator[bytes], secret: Secret) -> Iterator[bytes]:
-    """Yield the same bytes with the secret masked, even where it lies across two pieces."""
+    """Yield the same bytes with the secret masked, even where it is split over two pieces."""
     keep = max(secret.longest - 1, 0)
     held = b""
     for piece in pieces:

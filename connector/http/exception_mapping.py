@@ -1,6 +1,6 @@
-"""What a library's exception means: the code of an attempt that brought no answer.
+"""Turns a library's exception into the error of an attempt that got no response.
 
-No text of an exception is passed on: it may quote an address, a header or a key.
+The text of an exception is never passed on: it may quote an address, a header or a key.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from connector.http.response_head import Malformed, NotHttp
 from connector.runtime.interruptions import chain, find_external
 
 _ENDS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)
-"""A handshake that merely ends; which of the first two it is differs between Python's releases."""
+"""A handshake that just ends; which of the first two is raised depends on Python's release."""
 
 _CERTAIN_SECONDS = 0.5
-"""So long before its deadline no attempt times out by itself."""
+"""No attempt times out by itself so long before its deadline."""
 
 
 def engine_exception(broken: Exception, exchange: Exchange) -> BaseException | None:
-    """Return what an engine raised into the attempt, None where it broke by itself."""
+    """Return an exception that an engine raised into the attempt, None if it broke by itself."""
     found = find_external(broken)
     if found is not None or exchange.cut or exchange.deadline.remaining() < _CERTAIN_SECONDS:
         return found
-    # Raised by the interpreter within a call into C, it looks like a timeout of the socket's own;
-    # but none is set that ends before the deadline does.
+    # An exception raised by the interpreter within a call into C looks like a socket's timeout,
+    # but no socket has a timeout that ends before the deadline.
     return next((e for e in chain(broken) if _is_timeout(e)), None)
 
 
 def to_error(broken: Exception, exchange: Exchange, answered: bool) -> ConnectorError:
-    """Return the error of an attempt that `broken` ended; `answered` says that a head had come."""
+    """Return the error of an attempt that `broken` ended; `answered`: its head had arrived."""
     sent: Sent = "unknown" if exchange.sent or answered else "no"
     if exchange.deadline.cancelled.is_set():
         return ConnectorError("cancelled", "The action was interrupted.", sent=sent)
     if exchange.cut or exchange.deadline.remaining() <= 0 or _timed_out(broken):
-        where = "while it waited for the answer" if sent != "no" else "before anything was sent"
+        where = "while it waited for the response" if sent != "no" else "before anything was sent"
         return ConnectorError(
             "deadline_exceeded", f"The action's time was over {where}.", sent=sent
         )
@@ -47,7 +47,7 @@ def to_error(broken: Exception, exchange: Exchange, answered: bool) -> Connector
         return _unsent(broken)
     code: ErrorCode
     if _is_loss(broken):
-        code, words = "connection_lost", "broke before the answer was complete"
+        code, words = "connection_lost", "broke before the response was complete"
     else:
         code, words = "protocol_error", "did not carry well-formed HTTP"
     message = f"The connection {words} ({_what(broken)})."
@@ -55,12 +55,12 @@ def to_error(broken: Exception, exchange: Exchange, answered: bool) -> Connector
 
 
 def _may_pass(broken: Exception, exchange: Exchange) -> bool:
-    """Whether the next answer may be a good one."""
+    """Whether another attempt may get a well-formed response."""
     return not _has(broken, Malformed) or (not exchange.fresh and _has(broken, NotHttp))
 
 
 def _unsent(broken: Exception) -> ConnectorError:
-    # A handshake that breaks off says nothing of a certificate.
+    # A handshake that breaks off does not mean a bad certificate.
     if _has(broken, ssl.SSLError, SSLError) and not _has(broken, *_ENDS):
         return ConnectorError(
             "tls_error",
@@ -73,8 +73,8 @@ def _unsent(broken: Exception) -> ConnectorError:
 
 
 def _refused_by_alert(broken: Exception) -> bool:
-    """Whether the server refused the handshake: in TLS 1.3 it says so only after the client, who
-    may lack a certificate, has sent its first bytes; none of them was read."""
+    """Whether the server refused the handshake. In TLS 1.3 it says so only after the client, which
+    may lack a certificate, has sent its first bytes; the server read none of them."""
     return any(
         isinstance(e, ssl.SSLError) and "ALERT" in (getattr(e, "reason", None) or "")
         for e in chain(broken)
@@ -82,8 +82,8 @@ def _refused_by_alert(broken: Exception) -> bool:
 
 
 def _timed_out(broken: Exception) -> bool:
-    """Whether our own limit ended it. The system's own (ETIMEDOUT, a peer that vanished) is a
-    TimeoutError too, but one that carries its number."""
+    """Whether our own time limit ended it. The system's (ETIMEDOUT, a peer that vanished) is a
+    TimeoutError too, but with an error number."""
     return any(_is_timeout(e) for e in chain(broken))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from connector.http.addresses import Address
+    from ipaddress import IPv4Address, IPv6Address
 
 
 class Reach:
@@ -44,7 +44,7 @@ class Reach:
         """Whether `allow` lists this host by its name."""
         return host.strip("[]").rstrip(".").lower() in self._names
 
-    def lists(self, address: Address) -> bool:
+    def lists(self, address: IPv4Address | IPv6Address) -> bool:
         """Whether a network or an address of `allow` holds this address."""
         networks = self._networks
         return any(address in network for network in networks if network.version == address.version)

@@ -1,8 +1,8 @@
-"""The head and the chunks of an answer, read strictly and at once.
+"""Reads the head and the chunk sizes of a response, strictly.
 
-What the standard library lets through would pass a broken answer for a whole one: a head that
-breaks off, lengths that contradict each other, chunk sizes that are none. And its parser is that of
-e-mail, which takes a tenth of a whole warm call. Nothing here sends.
+The standard library accepts heads that break off, lengths that contradict each other and malformed
+chunk sizes, so that a broken response would pass for a whole one. Its parser is also the one for
+e-mail, which takes a tenth of a warm call.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MAX_INTERIM = 20
 _MAX_LINES = 100
 _MAX_LINE = 1 << 16
 
-# None of these tries a long line again and again: the white space around is stripped afterwards.
+# None of these backtracks over a long line: white space is stripped afterwards.
 _BEGINNING = b"HTTP/"
 _STATUS = re.compile(rb"HTTP/1\.([0-9]) +([0-9]{3})(?: ([^\r\n\0]*))?\r?\n\Z")
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)\r?\n\Z")
@@ -26,25 +26,25 @@ Pairs = list[tuple[str, str]]
 
 
 class Malformed(http.client.HTTPException):
-    """A head that its server wrote wrong, and will write just as wrong again: no attempt follows.
+    """A malformed head. The server will send the same again, so it is not retried.
 
-    Whatever breaks off, and a body that was damaged under way, is another exception: the next
-    answer may be whole. The text is ours, and quotes nothing of the head.
+    What breaks off or was damaged on its way is another exception, because the next response may
+    be whole. The text is our own and quotes nothing of the head.
     """
 
 
 class NotHttp(Malformed):
-    """What begins like no answer at all. On a connection that was used before, it may be the rest
-    of an answer to an earlier request."""
+    """Something that does not begin like a response. On a connection that was used before, it may
+    be the rest of an earlier response."""
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """The standard library's response, whose every doubt is an `HTTPException`."""
+    """The standard library's response, which raises `HTTPException` for anything doubtful."""
 
     def begin(self) -> None:
-        """Read the head, past the interim ones before it."""
-        # The standard library skips 100 only, and any number of them: 102 and 103 would be taken
-        # for the answer.
+        """Read the head, skipping the interim ones before it."""
+        # The standard library skips only 100, and any number of them: it would take 102 and 103
+        # for the response.
         for _ in range(_MAX_INTERIM):
             minor, status, reason = self._status_line()
             pairs = self._header_lines()
@@ -65,11 +65,11 @@ class StrictResponse(http.client.HTTPResponse):
         if len(line) > _MAX_LINE:
             raise Malformed("a line that is too long")
         if not line.endswith(b"\n"):
-            raise http.client.RemoteDisconnected("the head of the answer breaks off")
+            raise http.client.RemoteDisconnected("the head of the response breaks off")
         return line
 
     def _status_line(self) -> tuple[int, int, str]:
-        # Not `_line` at once: what is no HTTP may never end its line, or have none.
+        # Before `_line`: something that is not HTTP may never end its first line.
         if not _BEGINNING.startswith(self.fp.peek(1)[: len(_BEGINNING)]):
             raise NotHttp("not HTTP")
         match = _STATUS.match(self._line())

@@ -17,12 +17,12 @@ _SENT = ("no", "rejected", "unknown")
 
 
 def worst_sent(sent: Sent, other: Sent) -> Sent:
-    """Return the one of two values of `sent` after which more may have been done and billed."""
+    """Return the one of two values of `sent` that means more may have been done and billed."""
     return max(sent, other, key=_SENT.index)
 
 
 class DryRunDone(Exception):
-    """Ends a handler in a dry run, once its request is noted. Never seen by a caller."""
+    """Ends a handler in a dry run once its request is recorded. A caller never sees it."""
 
 
 class Context:
@@ -79,19 +79,19 @@ class Context:
             self.attempts += 1
 
     def settle(self, sent: Sent) -> None:
-        """Remember what became of an attempt: `sent` is that of the whole invocation."""
+        """Record how far an attempt got; `sent` is that of the whole invocation."""
         with self._lock:
             self.sent = worst_sent(self.sent, sent)
 
     def defect(self, error: Exception) -> ConnectorError:
-        """Return the error of a failure that nobody foresaw, and log it."""
-        # Only the kind and the place: the text of an unforeseen exception may hold anything.
+        """Return the error of an unexpected exception, and log it."""
+        # Only its type and place: the text of an unexpected exception may hold anything.
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
         code = trace.tb_frame.f_code if trace else None
         place = f"{Path(code.co_filename).name}:{trace.tb_lineno}" if code and trace else "?"
-        import logging  # most processes never need it
+        import logging  # here: most processes never need it
 
         kind = type(error).__name__
         log = logging.getLogger("connector")

@@ -1,7 +1,7 @@
-"""The time that one action may take, and the watchdog that ends what overruns it.
+"""The time that one action may take, and the watchdog that ends attempts which take longer.
 
-A socket's own timeout is per read: a server that drips a byte a second never trips it. The
-watchdog hangs up from outside, whatever the reader waits for.
+A socket's own timeout is per read: a server that sends a byte a second never triggers it. The
+watchdog shuts the socket down from outside, whatever the reader waits for.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from connector.runtime.flag import Flag
 Monotonic = Callable[[], float]
 
 _IDLE = 2.0
-"""Seconds after which the watchdog's thread ends, where there is nothing to watch."""
+"""Seconds without anything to watch after which the watchdog's thread ends."""
 
 
 class Guarded(Protocol):
-    """What a deadline ends: one attempt. Told from another thread, at any moment."""
+    """One attempt, which a deadline can end from another thread at any moment."""
 
     def hang_up(self) -> None: ...
 
@@ -46,7 +46,7 @@ class Deadline:
         return self.at - self._monotonic()
 
     def check(self, when: str = "", sent: Sent = "no") -> None:
-        """Raise ConnectorError `cancelled` or `deadline_exceeded` where it is over.
+        """Raise ConnectorError `cancelled` or `deadline_exceeded` once the action is over.
 
         `when` ends the sentence, as in "while connecting".
         """
@@ -67,9 +67,9 @@ class Deadline:
             attempt.hang_up()
 
     def end(self, by: BaseException) -> None:
-        """Cancel because of `by`: an interrupt, or an exception of an engine's, which outranks it.
+        """Cancel because of `by`: an interrupt, or an engine's exception, which takes precedence.
 
-        Its references are dropped, so that tracebacks show no key.
+        Its references are dropped so that tracebacks show no key.
         """
         by.__traceback__ = by.__context__ = by.__cause__ = None
         if self.ended_by is None or isinstance(self.ended_by, KeyboardInterrupt):
@@ -84,16 +84,16 @@ class Deadline:
             attempt.hang_up()
 
     def detach(self, attempt: Guarded) -> bool:
-        """Leave `attempt` alone from now on; False where it is too late for that."""
+        """Stop watching `attempt`; False where it is too late for that."""
         self._open.discard(attempt)
         return _watchdog.forget(attempt) and not self.cancelled.is_set()
 
 
 class _Watchdog:
-    """One thread a process that hangs up attempts whose time is over.
+    """One thread for each process, which ends attempts whose time is over.
 
-    Without a lock, which an exception raised into a thread could leave held: what is shared is
-    changed in single steps of the interpreter's own.
+    It uses no lock, because an exception raised into a thread could leave one held: each change to
+    shared data is a single step of the interpreter.
     """
 
     def __init__(self) -> None:
@@ -110,23 +110,23 @@ class _Watchdog:
             self._wake.set()
 
     def forget(self, attempt: Guarded) -> bool:
-        """Stop watching; False where the thread has taken `attempt` already, to hang it up."""
+        """Stop watching; False where the thread has already taken `attempt` to end it."""
         return self._times.pop(attempt, None) is not None
 
     def _start(self, stray: threads.Stray) -> None:
-        # Where there is no thread to be had, the timeouts of the sockets have to do.
+        # Without a thread the timeouts of the sockets must do.
         with contextlib.suppress(RuntimeError):
             self._alive = threads.start(self._run, self._ended, stray)
 
     def _ended(self, _: object) -> None:
-        """Start another thread where one ended too early; a second one does no harm."""
+        """Start another thread if one ended too early; a second one does no harm."""
         if self._times:
             self._start(lambda _: None)
 
     def _run(self) -> None:
         idle_since = time.monotonic()
         while True:
-            # In this order: who comes after the look at the times sees that it must wake us.
+            # In this order: whoever adds a time after we have read them sees that it must wake us.
             self._wake = wake = Flag()
             self._next = float("inf")
             now = time.monotonic()
@@ -140,8 +140,8 @@ class _Watchdog:
                 return  # watch() starts another
             self._next = min(list(self._times.values()), default=now + _IDLE)
             if not over:
-                # By turns: Python 3.11 spins where it traces and this thread has an exception to
-                # take, which it takes when it wakes.
+                # In short waits: Python 3.11 busy-loops while it traces and an exception is pending
+                # for this thread, until the thread wakes.
                 wake.wait(min(self._next - now, _IDLE))
 
 
@@ -149,7 +149,7 @@ _watchdog = _Watchdog()
 
 
 def _after_fork() -> None:
-    # The child has not the thread, and its attempts are those of the parent.
+    # The child has no such thread, and the attempts belong to the parent.
     global _watchdog
     _watchdog = _Watchdog()
 

@@ -1,4 +1,5 @@
-"""Many calls side by side: bounded, in order, and stopped early where going on is useless."""
+"""Runs a function for many items at once: bounded, ordered, and stopped early if it is useless to
+go on."""
 
 from __future__ import annotations
 
@@ -14,13 +15,13 @@ from connector.runtime.threads import ThreadGroup
 T = TypeVar("T")
 
 _STOPS = ("authentication_failed", "quota_exhausted", "internal_error")
-"""After these no other item can succeed: none is started any more."""
+"""After these no other item can succeed, so none is started."""
 
 
 class FanOut(Generic[T]):
     """The outcomes of `work` for each of `items`, in order, whatever became of the others.
 
-    With `needs_all` the first failure stops new starts: without that item the others are of no use.
+    With `needs_all` the first failure stops new starts, because the others are useless without it.
     """
 
     def __init__(

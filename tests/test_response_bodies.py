@@ -94,7 +94,7 @@ def test_a_body_that_says_that_it_is_too_large_is_not_read() -> None:
     assert raw.sizes == []
     error = caught.value
     assert (error.code, error.sent) == ("response_too_large", "unknown")
-    assert error.message == "The answer is larger than 1000 bytes."
+    assert error.message == "The response is larger than 1000 bytes."
     assert "maxResponseBytes" in (error.hint or "")
 
 
@@ -124,7 +124,7 @@ def test_the_limit_holds_to_the_byte_however_many_pieces_there_are(size: int) ->
     content = b"x" * size
     for read, headers in ((content, {}), (zipped(content), GZIP)):
         assert whole(read, headers, size) == content
-        with pytest.raises(ConnectorError, match=f"The answer is larger than {size - 1} bytes"):
+        with pytest.raises(ConnectorError, match=f"The response is larger than {size - 1} bytes"):
             whole(read, headers, size - 1)
 
 
