@@ -1,4 +1,4 @@
-"""What actions make of answers: whatever JSON comes, it is a result or an `invalid_response`."""
+"""How actions read responses: any JSON gives data or an `invalid_response`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ INPUTS: dict[str, dict[str, Any]] = {
 
 
 class Scripted:
-    """A server whose one answer is changed from outside, and a connector for it."""
+    """A server whose only response a test can change, and a connector for it."""
 
     def __init__(self, server: FaultServer, connector: Connector) -> None:
         self.connector = connector
@@ -126,7 +126,7 @@ def test_an_image_says_what_it_is(scripted: Scripted, data: bytes, kind: str) ->
 
 @pytest.mark.parametrize("end", ["!", "A", "=", "\n", "é", "AA==AAAA", "AA=="])
 def test_a_large_image_is_base_64_to_its_end(scripted: Scripted, end: str) -> None:
-    """`AA==` alone is a good end; nothing that follows it is, wherever a piece ends."""
+    """`AA==` is valid at the end only, wherever a piece ends."""
     data = "A" * ((1 << 20) - 4) + end
     envelope = scripted.run("createImage", {"data": [{"b64_json": data}]})
     assert envelope["ok"] == (end == "AA==")
@@ -136,7 +136,7 @@ def test_a_large_image_is_base_64_to_its_end(scripted: Scripted, end: str) -> No
 
 @pytest.mark.parametrize(("size", "limit"), [(14_000, 256), (9_000, 1095), (30, 2048)])
 def test_a_legacy_answer_has_room(scripted: Scripted, size: int, limit: int) -> None:
-    """Bytes are more than tokens: an estimate that fills the context proves nothing."""
+    """A text has more bytes than tokens: an estimate that fills the context may be too high."""
     model = "gpt-3.5-turbo-instruct"
     connection = {"fields": {**scripted.fields, "isOpenAIKey": False, "apiVersion": "2024-10-21"}}
     inputs = {"model": model, "messages": ["a" * size]}
@@ -157,7 +157,7 @@ def test_choices_are_taken_by_their_index(scripted: Scripted) -> None:
     choices = [{"index": 1, "message": message}, {"index": 0, "message": first}]
     envelope = scripted.run("createCompletions", chat_completion(choices=choices))
     assert envelope["data"]["choices"][0]["text"] == "first"
-    # The chat action returns what came, as it came.
+    # The chat action returns the response unchanged.
     envelope = scripted.run("createChatCompletion", chat_completion(choices=choices))
     assert envelope["data"]["choices"] == choices
 

@@ -1,4 +1,4 @@
-"""Summaries: the text stays data, what is too long is split and merged."""
+"""Summaries: the text is data, not instructions; a long one is split and merged."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_a_context_smaller_than_thought(connector: Connector) -> None:
 
 
 def test_a_deployment_of_the_legacy_api_with_a_name_of_its_own(connector: Connector) -> None:
-    """Its context is learnt from its refusal, so that the parts fit at once."""
+    """The error states the context, so that the parts fit at once."""
 
     def answer(received: Received, index: int) -> Mapping[str, Any]:
         if "/chat/" in received.target:
@@ -190,7 +190,7 @@ def legacy(make: Callable[[str], str]) -> Callable[[Received, int], Mapping[str,
 
 
 def summarized(connector: Connector, server: FaultServer, text: str, **inputs: Any) -> Any:
-    """The envelope of a summary by the legacy model; whatever data it has is of the right shape."""
+    """The envelope of a summary by the legacy model; its data, if any, has the right shape."""
     result = run(connector, server, text, dated=True, model=LEGACY, **inputs).to_dict()
     if "data" in result:
         schema = json.loads((resources.root() / "schemas/outputs/summary.schema.json").read_text())
@@ -199,7 +199,7 @@ def summarized(connector: Connector, server: FaultServer, text: str, **inputs: A
 
 
 def parts_of(text: str) -> int:
-    """How many parts a text of the legacy model has at least."""
+    """The smallest number of parts that a text needs with the legacy model."""
     return -(-tokens(text) // 2672)
 
 
@@ -218,8 +218,8 @@ def parts_of(text: str) -> int:
 def test_summaries_that_do_not_get_shorter_end_in_the_first_round(
     connector: Connector, growth: Callable[[str], str], most: int
 ) -> None:
-    """What was paid for is kept. 300,000 characters have 38 parts, of which 8 are under way at
-    once: a model that repeats its text shows that with the first."""
+    """What was billed is kept. 300,000 characters have 38 parts, of which 8 are sent at once; the
+    first ones already show that the model repeats its text."""
     text = SENTENCES * 2
     text = text[:300_000]
     assert parts_of(text) == 38
@@ -261,7 +261,7 @@ def test_all_rounds_together_cost_twice_the_parts(connector: Connector, share: i
         result = summarized(connector, server, text)
         calls = len(server.requests)
     assert result["ok"], result["error"]
-    # The cuts between sentences make a part a little smaller than it might be.
+    # Cuts between sentences make parts a little smaller than possible.
     assert parts_of(text) < calls <= 2.1 * parts_of(text)
 
 
@@ -282,7 +282,7 @@ def test_summaries_that_fit_one_call_need_not_be_half_of_their_text(connector: C
 
 
 def test_a_context_that_a_chat_server_tells_is_used_at_once(connector: Connector) -> None:
-    """6000 tokens, of which an answer takes 1500 and the instructions 400: 60,000 characters have
+    """6000 tokens, of which a summary takes 1500 and the instructions 400: 60,000 characters have
     five parts, where halves of halves would be more."""
 
     def answer(received: Received, _: int) -> Mapping[str, Any]:
@@ -298,7 +298,7 @@ def test_a_context_that_a_chat_server_tells_is_used_at_once(connector: Connector
 
 
 def test_a_part_that_fails_fails_the_summary(connector: Connector) -> None:
-    """The summaries of the others are done and billed: they are kept, in the text's order."""
+    """The summaries of the others are done and billed, so they are kept, in order."""
     another = threading.Event()
 
     def answer(received: Received, index: int) -> Mapping[str, Any]:
@@ -323,8 +323,8 @@ def test_a_part_that_fails_fails_the_summary(connector: Connector) -> None:
 
 
 def test_a_part_that_fails_stops_the_parts_of_the_others_too(connector: Connector) -> None:
-    """Two parts are under way, each in parts of its own, for the context is smaller than thought:
-    once the first has failed the second ends with the one that is under way."""
+    """The context is smaller than assumed, so that two parts are split again. Once the first has
+    failed, the second sends no further part."""
     failed = threading.Event()
 
     def answer(received: Received, _: int) -> Mapping[str, Any]:
@@ -385,7 +385,7 @@ def test_a_merge_that_fails_keeps_the_summaries(
 
 
 def test_a_later_round_that_fails_keeps_the_whole_text(connector: Connector) -> None:
-    """A part of earlier summaries stands for the one that it did not get."""
+    """A part of earlier summaries takes the place of the summary that it did not get."""
 
     def answer(received: Received, _: int) -> Mapping[str, Any]:
         text = part(received)
@@ -414,7 +414,7 @@ def test_a_later_round_that_fails_keeps_the_whole_text(connector: Connector) -> 
 
 
 def test_what_is_finished_at_an_interrupt_is_kept(connector: Connector) -> None:
-    """In the merge too, which is one call."""
+    """Also in the merge, which is one request."""
     policies = connector.manifest.policies._replace(deadline_ms=5000)
     connector.catalog.manifest = connector.manifest._replace(policies=policies)
 
@@ -468,7 +468,7 @@ def test_nothing_is_not_summarized_again(connector: Connector) -> None:
 
 
 def test_a_number_that_is_misread_does_not_make_hundreds_of_parts(connector: Connector) -> None:
-    """The message tells a context of 9 tokens, the server takes 9,000 bytes."""
+    """The message states a context of 9 tokens, the server accepts 9,000 bytes."""
 
     def answer(received: Received, _: int) -> Mapping[str, Any]:
         if len(received.body) < 9_000:

@@ -27,7 +27,7 @@ _EMPTY_CHATS: tuple[dict[str, list[str]], ...] = ({}, {"messages": []})
 def select_model(client: Client) -> list[dict[str, str]]:
     """Return `{"key", "label"}` for each model that the provider lists, sorted.
 
-    Other names may be typed: some services list base models, not deployments. The label
+    Other names may be typed: some providers list base models, not deployments. The label
     names the day on which a model retires, where the manifest knows it. The list is empty, with
     a warning, where the endpoint serves chat but lists no models.
     """
