@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from connector import payload
 from connector.catalog import Catalog
-from connector.check import loading
 from connector.connections.store import ConnectionStore
 from connector.errors import CODES, ConnectorError
 from connector.files import resources
@@ -69,8 +68,14 @@ class Connector:
 
         All that a call needs is imported here, the handlers too.
         """
-        file = resources.manifest() if path is None else Path(path)
-        spec = reader.load(file) if path is None else loading.load(file)
+        if path is None:
+            file = resources.manifest()
+            spec = reader.load(file)
+        else:
+            from connector.check import loading  # the bundled manifest is checked before a release
+
+            file = Path(path)
+            spec = loading.load(file)
         if connections is not None and not isinstance(connections, Mapping):
             connections = Path(connections)
         made = cls(spec, handlers, connections, clock, reach, file.parent)

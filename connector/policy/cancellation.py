@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from connector.policy.deadline import Deadline
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from connector.policy.deadline import Deadline
 
 
 class Cancellation:

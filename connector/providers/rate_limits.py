@@ -25,15 +25,10 @@ def read(headers: Mapping[str, str]) -> dict[str, int] | None:
     each absent if its header is absent or malformed. The names of `headers` are in lower case.
     """
     limits: dict[str, int] = {}
-    for subject in ("Requests", "Tokens"):
-        for word, parse, unit in (
-            ("limit", _count, ""),
-            ("remaining", _count, ""),
-            ("reset", _delay_ms, "Ms"),
-        ):
-            text = headers.get(f"x-ratelimit-{word}-{subject.lower()}", "").strip(" \t")
-            if (value := parse(text)) is not None:
-                limits[f"{word}{subject}{unit}"] = value
+    for header, name, parse in _HEADERS:
+        text = headers.get(header)
+        if text is not None and (value := parse(text.strip(" \t"))) is not None:
+            limits[name] = value
     return limits or None
 
 
@@ -53,3 +48,13 @@ def _delay_ms(text: str) -> int | None:
     else:
         return None
     return round(milliseconds) if milliseconds <= _LONGEST_MS else None
+
+
+_HEADERS = (
+    ("x-ratelimit-limit-requests", "limitRequests", _count),
+    ("x-ratelimit-remaining-requests", "remainingRequests", _count),
+    ("x-ratelimit-reset-requests", "resetRequestsMs", _delay_ms),
+    ("x-ratelimit-limit-tokens", "limitTokens", _count),
+    ("x-ratelimit-remaining-tokens", "remainingTokens", _count),
+    ("x-ratelimit-reset-tokens", "resetTokensMs", _delay_ms),
+)
