@@ -113,7 +113,7 @@ class _Summarizer:
         if tokens(text) > self._room:
             return None
         # In a fan-out, like the parts before it, so that an interrupt keeps what is finished.
-        (outcome,) = self._client.each(lambda item: [self._whole(item)], [text], 1, needs_all=True)
+        (outcome,) = self._client.each(lambda item: [self._whole(item)], [text])
         if isinstance(outcome, ConnectorError):
             outcome.data = _data(text, parts, self._client)
             raise outcome
