@@ -20,8 +20,6 @@ from connector.text import safe_yaml
 
 from .support import suites
 
-pytestmark = pytest.mark.core
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = "handlers_with_one_more"
 

@@ -15,8 +15,6 @@ from .support import manifests
 from .support.fault_server import FaultServer, Received
 from .support.front import call, connection, inputs_of, refusal
 
-pytestmark = pytest.mark.core
-
 IMAGE = "createImage"
 URL = "https://images.example/1"
 PIECE = 1 << 20

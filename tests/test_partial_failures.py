@@ -17,8 +17,6 @@ from connector.client import Client
 
 from .support.front import connection, inputs_of
 
-pytestmark = pytest.mark.core
-
 
 def client(sent: str = "rejected", ended_by: BaseException | None = None) -> Client:
     """As much of a client as is looked at: what its attempts came to, and what ended it."""

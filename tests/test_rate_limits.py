@@ -6,8 +6,6 @@ import pytest
 
 from connector.providers import rate_limits
 
-pytestmark = pytest.mark.core
-
 DELAYS = {
     "0": 0,
     "1": 1000,

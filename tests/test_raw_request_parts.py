@@ -14,8 +14,6 @@ from .conftest import FakeClock
 from .support.fault_server import FaultServer, Received
 from .support.front import call, connection, inputs_of
 
-pytestmark = pytest.mark.core
-
 RAW = "rawRequest"
 UNPAIRED = "holds an unpaired surrogate"
 CONTROL = "has a line break or a control character"

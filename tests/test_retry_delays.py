@@ -16,8 +16,6 @@ from connector.policy.limits import Backoff, Policies
 from connector.policy.pauses import Pause
 from tests.conftest import FakeClock
 
-pytestmark = pytest.mark.core
-
 NO_RULE = retry.Rule(Backoff(2, 500, 8_000), lambda _: False)
 
 

@@ -11,8 +11,6 @@ import pytest
 
 from connector.text.secrets import MASK, Secret
 
-pytestmark = pytest.mark.core
-
 KEY = "sk-???~>>>~Zb=Xd"
 """A key whose base64 has both marks that base64url writes otherwise, wherever it begins."""
 

@@ -22,8 +22,6 @@ from .support import manifests
 from .support.fault_server import FaultServer, Received, chat_completion, completion
 from .support.front import Seen, call, connection, inputs_of, refusal
 
-pytestmark = pytest.mark.core
-
 SUMMARY = "summarizeText"
 UNKNOWN = "some-model"
 """A context of 32,000 tokens is supposed: 29,552 are left for the text."""

@@ -15,8 +15,6 @@ from .support import manifests
 from .support.fault_server import chat_completion, completion
 from .support.front import call, refusal
 
-pytestmark = pytest.mark.core
-
 CHAT = "createChatCompletion"
 MANY = "createCompletions"
 LEGACY = "davinci-002"

@@ -21,8 +21,6 @@ from tests.support.fault_server import FaultServer, ca_file, refused_port
 from tests.support.front import call
 from tests.support.front import connection as to
 
-pytestmark = pytest.mark.core
-
 GET = {"method": "GET"}
 
 
