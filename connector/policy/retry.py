@@ -76,12 +76,13 @@ def run(attempt: Callable[[], T], rule: Rule, context: Context, budget: Budget, 
         except ConnectorError as error:
             # A later attempt does not undo what an earlier one may have done.
             sent = error.sent = worst_sent(error.sent, sent)
-            if rule.backoff.max_retries < 1:
-                raise
             requested_ms = error.retry_after_ms or 0
-            delay = max(next(delays), requested_ms / 1000)
+            delay = requested_ms / 1000
+            if rule.backoff.max_retries > 0:
+                delay = max(next(delays), delay)
             tolerable = requested_ms <= context.policies.max_retry_after_ms
-            if tolerable and error.code == "rate_limited":
+            # Not if the pause itself ended the attempt: it would prolong itself without end.
+            if tolerable and error.code == "rate_limited" and error.http_status is not None:
                 pause.begin(delay)  # for every attempt, whether this one is retried or not
             if not (tolerable and rule.covers(error) and _has_time(context, delay)):
                 raise
