@@ -149,13 +149,16 @@ class TokenAuthentication:
 
     def credentials(self, deadline: Deadline) -> Credentials:
         """Return the token, after a fetch where there is none or it has expired."""
-        kept = self._kept
-        if kept is not None and kept.until <= self._monotonic():
-            kept = None
-        while kept is None:  # a fresh token is used once, even if it has expired already
+        kept = self._unexpired()
+        while kept is None:
             deadline.check("while a token was fetched")
-            kept = self._fetched(deadline)
+            # What was just fetched is used once, even if it has expired already.
+            kept = self._fetched(deadline) or self._unexpired()
         return kept.credentials
+
+    def _unexpired(self) -> _Kept | None:
+        kept = self._kept
+        return kept if kept is not None and self._monotonic() < kept.until else None
 
     def renew(self, refused: Credentials) -> bool:
         """Forget the token that was refused, unless another one has taken its place."""
@@ -172,7 +175,8 @@ class TokenAuthentication:
         fetch = self._fetches.setdefault(pid, mine)
         if fetch is mine:
             try:
-                mine.kept = self._keep(self._fetch(deadline))
+                # Another fetch may have ended since this thread looked.
+                mine.kept = self._unexpired() or self._keep(self._fetch(deadline))
             except ConnectorError as error:
                 mine.error = copy.copy(error)
                 raise
