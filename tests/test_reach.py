@@ -120,7 +120,7 @@ def test_a_list_of_networks_addresses_and_names(
 
 @pytest.mark.parametrize("host", ["10.1.2.3", "[fd12::5]", "127.0.0.1", "0x7f.1", "2130706433"])
 def test_an_address_in_the_endpoint_itself(front: Front, host: str) -> None:
-    front.network.names = dict.fromkeys(("0x7f.1", "2130706433"), ["127.0.0.1"])
+    front.network.names = {"0x7f.1": ["127.0.0.1"], "2130706433": ["127.0.0.1"]}
     assert front.call(Reach(), f"https://{host}") == BLOCKED
     assert front.network.dialled == []
 
