@@ -238,6 +238,12 @@ class _Pool:
         response._pool, response._connection = self, conn
         return response
 
+    def close_idle(self: Any) -> None:
+        """Close the idle connections. The pool may still be used, by who has it already."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self.pool.get(block=False).close()
+
     def _put_conn(self: Any, conn: Any) -> None:
         # Before the next attempt can have it: this one's deadline must not end that one's work.
         if conn is not None and not conn.exchange.close():

@@ -57,8 +57,10 @@ class _Adapter(HTTPAdapter):
 
     def close(self) -> None:
         """Close the idle connections; a later request finds its pool anew."""
-        self._pool = None
+        pool, self._pool = self._pool, None
         super().close()
+        if pool is not None:  # urllib3 waits until nothing refers to it any more
+            pool.close_idle()
 
 
 class Session:
