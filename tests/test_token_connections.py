@@ -153,6 +153,7 @@ def test_a_token_is_kept_until_shortly_before_it_expires(
         (None, 1),
         ("3600", 1),
         ("soon", 1),
+        ("nan", 1),
         ([1], 1),
         (10**400, 1),
         (0, 3),
@@ -222,6 +223,16 @@ def test_threads_whose_token_was_refused_share_the_next_one(second: Connector) -
         assert len(tokens.requests) == 2
     assert [result.ok for result in results] == [True] * count
     assert {result.meta["attempts"] for result in results} == {2}
+
+
+def test_the_end_of_a_connector_closes_the_sockets_to_both_hosts(second: Connector) -> None:
+    with FaultServer(numbered) as tokens, FaultServer(VECTORS) as provider:
+        assert second.invoke("embed", INPUTS, to(tokens, provider)).ok
+        second.close()
+        for server in (tokens, provider):
+            (thread,) = server._threads  # of its only connection
+            thread.join(60)
+            assert not thread.is_alive()
 
 
 # What goes wrong at the token's host
@@ -538,6 +549,25 @@ def test_a_fetch_whose_thread_ends_at_its_very_edge_holds_nobody_up(step: str) -
         thread.join(30)
         assert not thread.is_alive()
     assert (first, second) == ([], [f"{TOKEN}0"])
+
+
+def test_a_thread_that_comes_when_a_fetch_has_just_ended_takes_its_token() -> None:
+    """It found no token, and when it begins a fetch of its own there is one."""
+
+    class Late(dict[int, Any]):
+        is_late = True
+
+        def setdefault(self, pid: int, fetch: Any = None) -> Any:
+            if self.is_late:
+                self.is_late = False
+                authentication.credentials(Deadline(60))
+            return super().setdefault(pid, fetch)
+
+    tokens = [Token(f"{TOKEN}0"), Token(f"{TOKEN}1")]
+    authentication = TokenAuthentication(lambda _: tokens.pop(0))
+    authentication._fetches = Late()
+    assert authentication.credentials(Deadline(60)).secret.reveal() == f"{TOKEN}0"
+    assert len(tokens) == 1
 
 
 def test_a_child_that_is_forked_during_a_fetch_fetches_its_own(second: Connector) -> None:

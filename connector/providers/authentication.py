@@ -153,7 +153,7 @@ class TokenAuthentication:
         while kept is None:
             deadline.check("while a token was fetched")
             # What was just fetched is used once, even if it has expired already.
-            kept = self._fetched(deadline) or self._unexpired()
+            kept = self._fetched(deadline)
         return kept.credentials
 
     def _unexpired(self) -> _Kept | None:
@@ -212,4 +212,4 @@ def _life(expires_in: float | str | None) -> float:
         life = math.inf if expires_in is None else float(expires_in)
     except (TypeError, ValueError, OverflowError):
         return math.inf
-    return math.inf if math.isnan(life) else max(life, 0.0)
+    return math.inf if math.isnan(life) else life
