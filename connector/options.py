@@ -36,5 +36,9 @@ class Options(NamedTuple):
 
 
 def _is_number(value: Any, least: int) -> bool:
-    is_real = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_real and math.isfinite(value) and value >= least
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value) and value >= least
+    except OverflowError:  # a whole number that no float can hold
+        return False

@@ -76,13 +76,13 @@ def run(attempt: Callable[[], T], rule: Rule, context: Context, budget: Budget, 
         except ConnectorError as error:
             # A later attempt does not undo what an earlier one may have done.
             sent = error.sent = worst_sent(error.sent, sent)
-            if rule.backoff.max_retries < 1:
-                raise
             requested_ms = error.retry_after_ms or 0
             delay = max(next(delays), requested_ms / 1000)
             tolerable = requested_ms <= context.policies.max_retry_after_ms
-            if tolerable and error.code == "rate_limited":
-                pause.begin(delay)  # for every attempt, whether this one is retried or not
+            # For every attempt, whether this one is retried or not. What only waited for a pause,
+            # without a response, does not prolong it.
+            if tolerable and error.code == "rate_limited" and error.http_status is not None:
+                pause.begin(delay)
             if not (tolerable and rule.covers(error) and _has_time(context, delay)):
                 raise
             if retries >= rule.backoff.max_retries or not _charge(error, context, budget):

@@ -119,7 +119,9 @@ class TokenAuthentication:
     def credentials(self, deadline: Deadline) -> Credentials:
         """Return the token, after a fetch where there is none or it has expired."""
         kept = self._kept
-        while kept is None or kept.until <= self._monotonic():
+        if kept is not None and kept.until <= self._monotonic():
+            kept = None
+        while kept is None:  # a token just fetched is used, however short its life
             deadline.check("while a token was fetched")
             kept = self._fetched(deadline)
         return kept.credentials
@@ -136,18 +138,19 @@ class TokenAuthentication:
         # Without a lock, which an interrupt could leave held: the dictionary decides in one step
         # whose fetch it is. By process, because a fetch of a parent never ends in its child.
         mine, pid = _Fetch(), os.getpid()
-        fetch = self._fetches.setdefault(pid, mine)
-        if fetch is mine:
-            try:
+        try:  # from before the fetch is entered: an interrupt must not leave it there
+            fetch = self._fetches.setdefault(pid, mine)
+            if fetch is mine:
                 mine.kept = self._keep(self._fetch(deadline))
-            except ConnectorError as error:
-                mine.error = copy.copy(error)
-                raise
-            finally:
-                self._fetches.pop(pid, None)
-                mine.done.set()
-            return mine.kept
-        while not fetch.done.wait(threads.TURN_SECONDS):
+                return mine.kept
+        except ConnectorError as error:
+            mine.error = copy.copy(error)
+            raise
+        finally:
+            if self._fetches.get(pid) is mine:
+                del self._fetches[pid]
+            mine.done.set()
+        while not fetch.done.wait(threads.TURN_SECONDS) and self._fetches.get(pid) is fetch:
             deadline.check("while a token was fetched")
         if fetch.error is not None and fetch.error.code not in _OF_ONE_CALL:
             raise copy.copy(fetch.error)
