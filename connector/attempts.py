@@ -49,7 +49,9 @@ class Attempts:
         if context.dry_run is not None:
             context.dry_run.append(self._shown(request))
             raise DryRunDone
-        pause = pauses.Pause(pauses.key_of(self._host, self.secret, model), context)
+        pause = pauses.Pause(
+            pauses.key_of(self._host, self._authentication.identity, model), context
+        )
         return retry.run(
             lambda: self._attempt(request, output, pause), rule, context, self._budget, pause
         )

@@ -27,6 +27,8 @@ class Reach:
         self._networks = []
         self._names = set()
         for entry in self.allow:
+            if not isinstance(entry, str):  # ipaddress takes numbers and bytes too
+                raise ValueError(f"{entry!r} is not a text")
             try:
                 self._networks.append(ipaddress.ip_network(entry))
             except ValueError:

@@ -77,7 +77,9 @@ def run(attempt: Callable[[], T], rule: Rule, context: Context, budget: Budget, 
             # A later attempt does not undo what an earlier one may have done.
             sent = error.sent = worst_sent(error.sent, sent)
             requested_ms = error.retry_after_ms or 0
-            delay = max(next(delays), requested_ms / 1000)
+            delay = requested_ms / 1000
+            if rule.backoff.max_retries > 0:
+                delay = max(next(delays), delay)
             tolerable = requested_ms <= context.policies.max_retry_after_ms
             # For every attempt, whether this one is retried or not. What only waited for a pause,
             # without a response, does not prolong it.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
+import re
 import time
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -13,7 +15,7 @@ from connector.http.messages import Credentials
 from connector.policy.deadline import Deadline
 from connector.runtime import threads
 from connector.runtime.flag import Flag
-from connector.text.secrets import Secret
+from connector.text.secrets import MASK, Secret
 
 
 class Authentication(Protocol):
@@ -22,6 +24,10 @@ class Authentication(Protocol):
     @property
     def secret(self) -> Secret:
         """What masks every text of this connection that must not be shown, by now."""
+
+    @property
+    def identity(self) -> Secret:
+        """What tells these credentials from others, for good; a token is no part of it."""
 
     def credentials(self, deadline: Deadline) -> Credentials:
         """Return what the next request carries.
@@ -44,6 +50,11 @@ class ApiKey:
         """The key."""
         return self._credentials.secret
 
+    @property
+    def identity(self) -> Secret:
+        """The key."""
+        return self._credentials.secret
+
     def credentials(self, deadline: Deadline) -> Credentials:
         """Return the key."""
         return self._credentials
@@ -54,10 +65,16 @@ class ApiKey:
 
 
 class Token(NamedTuple):
-    """A token as it was fetched; `expires_in` is in seconds, None where that is not known."""
+    """A token as the host gave it.
+
+    `expires_in` is in seconds, as a number or its text; anything else means that it is not known.
+    """
 
     value: str
-    expires_in: float | None = None
+    expires_in: float | str | None = None
+
+    def __repr__(self) -> str:
+        return f"Token({MASK}, expires_in={self.expires_in})"
 
 
 class _Kept(NamedTuple):
@@ -66,12 +83,17 @@ class _Kept(NamedTuple):
 
 
 class _Fetch:
-    """One fetch, for all threads that wait for it."""
+    """One fetch, for all threads that wait for it; `deadline` is that of the call that fetches."""
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: Deadline) -> None:
+        self._deadline = deadline
         self.done = Flag()
         self.kept: _Kept | None = None
         self.error: ConnectorError | None = None
+
+    def is_abandoned(self) -> bool:
+        """Whether its call was ended, perhaps before it could say so."""
+        return self._deadline.cancelled.is_set() or self._deadline.remaining() <= 0
 
 
 _MARGIN = 0.1
@@ -81,6 +103,9 @@ and a request takes time."""
 _LONGEST_MARGIN_SECONDS = 60.0
 _MOST_REMEMBERED = 4
 """Tokens that are still masked once others have taken their place."""
+
+_USABLE = re.compile(r"[!-~]+\Z")
+"""A token that a header can carry."""
 
 _OF_ONE_CALL = ("cancelled", "deadline_exceeded")
 """Errors of the call that fetched: they say nothing of the others that wait."""
@@ -109,6 +134,7 @@ class TokenAuthentication:
         self._kept: _Kept | None = None
         self._values: tuple[str, ...] = ()
         self._secret = Secret("", *secrets)
+        self._identity = Secret("\n".join(secrets))
         self._fetches: dict[int, _Fetch] = {}
 
     @property
@@ -116,15 +142,23 @@ class TokenAuthentication:
         """The latest tokens and the further secrets."""
         return self._secret
 
+    @property
+    def identity(self) -> Secret:
+        """The further secrets."""
+        return self._identity
+
     def credentials(self, deadline: Deadline) -> Credentials:
         """Return the token, after a fetch where there is none or it has expired."""
-        kept = self._kept
-        if kept is not None and kept.until <= self._monotonic():
-            kept = None
-        while kept is None:  # a token just fetched is used, however short its life
+        kept = self._unexpired()
+        while kept is None:
             deadline.check("while a token was fetched")
-            kept = self._fetched(deadline)
+            # What was just fetched is used once, even if it has expired already.
+            kept = self._fetched(deadline) or self._unexpired()
         return kept.credentials
+
+    def _unexpired(self) -> _Kept | None:
+        kept = self._kept
+        return kept if kept is not None and self._monotonic() < kept.until else None
 
     def renew(self, refused: Credentials) -> bool:
         """Forget the token that was refused, unless another one has taken its place."""
@@ -137,11 +171,12 @@ class TokenAuthentication:
         """Return the token of a fetch, None where it was broken off with the call that began it."""
         # Without a lock, which an interrupt could leave held: the dictionary decides in one step
         # whose fetch it is. By process, because a fetch of a parent never ends in its child.
-        mine, pid = _Fetch(), os.getpid()
+        mine, pid = _Fetch(deadline), os.getpid()
         try:  # from before the fetch is entered: an interrupt must not leave it there
             fetch = self._fetches.setdefault(pid, mine)
             if fetch is mine:
-                mine.kept = self._keep(self._fetch(deadline))
+                # Another fetch may have ended since this thread looked.
+                mine.kept = self._unexpired() or self._keep(self._fetch(deadline))
                 return mine.kept
         except ConnectorError as error:
             mine.error = copy.copy(error)
@@ -152,15 +187,30 @@ class TokenAuthentication:
             mine.done.set()
         while not fetch.done.wait(threads.TURN_SECONDS) and self._fetches.get(pid) is fetch:
             deadline.check("while a token was fetched")
+            if fetch.is_abandoned():
+                if self._fetches.get(pid) is fetch:
+                    self._fetches.pop(pid, None)
+                return None
         if fetch.error is not None and fetch.error.code not in _OF_ONE_CALL:
             raise copy.copy(fetch.error)
         return fetch.kept
 
     def _keep(self, token: Token) -> _Kept:
+        if not isinstance(token.value, str) or not _USABLE.match(token.value):
+            raise ConnectorError("invalid_response", "The host gave no token that can be sent.")
         self._values = (token.value, *self._values)[:_MOST_REMEMBERED]
         self._secret = Secret(*self._values, *self._secrets)
-        life = float("inf") if token.expires_in is None else token.expires_in
+        life = _life(token.expires_in)
         until = self._monotonic() + life - min(life * _MARGIN, _LONGEST_MARGIN_SECONDS)
         kept = _Kept(Credentials(self._header, self._prefix, self._secret), until)
         self._kept = kept
         return kept
+
+
+def _life(expires_in: float | str | None) -> float:
+    """Return the seconds that a token lives, infinity where that is not known."""
+    try:
+        life = math.inf if expires_in is None else float(expires_in)
+    except (TypeError, ValueError, OverflowError):
+        return math.inf
+    return math.inf if math.isnan(life) else max(life, 0.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +11,7 @@ from connector.errors import ConnectorError, ErrorCode
 from connector.http.messages import Credentials, Limits, Request
 from connector.http.reach import Reach
 from connector.http.transport import Transport
+from connector.policy import retry_after
 from connector.policy.deadline import Deadline
 from connector.providers.endpoint import parse_endpoint
 from connector.text import strict_json
@@ -17,8 +19,17 @@ from connector.text.secrets import Secret
 
 _LIMITS = Limits(body=1 << 20, error=1 << 16)
 _HEADERS = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-_REFUSED = (400, 401, 403)
-"""Statuses of a token host that does not know the client, or its secret."""
+
+
+def _code_of(status: int) -> ErrorCode:
+    """Return the code of a token host's error: only what may pass by itself is retried."""
+    if status < 400:
+        return "unexpected_redirect"
+    if status == 429:
+        return "rate_limited"
+    if status == 408 or status >= 500:
+        return "server_error"
+    return "not_found" if status in (404, 410) else "authentication_failed"
 
 
 class TokenClient:
@@ -62,16 +73,13 @@ class TokenClient:
             value = None
         if response.status < 300 and isinstance(value, dict):
             return value
-        code: ErrorCode = "invalid_response"
-        if response.status >= 300:
-            refuses = response.status in _REFUSED
-            code = "authentication_failed" if refuses else "server_error"
         reason = value.get("error") if isinstance(value, dict) else None
         told = secret.scrub_message(f": {reason}")[:200] if isinstance(reason, str) else ""
         raise ConnectorError(
-            code,
+            _code_of(response.status) if response.status >= 300 else "invalid_response",
             f"No token was given: the host answered {response.status}{told}.",
             http_status=response.status,
+            retry_after_ms=retry_after.requested_delay_ms(response.headers, "", time.time()),
             hint="Check the fields of the connection from which the token is fetched.",
         )
 
