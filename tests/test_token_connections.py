@@ -492,10 +492,9 @@ class Table(dict[int, Any]):
         self._end("begin")
         return found
 
-    def pop(self, pid: int, *default: Any) -> Any:
-        found = super().pop(pid, *default)
+    def __delitem__(self, pid: int) -> None:
+        super().__delitem__(pid)
         self._end("finish")
-        return found
 
 
 def use(authentication: TokenAuthentication, got: list[str]) -> threading.Thread:

@@ -181,6 +181,12 @@ class _Idle:
     def qsize(self) -> int:
         return len(self._kept)
 
+    def close(self) -> None:
+        """Close all of them."""
+        while self._kept:
+            with contextlib.suppress(IndexError):  # another thread has taken the last one
+                self._kept.pop().close()
+
 
 _EARLY = (errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE)
 """Errors of a send after which a response may still be read: the server sent it and closed."""

@@ -57,8 +57,10 @@ class _Adapter(HTTPAdapter):
 
     def close(self) -> None:
         """Close the idle connections; a later request finds its pool anew."""
-        self._pool = None
+        pool, self._pool = self._pool, None
         super().close()
+        if pool is not None:
+            pool.pool.close()  # urllib3 waits until nobody refers to the pool any more
 
 
 class Session:
