@@ -120,7 +120,7 @@ def test_a_process_without_file_descriptors_is_told_so(
     with FaultServer({"json": 1}) as server:
         leads_to(monkeypatch, [("127.0.0.1", server.port)])
         if when == "socket":
-            monkeypatch.setattr("connector.http.dialing.socket.socket", fails)
+            monkeypatch.setattr("connector.http.dialing.Dialled", fails)
         else:
             monkeypatch.setattr(socket.socket, "connect_ex", fails)
         result = connector.invoke("rawRequest", {"method": "GET"}, fields(server.port))
