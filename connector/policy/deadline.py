@@ -134,7 +134,7 @@ class _Watchdog:
     def _run(self) -> None:
         idle_since = time.monotonic()
         while True:
-            # In this order: whoever adds a time after we have read them sees that it must wake us.
+            # In this order: a thread that adds a time later sees that it must wake this one.
             self._wake = wake = Flag()
             self._next = float("inf")
             now = time.monotonic()

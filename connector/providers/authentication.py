@@ -92,7 +92,7 @@ class _Fetch:
         self.error: ConnectorError | None = None
 
     def is_abandoned(self) -> bool:
-        """Whether its call was ended, perhaps before it could say so."""
+        """Whether its call has ended, perhaps without setting `done`."""
         return self._deadline.cancelled.is_set() or self._deadline.remaining() <= 0
 
 
@@ -108,7 +108,7 @@ _USABLE = re.compile(r"[!-~]+\Z")
 """A token that a header can carry."""
 
 _OF_ONE_CALL = ("cancelled", "deadline_exceeded")
-"""Errors of the call that fetched: they say nothing of the others that wait."""
+"""Errors of the call that fetched, which do not concern the other calls that wait."""
 
 
 class TokenAuthentication:
