@@ -198,7 +198,7 @@ class Client:
         return responses.parsed(response, self._attempts.secret, self._context)
 
     def readable(self, response: Response) -> bytes:
-        """Return a body that is to become a text; mask that.
+        """Return a body that will become a text, which must then be masked.
 
         Raises ConnectorError `response_too_large` where the text would take too much memory.
         """
@@ -209,7 +209,7 @@ class Client:
         return self._attempts.secret.scrub(text, self.check_time)
 
     def mask_bytes(self, data: bytes) -> bytes:
-        """Return `data` with the key masked where it stands in one of its usual forms."""
+        """Return `data` with the key masked in each of its usual forms."""
         return self._attempts.secret.scrub_bytes(data)
 
     def invalid(self, message: str, response: Response | None = None) -> ConnectorError:

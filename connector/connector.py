@@ -115,7 +115,7 @@ class Connector:
         An exception that an engine raises into the call ends it and passes; its attribute
         `connector_result` is the result so far.
         """
-        from connector.invocation import ActionRun  # describing an action runs none
+        from connector.invocation import ActionRun  # here: describing an action does not need it
 
         options = Options(dry_run, output, progress, timeout_ms, max_retries, cancel)
         try:
@@ -263,6 +263,6 @@ class Connector:
 
     def import_all(self) -> None:
         """Import all that a call needs; see `preload`."""
-        from connector import preload  # noqa: F401 - only who loads a connector waits for it
+        from connector import preload  # noqa: F401 - here: the command line imports late
 
         self.catalog.import_handlers()

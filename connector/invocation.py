@@ -103,6 +103,7 @@ class Invocation:
                 if came is not None:
                     deadline.end(came)
                 data, error = self._outcome()
+                deadline.release()
                 duration = round((self._clock.monotonic() - start) * 1000)
                 result = Result(data, error, self._meta(duration))
             except BaseException as end:

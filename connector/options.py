@@ -38,4 +38,7 @@ class Options(NamedTuple):
 def _is_number(value: Any, least: int) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return value >= least and value != math.inf
+    try:
+        return math.isfinite(value) and value >= least
+    except OverflowError:  # a whole number that no float can hold
+        return False

@@ -64,7 +64,7 @@ def test_all_options_are_refused_at_once(connector: Connector) -> None:
         assert server.connections == 0
 
 
-@pytest.mark.parametrize("value", [1000, 1000.5, 60_000, 10**400, 1e308])
+@pytest.mark.parametrize("value", [1000, 1000.5, 60_000, 1e308])
 def test_a_time_that_is_one_is_not_refused(connector: Connector, value: float) -> None:
     with FaultServer({"json": chat_completion()}) as server:
         given = connection(server.url)

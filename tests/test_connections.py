@@ -17,6 +17,7 @@ from connector import Connector, ConnectorError
 from connector.connections import configured as configured_file
 from connector.connections.store import ConnectionStore
 from connector.handlers import HANDLERS, Handlers
+from connector.http.reach import Reach
 from connector.providers.ready import ReadyConnection
 from connector.sandbox import Sandbox
 
@@ -393,3 +394,21 @@ def test_addresses_that_a_portal_shows(
         assert result.error.code == "invalid_connection"
     else:
         assert result.data["url"] == url
+
+
+@pytest.mark.parametrize("name", ["proxy", "caFile"])
+def test_with_a_limited_reach_only_the_operator_sets_proxy_and_authorities(name: str) -> None:
+    fields = {"apiKey": "sk-operators-0123456789", "isOpenAIKey": True, name: "http://127.0.0.1:9"}
+    inputs = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hi"}]}
+    connections = {"configured": {"fields": fields}}
+    with Connector.load(connections=connections, reach=Reach()) as limited:
+        action = "createChatCompletion"
+        # The configured one first: the same fields are then known, and refused all the same.
+        assert limited.invoke(action, inputs, "configured", dry_run=True).ok
+        error = limited.invoke(action, inputs, {"fields": fields}, dry_run=True).error
+        assert error is not None
+        assert error.code == "invalid_connection"
+        assert error.details is not None
+        assert [row["path"] for row in error.details] == [f"/connection/fields/{name}"]
+    with Connector.load() as open_to_all:
+        assert open_to_all.invoke(action, inputs, {"fields": fields}, dry_run=True).ok

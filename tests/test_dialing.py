@@ -15,6 +15,7 @@ import pytest
 
 from connector import Connector
 from connector.http import dialing, resolver
+from connector.http.dialing import Dialled
 from connector.runtime import threads
 from tests.support import canary
 from tests.support.fault_server import FaultServer, refused_port
@@ -120,7 +121,7 @@ def test_a_process_without_file_descriptors_is_told_so(
     with FaultServer({"json": 1}) as server:
         leads_to(monkeypatch, [("127.0.0.1", server.port)])
         if when == "socket":
-            monkeypatch.setattr("connector.http.dialing.socket.socket", fails)
+            monkeypatch.setattr("connector.http.dialing.Dialled", fails)
         else:
             monkeypatch.setattr(socket.socket, "connect_ex", fails)
         result = connector.invoke("rawRequest", {"method": "GET"}, fields(server.port))
@@ -285,16 +286,16 @@ def test_a_connection_that_is_made_at_once_is_used(
 def test_what_lost_the_race_is_closed(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[socket.socket] = []
+    made: list[Dialled] = []
 
-    class Noted(socket.socket):
+    class Noted(Dialled):
         def __init__(self, *given: Any, **named: Any) -> None:
             super().__init__(*given, **named)
             made.append(self)
 
     with dead_port() as port, FaultServer({"json": 1}) as server:
         leads_to(monkeypatch, [("127.0.0.1", port)] * 2 + [("127.0.0.1", server.port)])
-        monkeypatch.setattr("connector.http.dialing.socket.socket", Noted)
+        monkeypatch.setattr("connector.http.dialing.Dialled", Noted)
         result = connector.invoke("rawRequest", {"method": "GET"}, fields(port))
         monkeypatch.undo()
         assert result.ok, result.to_dict()

@@ -108,3 +108,11 @@ def test_the_sdist_carries_what_these_tests_read() -> None:
     settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
     held = settings["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
     assert {"/.ci", "/dev.sh", "/examples", "/*.md"} <= set(held)
+
+
+def test_the_architecture_names_modules_that_exist() -> None:
+    text = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([a-z_/]+(?:\.py|/))`", text))
+    assert len(named) > 15
+    for name in named:
+        assert (REPOSITORY / "connector" / name).exists(), name

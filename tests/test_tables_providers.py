@@ -326,6 +326,26 @@ def test_a_key_of_openai_without_its_switch_is_recognized(connector: Connector) 
         ]
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"endpoint": "http://169.254.169.254"},
+        {"endpoint": "https://gateway.example/?q=1"},
+        {"organization": "a.b"},
+    ],
+)
+def test_a_faulty_address_is_not_blamed_on_the_key(
+    connector: Connector, fields: dict[str, str]
+) -> None:
+    given = {"fields": {"apiKey": "sk-0123456789", "isOpenAIKey": False, **fields}}
+    result = connector.invoke("createImage", {"prompt": "A lighthouse"}, given, dry_run=True)
+    assert result.error is not None
+    assert [row["path"] for row in result.error.details or ()] == [
+        f"/connection/fields/{name}" for name in fields
+    ]
+    assert result.error.hint is None
+
+
 # The environment's variables
 
 OPENAI_KEY = {"OPENAI_API_KEY": KEY}

@@ -15,6 +15,7 @@ import pytest
 from connector import Connector, ConnectorError
 from connector.http import connection
 from connector.http.connection import POOLS, Exchange, _Idle
+from connector.http.dialing import Dialled
 from connector.policy.deadline import Deadline
 from connector.runtime import threads
 from tests.support.fault_server import FaultServer, ca_file, refused_port
@@ -231,7 +232,7 @@ def test_a_handshake_can_be_ended(
 
     monkeypatch.setattr(ssl.SSLSocket, "do_handshake", shakes_hands)
     context = connection.TlsContext(ssl.PROTOCOL_TLS_CLIENT)
-    dialled = connection._Socket(fileno=pair[0].detach())
+    dialled = Dialled(fileno=pair[0].detach())
     dialled.exchange = exchange
     with context.wrap_socket(dialled, server_hostname="localhost"):
         assert pair[1].recv(1) == b""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector.actions import extra
-from connector.client import Client
 from connector.errors import ConnectorError
 from connector.providers.error_body import rejects
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 PATH = "/chat/completions"
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector.actions import partial
 from connector.actions.writing import Completion, Writer
-from connector.client import Client
 from connector.errors import ConnectorError, problem, refused
 from connector.text.strict_json import UNPAIRED, is_encodable
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 
 def create_completions(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector.actions import extra, partial
-from connector.client import Client
 from connector.errors import ConnectorError
 from connector.providers.error_body import names
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 PATH = "/images/generations"
 

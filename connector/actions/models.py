@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from connector.actions import chat, verdicts
 from connector.actions.verdicts import Verdicts
-from connector.client import Client
 from connector.errors import ConnectorError
 from connector.providers.provider import LATEST_DATED
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 PATH = "/models"
 

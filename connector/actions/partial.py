@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from connector.client import Client
 from connector.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 _NOTHING_SENT = ("invalid_input", "invalid_connection", "blocked_target")
 """Errors found before a request is sent; every other request would meet the same one."""

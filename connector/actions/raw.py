@@ -7,17 +7,19 @@ import base64
 import re
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from urllib3.filepost import encode_multipart_formdata
 
-from connector.client import Client
 from connector.errors import ErrorCode, problem, refused
 from connector.http.messages import Response
 from connector.policy import retry
 from connector.providers.paths import path_fault
 from connector.text import charsets, strict_json
 from connector.text.strict_json import UNPAIRED, is_encodable
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 _OWN_HEADERS = frozenset(
     "authorization api-key x-api-key ocp-apim-subscription-key openai-organization cookie "

@@ -6,13 +6,15 @@ import os
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from connector.actions.writing import Completion, Writer, tokens
-from connector.client import Client
 from connector.errors import ConnectorError, problem, refused
 from connector.providers.error_body import too_long
 from connector.text.strict_json import UNPAIRED, is_encodable
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 _OVERHEAD_TOKENS = 400
 """Tokens reserved for the instructions around the text."""

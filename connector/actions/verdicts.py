@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from connector.client import Client
+from typing import TYPE_CHECKING
+
 from connector.errors import ConnectorError
 from connector.providers.error_body import lacks_model, refuses_key, refuses_version
 from connector.providers.provider import Provider
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 Verdicts = dict[str, dict[str, str]]
 """For each part, `{"verdict": "ok" | "failed" | "unknown", "message": ...}`."""

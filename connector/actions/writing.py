@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.actions import chat
-from connector.client import Client
 from connector.errors import ConnectorError
 from connector.providers.error_body import context_of, wants_other_api
+
+if TYPE_CHECKING:
+    from connector.client import Client
 
 LEGACY = "/completions"
 

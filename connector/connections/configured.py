@@ -38,7 +38,7 @@ def read(path: Path) -> Configured:
         if path.suffix == ".json":
             content = strict_json.loads(text, unique=True)
         else:
-            from connector.text import safe_yaml  # only who needs it pays for its import
+            from connector.text import safe_yaml  # here: a JSON file does not need it
 
             content = safe_yaml.loads(text)
     except OSError as error:
@@ -88,7 +88,7 @@ def find(name: str, known: Mapping[str, Any], environment: Mapping[str, str]) ->
         hint = None
         if not known:
             hint = "Name a file with --connections or CONNECTOR_CONNECTIONS."
-        # Without the nearest name: whoever writes payloads need not know which ones there are.
+        # No suggestion: the author of a payload need not learn which names exist.
         row = problem("/connection", "no connection of this name is configured")
         raise refused("invalid_connection", [row], hint=hint)
     return _filled(known[name], environment)

@@ -130,7 +130,8 @@ class ConnectionStore:
             if cleaned.problems:
                 rows = [*cleaned.problems, *self._further(key, cleaned)]
                 raise refused("invalid_connection", rows)
-            # Kept under what was given, to find it without cleaning, and under what it means.
+            # Two keys: the fields as given, found again without cleaning, and the cleaned fields,
+            # which other spellings share.
             name = _name(key, cleaned.values)
             ready = self._keep(name, self._made.get(name) or self._connect(key, cleaned.values))
             self._keep(given, ready)
@@ -143,7 +144,7 @@ class ConnectionStore:
         return sorted(self._known().connections)
 
     def _check_operators(self, key: str, fields: Mapping[str, Any]) -> None:
-        """Refuse fields that only the operator may set, where others write the payloads."""
+        """Refuse fields that only an operator may set, because others write this payload."""
         rows = [
             problem(
                 f"/connection/fields/{item.key}",
@@ -157,7 +158,7 @@ class ConnectionStore:
             raise refused("invalid_connection", rows)
 
     def _connect(self, key: str, fields: Mapping[str, Any]) -> ReadyConnection:
-        # Only what calls a provider needs these.
+        # Imported here: only a call to a provider needs these.
         from connector.http.transport import Transport
         from connector.providers.ready import ReadyConnection
 
@@ -167,7 +168,7 @@ class ConnectionStore:
         return ReadyConnection(provider, authentication, transport)
 
     def _kind_function(self, key: str) -> Callable[..., Any]:
-        """Return the function of a kind of connection, that of an API key where none is named."""
+        """Return the function of a kind of connection; the API key's if the manifest names none."""
         name = self._manifest.connections[key].handler
         if name is not None:
             return self._handlers.find(name)
@@ -187,7 +188,7 @@ class ConnectionStore:
         kind = {item.key: item for item in self._manifest.connections[key].fields}
         bad = {row["path"].split("/")[3] for row in cleaned.problems if row["path"].count("/") > 2}
         if any(name in kind and kind[name].schema.get("type") == "boolean" for name in bad):
-            return []  # a switch: nobody knows what the others are for
+            return []  # a switch that decides what the other fields mean
         good = {name: value for name, value in cleaned.values.items() if name not in bad}
         good |= {name: "-" for name in kind if kind[name].required and name not in good}
         try:
@@ -198,8 +199,8 @@ class ConnectionStore:
         return []
 
     def secret(self, connection: Any) -> Secret:
-        """Return what no error may show of a connection that was refused: the texts of its secret
-        fields, and those that are where none belongs."""
+        """Return what masks a refused connection: the texts of its secret fields, and texts in
+        places where none belongs."""
         if isinstance(connection, str):
             with contextlib.suppress(ConnectorError):
                 connection = configured_file.find(connection, self._known().connections, os.environ)
@@ -223,8 +224,8 @@ class ConnectionStore:
 
 
 def _texts(value: Any, public: Sequence[Set[str]]) -> Iterator[str]:
-    """Yield the texts of a connection but those under the names that are `public`, of the
-    connection and of its fields."""
+    """Yield the texts of a connection, except those of `public` names: the first set is for the
+    connection itself, the second for its fields."""
     if isinstance(value, str) and len(value) <= _LONGEST_SECRET:
         yield value
     if isinstance(value, Mapping) and public:
@@ -234,8 +235,8 @@ def _texts(value: Any, public: Sequence[Set[str]]) -> Iterator[str]:
 
 
 def _name(key: str, fields: Mapping[str, Any]) -> str:
-    # As JSON, which tells true from 1 as a dictionary's key would not.
+    # As JSON, because a tuple as a key would take true and 1 for the same.
     try:
         return key + json.dumps(dict(fields))
     except (TypeError, ValueError):
-        return key  # never kept under: validation refuses what is not JSON
+        return key  # nothing is kept under it: validation refuses what is not JSON

@@ -15,8 +15,8 @@ from connector.runtime.interruptions import is_external
 
 @contextlib.contextmanager
 def _file_errors(sent: Sent) -> Iterator[None]:
-    """Turn errors of the file system into `invalid_input`: the caller can fix them, and nobody
-    must take them for errors of the network."""
+    """Turn errors of the file system into `invalid_input`: the caller can fix them, and they
+    must not look like errors of the network."""
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
@@ -60,7 +60,7 @@ class OutputFile:
     """Writes to `path` through a temporary file beside it, so that a failure leaves nothing.
 
     `begin` starts over, `finish` puts the file in place. A second result goes to `name-2.suffix`,
-    and so on; an existing file of such a name is not replaced, because nobody asked for it. A file
+    and so on; an existing file of such a name is not replaced, because it was not named. A file
     that is replaced keeps its owner and mode, which the temporary file and further results get too.
     Other hard links to it keep the old content. A new file gets the mode that the umask allows.
     """

@@ -65,21 +65,19 @@ class Exchange:
             with contextlib.suppress(OSError):  # closed meanwhile
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
+    def drop(self) -> None:
+        """Close the socket, which after an interrupt no connection may have taken yet."""
+        if self._sock is not None:
+            self._sock.close()
+
     def close(self) -> bool:
         """Let go of the socket; False where it was hung up, or is about to be."""
         if not self._guarded:
             return not self.cut
-        self._guarded = False
         free = self.deadline.detach(self)
+        self._guarded = False  # after it, so that an interrupted `close` can be repeated
         self._sock = None
         return free and not self.cut
-
-
-class _Socket(socket.socket):
-    """A connected socket that knows its exchange, so that the TLS handshake can be guarded."""
-
-    __slots__ = ("exchange",)
-    exchange: Exchange
 
 
 class TlsContext(ssl.SSLContext):
@@ -94,8 +92,8 @@ class TlsContext(ssl.SSLContext):
         options |= {"do_handshake_on_connect": False, "suppress_ragged_eofs": False}
         exchange = sock.exchange
         secured = super().wrap_socket(sock, *args, **options)
-        exchange.guard(secured)
         try:
+            exchange.guard(secured)
             secured.do_handshake()
         except BaseException:
             secured.close()
@@ -113,14 +111,10 @@ class _Checked:
 
     def _new_conn(self: Any) -> socket.socket:
         exchange: Exchange = self.exchange
-        dialled = dial(
+        sock = dial(
             self._dns_host, self.port, self.plain, exchange.deadline, exchange.guard, exchange.reach
         )
-        timeout = dialled.gettimeout()
-        sock = _Socket(dialled.family, dialled.type, dialled.proto, fileno=dialled.detach())
         sock.exchange = exchange
-        exchange.guard(sock)
-        sock.settimeout(timeout)
         for option in self.socket_options or ():
             sock.setsockopt(*option)
         return sock
@@ -187,6 +181,12 @@ class _Idle:
     def qsize(self) -> int:
         return len(self._kept)
 
+    def close(self) -> None:
+        """Close all of them."""
+        while self._kept:
+            with contextlib.suppress(IndexError):  # another thread has taken the last one
+                self._kept.pop().close()
+
 
 _EARLY = (errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE)
 """Errors of a send after which a response may still be read: the server sent it and closed."""
@@ -234,15 +234,10 @@ class _Pool:
             response = conn.getresponse()
         except BaseException:
             conn.close()
+            exchange.drop()
             raise
         response._pool, response._connection = self, conn
         return response
-
-    def close_idle(self: Any) -> None:
-        """Close the idle connections. The pool may still be used, by who has it already."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self.pool.get(block=False).close()
 
     def _put_conn(self: Any, conn: Any) -> None:
         # Before the next attempt can have it: this one's deadline must not end that one's work.

@@ -28,6 +28,13 @@ _Address = tuple[Any, ...]
 """An item of `socket.getaddrinfo`: family, kind, protocol, name, address."""
 
 
+class Dialled(socket.socket):
+    """A socket that can carry the exchange it was opened for, to guard its TLS handshake."""
+
+    __slots__ = ("exchange",)
+    exchange: Any
+
+
 def dial(
     host: str,
     port: int,
@@ -35,7 +42,7 @@ def dial(
     deadline: Deadline,
     guard: Callable[[Any], None],
     reach: Reach | None = None,
-) -> socket.socket:
+) -> Dialled:
     """Return a socket connected to the address of `host` that answers first.
 
     `guard` is called with the socket, so that the deadline can close it. Every address is checked
@@ -80,10 +87,10 @@ class _Race:
 
     def __init__(self, addresses: list[_Address]) -> None:
         self._addresses = list(_interleaved(addresses))
-        self.sockets: list[socket.socket] = []
+        self.sockets: list[Dialled] = []
         self.failure = "no address"
 
-    def winner(self, deadline: Deadline) -> socket.socket | None:
+    def winner(self, deadline: Deadline) -> Dialled | None:
         """Return the socket that is connected first, None if none is in time."""
         with selectors.DefaultSelector() as selector:
             now = time.monotonic()
@@ -115,7 +122,7 @@ class _Race:
         """Start to connect to the next address."""
         family, kind, protocol, _, address = self._addresses.pop(0)
         try:
-            sock = socket.socket(family, kind, protocol)
+            sock = Dialled(family, kind, protocol)
             self.sockets.append(sock)
             sock.setblocking(False)
             code = sock.connect_ex(address)
@@ -129,7 +136,7 @@ class _Race:
         else:
             self._fail(sock, os.strerror(code))
 
-    def _fail(self, sock: socket.socket, reason: str) -> None:
+    def _fail(self, sock: Dialled, reason: str) -> None:
         self.failure = reason
         self.sockets.remove(sock)
         sock.close()

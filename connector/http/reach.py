@@ -14,11 +14,11 @@ class Reach:
 
     With `public`, every address of the public internet. `allow` lists more: networks
     ("10.1.0.0/16"), addresses, and names of hosts, which may then have any address. Link-local
-    and metadata addresses are refused all the same. Raises ValueError for what is none of these.
+    and metadata addresses are refused all the same. Raises ValueError for anything else.
     """
 
     def __init__(self, public: bool = True, allow: Iterable[str] = ()) -> None:
-        import ipaddress  # only who limits the reach needs it here
+        import ipaddress  # here: most connectors have no limited reach
 
         if isinstance(allow, str):
             raise ValueError("allow must be a list of networks, addresses and host names")

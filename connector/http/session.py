@@ -59,8 +59,8 @@ class _Adapter(HTTPAdapter):
         """Close the idle connections; a later request finds its pool anew."""
         pool, self._pool = self._pool, None
         super().close()
-        if pool is not None:  # urllib3 waits until nothing refers to it any more
-            pool.close_idle()
+        if pool is not None:
+            pool.pool.close()  # urllib3 waits until nobody refers to the pool any more
 
 
 class Session:

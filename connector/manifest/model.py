@@ -26,7 +26,7 @@ class Input(NamedTuple):
     """One input of an action, or one field of a connection.
 
     `default` is ABSENT where there is none. `schema` is as in the manifest: its references name
-    files. `data_source` is the key of what fills its dropdown, None where it has none.
+    files. `data_source` is the key of the source of its dropdown, None without a dropdown.
     """
 
     key: str

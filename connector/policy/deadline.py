@@ -86,8 +86,15 @@ class Deadline:
 
     def detach(self, attempt: Guarded) -> bool:
         """Stop watching `attempt`; False where it is too late for that."""
-        self._open.discard(attempt)
-        return _watchdog.forget(attempt) and not self.cancelled.is_set()
+        in_time = _watchdog.forget(attempt)
+        self._open.discard(attempt)  # last: what an interrupt leaves is found by `release`
+        return in_time and not self.cancelled.is_set()
+
+    def release(self) -> None:
+        """Stop watching every attempt that an interrupt left attached, once none is under way."""
+        for attempt in list(self._open):
+            attempt.hang_up()
+            self.detach(attempt)
 
 
 class _Watchdog:
@@ -127,7 +134,7 @@ class _Watchdog:
     def _run(self) -> None:
         idle_since = time.monotonic()
         while True:
-            # In this order: whoever adds a time after we have read them sees that it must wake us.
+            # In this order: a thread that adds a time later sees that it must wake this one.
             self._wake = wake = Flag()
             self._next = float("inf")
             now = time.monotonic()

@@ -81,9 +81,10 @@ def run(attempt: Callable[[], T], rule: Rule, context: Context, budget: Budget, 
             if rule.backoff.max_retries > 0:
                 delay = max(next(delays), delay)
             tolerable = requested_ms <= context.policies.max_retry_after_ms
-            # Not if the pause itself ended the attempt: it would prolong itself without end.
+            # For every attempt, whether this one is retried or not. What only waited for a pause,
+            # without a response, does not prolong it.
             if tolerable and error.code == "rate_limited" and error.http_status is not None:
-                pause.begin(delay)  # for every attempt, whether this one is retried or not
+                pause.begin(delay)
             if not (tolerable and rule.covers(error) and _has_time(context, delay)):
                 raise
             if retries >= rule.backoff.max_retries or not _charge(error, context, budget):

@@ -27,7 +27,9 @@ def connect(fields: Mapping[str, Any], _: object = None) -> tuple[Provider, Auth
     try:
         found = openai(fields) if fields.get("isOpenAIKey") else azure(fields)
     except ConnectorError as error:
-        if not fields.get("isOpenAIKey") and key.startswith("sk-"):
+        # Gateways take such keys too: with a faulty address of Azure, the key is not to blame.
+        addressed = fields.get("endpoint") or fields.get("organization")
+        if not fields.get("isOpenAIKey") and not addressed and key.startswith("sk-"):
             hint = "The key looks like one of OpenAI's: set Is OpenAI Key to true."
             error.hint = f"{hint} {error.hint or ''}".rstrip()
         _check_proxy(proxy, error)

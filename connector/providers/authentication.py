@@ -92,7 +92,7 @@ class _Fetch:
         self.error: ConnectorError | None = None
 
     def is_abandoned(self) -> bool:
-        """Whether its call was ended, perhaps before it could say so."""
+        """Whether its call has ended, perhaps without setting `done`."""
         return self._deadline.cancelled.is_set() or self._deadline.remaining() <= 0
 
 
@@ -108,7 +108,7 @@ _USABLE = re.compile(r"[!-~]+\Z")
 """A token that a header can carry."""
 
 _OF_ONE_CALL = ("cancelled", "deadline_exceeded")
-"""Errors of the call that fetched: they say nothing of the others that wait."""
+"""Errors of the call that fetched, which do not concern the other calls that wait."""
 
 
 class TokenAuthentication:
@@ -172,19 +172,20 @@ class TokenAuthentication:
         # Without a lock, which an interrupt could leave held: the dictionary decides in one step
         # whose fetch it is. By process, because a fetch of a parent never ends in its child.
         mine, pid = _Fetch(deadline), os.getpid()
-        fetch = self._fetches.setdefault(pid, mine)
-        if fetch is mine:
-            try:
+        try:  # from before the fetch is entered: an interrupt must not leave it there
+            fetch = self._fetches.setdefault(pid, mine)
+            if fetch is mine:
                 # Another fetch may have ended since this thread looked.
                 mine.kept = self._unexpired() or self._keep(self._fetch(deadline))
-            except ConnectorError as error:
-                mine.error = copy.copy(error)
-                raise
-            finally:
-                self._fetches.pop(pid, None)
-                mine.done.set()
-            return mine.kept
-        while not fetch.done.wait(threads.TURN_SECONDS):
+                return mine.kept
+        except ConnectorError as error:
+            mine.error = copy.copy(error)
+            raise
+        finally:
+            if self._fetches.get(pid) is mine:
+                self._fetches.pop(pid, None)  # an abandoned one may be gone by now
+            mine.done.set()
+        while not fetch.done.wait(threads.TURN_SECONDS) and self._fetches.get(pid) is fetch:
             deadline.check("while a token was fetched")
             if fetch.is_abandoned():
                 if self._fetches.get(pid) is fetch:

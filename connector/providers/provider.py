@@ -24,7 +24,7 @@ class Provider(NamedTuple):
     """Where one connection leads.
 
     `surface` precedes neutral paths. `headers` go with each request. `key_header` is the header
-    that a key is sent in, and what stands before the key. `uses_deployment_names` says that models
+    that a key is sent in, and the text before the key. `uses_deployment_names` says that models
     go by the names of deployments, so that a name says nothing of the model. `dated` is the
     version of the dated surface, None on the v1 surface and on OpenAI. `deployment` is the one
     that a pasted address named, `deployment_api` what it serves (images or chat). `proxy` and

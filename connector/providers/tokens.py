@@ -65,8 +65,8 @@ class TokenClient:
             transport = self._transports.setdefault(endpoint.origin, made)
         query = f"?{endpoint.query}" if endpoint.query else ""
         request = Request("POST", f"{endpoint.origin}{endpoint.path or '/'}{query}", _HEADERS, body)
-        nobody = Credentials(None, "", secret)
-        response = transport.send(request, nobody, deadline, _LIMITS)
+        no_credentials = Credentials(None, "", secret)
+        response = transport.send(request, no_credentials, deadline, _LIMITS)
         try:
             value = strict_json.loads(response.body)
         except ValueError:
@@ -74,10 +74,10 @@ class TokenClient:
         if response.status < 300 and isinstance(value, dict):
             return value
         reason = value.get("error") if isinstance(value, dict) else None
-        told = secret.scrub_message(f": {reason}")[:200] if isinstance(reason, str) else ""
+        details = secret.scrub_message(f": {reason}")[:200] if isinstance(reason, str) else ""
         raise ConnectorError(
             _code_of(response.status) if response.status >= 300 else "invalid_response",
-            f"No token was given: the host answered {response.status}{told}.",
+            f"The host gave no token: it answered {response.status}{details}.",
             http_status=response.status,
             retry_after_ms=retry_after.requested_delay_ms(response.headers, "", time.time()),
             hint="Check the fields of the connection from which the token is fetched.",
