@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from connector import payload
 from connector.catalog import Catalog
 from connector.connections.store import ConnectionStore
-from connector.errors import CODES, ConnectorError
+from connector.errors import ConnectorError, table
 from connector.files import resources
 from connector.handlers import HANDLERS, Handlers
 from connector.http.reach import Reach
@@ -244,7 +244,7 @@ class Connector:
 
     def errors(self) -> list[dict[str, Any]]:
         """Return every error code: `{"code", "retryable", "meaning", "remedy"}`."""
-        return [{"code": code, **row._asdict()} for code, row in CODES.items()]
+        return table()
 
     # Its life
 

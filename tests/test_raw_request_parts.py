@@ -46,7 +46,7 @@ def test_a_header_is_refused_for_its_first_fault(connector: Connector) -> None:
         pair("X-Own", "1"),
         pair("x_own", "2"),
         pair("Y", "a\x01b"),
-        pair("Y", "fine, but it stands twice"),
+        pair("Y", "fine, but it is repeated"),
         pair("Content_Type", "a/b"),
     ]
     assert problems(connector, headers=headers, formData={"a": "b"}) == [
