@@ -1,6 +1,6 @@
 """`python -m connector` is the command line."""
 
-from connector.doors.cli import run
+from connector.doors.cli.main import run
 
 if __name__ == "__main__":
     raise SystemExit(run())

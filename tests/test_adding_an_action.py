@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.doors import cli, page
+from connector.doors import page
+from connector.doors.cli import main as cli
 from connector.manifest import reader
 from connector.sandbox import Sandbox
 from connector.text import safe_yaml

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from connector import Connector, ConnectorError, Result
-from connector.doors import cli, interrupts, terminal
+from connector.doors.cli import interrupts, terminal
+from connector.doors.cli import main as cli
 from connector.sandbox import Sandbox
 from tests.support import canary
 
@@ -376,7 +377,7 @@ def told(capsys: pytest.CaptureFixture[str], result: Result) -> list[str]:
         return terminal.print_result(result)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(cli._COMMANDS, "describe", command)
+        patch.setattr("connector.doors.cli.manifest.describe", command)
         cli.main(["describe"])
     return capsys.readouterr().err.splitlines()
 
@@ -570,7 +571,7 @@ def test_the_second_and_third_interrupt_are_ignored(
         return 0
 
     before = signal.getsignal(signal.SIGINT)
-    monkeypatch.setitem(cli._COMMANDS, "describe", command)
+    monkeypatch.setattr("connector.doors.cli.manifest.describe", command)
     assert cli.main(["describe"]) == 130
     assert reached == ["after three"]
     assert json.loads(capsys.readouterr().out)["error"]["code"] == "cancelled"
@@ -585,7 +586,7 @@ def test_an_interrupt_that_was_ignored_at_the_start_stays_ignored(
         signal.raise_signal(signal.SIGINT)
         return 0
 
-    monkeypatch.setitem(cli._COMMANDS, "describe", command)
+    monkeypatch.setattr("connector.doors.cli.manifest.describe", command)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     assert cli.main(["describe"]) == 0
 
@@ -595,7 +596,7 @@ def test_check_finds_handlers_in_the_working_directory(tmp_path: Path) -> None:
     (tmp_path / "mine" / "__init__.py").touch()
     (tmp_path / "mine" / "chat.py").write_text("def create_chat_completion(i, c): return {}\n")
     # With -P, as in the installed script, the working directory is not in sys.path.
-    program = "import sys; from connector.doors.cli import run; sys.exit(run())"
+    program = "import sys; from connector.doors.cli.main import run; sys.exit(run())"
     manifest = str(REPOSITORY / "connector.yaml")
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, "check", manifest, "--handlers", "mine"],
@@ -630,8 +631,9 @@ def test_an_interrupt_within_an_import_waits_for_its_end(
 
 FEW_FILES = """
 import resource, sys
-import connector.http.sender  # so that the limit affects the call and not its imports
-from connector.doors import cli
+import connector.doors.cli.actions, connector.doors.cli.manifest  # so that the limit affects
+import connector.http.sender  # the call and not its imports
+from connector.doors.cli import main as cli
 limit = int(sys.argv[1])
 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 sys.exit(cli.main(sys.argv[2:]))

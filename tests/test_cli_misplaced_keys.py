@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from connector.doors import cli, parser
+from connector.doors.cli import main as cli
+from connector.doors.cli import parser
 
 KEYS = [
     "sk-canary-0123456789abcdef",

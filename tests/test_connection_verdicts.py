@@ -13,7 +13,7 @@ import pytest
 
 from connector import Connector, ConnectorError
 from connector.actions import models
-from connector.doors import cli
+from connector.doors.cli import main as cli
 from connector.providers.error_body import lacks_model, refuses_key, refuses_version
 
 from .support.fault_server import FaultServer, refused_port

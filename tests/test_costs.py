@@ -27,7 +27,7 @@ import json, sys
 from pathlib import Path
 from connector.files import resources
 resources.root = lambda: Path(sys.argv[1])
-from connector.doors import cli
+from connector.doors.cli import main as cli
 code = cli.main(sys.argv[2:])
 print("\\n" + json.dumps(sorted(sys.modules)))
 """

@@ -261,4 +261,4 @@ def test_every_code_is_raised_somewhere_and_no_other() -> None:
 def test_the_entry_point_leads_to_the_connector() -> None:
     text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert 'azure-openai-service = "connector:Connector"' in text
-    assert 'connector = "connector.doors.cli:run"' in text
+    assert 'connector = "connector.doors.cli.main:run"' in text

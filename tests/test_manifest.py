@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from connector import Connector, ConnectorError
-from connector.doors import cli
+from connector.doors.cli import main as cli
 from connector.files import resources
 from connector.manifest.reader import SchemaFiles
 from connector.manifest.vocabulary import KEYWORDS, OWN

@@ -29,7 +29,7 @@ for module, names in (
             delattr(module, name)
 for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
-from connector.doors import cli
+from connector.doors.cli import main as cli
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from connector import Connector
-from connector.doors import preparation
+from connector.doors.cli import preparation
 from connector.sandbox import Received, Sandbox, faults, request_log
 
 from .support.sandbox_client import CHAT, ask, chat

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connector import Connector, ConnectorError
-from connector.doors import cli
+from connector.doors.cli import main as cli
 from connector.providers import api_key, paths, provider
 from tests.conftest import FakeClock
 from tests.support import manifests

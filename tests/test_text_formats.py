@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from connector.doors import terminal
+from connector.doors.cli import terminal
 from connector.files import resources
 from connector.text import safe_yaml, strict_json
 from tests.support.work import Counted, assert_linear

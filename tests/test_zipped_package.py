@@ -24,7 +24,7 @@ sys.path.insert(0, sys.argv[1])
 import connector
 from connector import ConnectorError
 from connector.files import resources
-from connector.doors import cli
+from connector.doors.cli import main as cli
 
 assert connector.__file__.startswith(sys.argv[1]), connector.__file__
 loaded = connector.Connector.load()

@@ -13,7 +13,10 @@ import pytest
 
 from connector import Connector
 from connector.check import report
-from connector.doors import cli, page, preparation
+from connector.doors import page
+from connector.doors.cli import main as cli
+from connector.doors.cli import manifest as manifest_commands
+from connector.doors.cli import preparation
 from connector.manifest import reader
 from connector.manifest.model import ABSENT
 from connector.manifest.schemas import DIALECT, bundle
@@ -129,7 +132,7 @@ class ManifestTests(ConnectorTests):
 
 def use_on_the_command_line(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the commands run on `connector` in place of the bundled one."""
-    for module in (cli, preparation):
+    for module in (manifest_commands, preparation):
         monkeypatch.setattr(module, "bundled_connector", lambda *_: connector)
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from connector import payload
 from connector.connector import Connector
-from connector.doors import parser
-from connector.doors.terminal import print_message
+from connector.doors.cli import parser
+from connector.doors.cli.terminal import print_message
 from connector.errors import ConnectorError
 from connector.files import resources
 from connector.manifest import reader

@@ -1,0 +1,1 @@
+"""The command line. `main` runs a command; its function is in the module of its group."""

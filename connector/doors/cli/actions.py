@@ -1,0 +1,55 @@
+"""The commands that run something: `invoke`, `test-connection` and `options`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from connector.doors.cli.preparation import (
+    command_line_inputs,
+    mask_unless_known,
+    prepare,
+    with_connection_hint,
+)
+from connector.doors.cli.terminal import (
+    print_json,
+    print_message,
+    print_result,
+    print_warnings,
+    progress,
+)
+
+
+def invoke(arguments: argparse.Namespace) -> int:
+    with prepare(arguments) as (connector, payload_inputs, connection):
+        inputs = {**payload_inputs, **command_line_inputs(arguments, connector)}
+        if connection is not None:
+            inputs.pop("connection", None)
+        result = connector.invoke(
+            arguments.known,
+            inputs,
+            connection,
+            dry_run=arguments.dry_run,
+            output=arguments.output,
+            progress=progress if sys.stderr is not None and sys.stderr.isatty() else None,
+        )
+        return print_result(with_connection_hint(result, connection, arguments))
+
+
+def test_connection(arguments: argparse.Namespace) -> int:
+    with prepare(arguments) as (connector, _, connection):
+        result = connector.test_connection(connection)
+        for name, verdict in (result.data or {}).items():
+            print_message(f"{name}: {verdict['verdict']} ({verdict['message']})")
+        return print_result(with_connection_hint(result, connection, arguments))
+
+
+def options(arguments: argparse.Namespace) -> int:
+    with prepare(arguments) as (connector, _, connection):
+        source = mask_unless_known(arguments.source, connector.manifest.data_sources)
+        result = connector.options(source, connection)
+        if not result.ok:
+            return print_result(with_connection_hint(result, connection, arguments))
+        print_json(result.data)
+        print_warnings(result)
+        return 0

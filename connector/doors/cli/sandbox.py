@@ -1,0 +1,30 @@
+"""The command `sandbox`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+
+from connector.doors.cli.preparation import UsageError, bundled_connector, make_sandbox
+from connector.doors.cli.terminal import print_json, print_message
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    def show(method: str, path: str, status: int) -> None:
+        print_message(f"{status} {method} {path}")
+
+    connector = bundled_connector()
+    try:
+        sandbox = make_sandbox(connector, arguments.port, show)
+        sandbox.start()
+    except OSError as error:
+        raise UsageError(f"port {arguments.port}: {error.strerror}") from None
+    print(f"The offline provider listens on {sandbox.url} (press Ctrl-C to stop it).")
+    for kind in sandbox.kinds:
+        print(f"\n# a connection to it of the kind {kind}")
+        print_json(sandbox.connection(kind))
+    sys.stdout.flush()
+    with contextlib.suppress(KeyboardInterrupt):
+        sandbox.serve_forever()
+    return 0
