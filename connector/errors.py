@@ -3,8 +3,6 @@
 Nothing here knows of HTTP, of a provider or of the manifest.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple

@@ -1,7 +1,5 @@
 """What a caller may ask of an invocation beside its payload."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The payload of an invocation, read strictly; the same for every door."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 

@@ -1,8 +1,6 @@
 """The connections that an operator has configured by name, so that keys do not travel with
 payloads."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Collection, Mapping

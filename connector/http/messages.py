@@ -1,7 +1,5 @@
 """What goes to a host and what comes back, as values."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """The manifest as frozen, typed values; `reader` makes them once from `connector.yaml`."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Time and randomness, which tests replace."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from typing import NamedTuple

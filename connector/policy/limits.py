@@ -1,7 +1,5 @@
 """The manifest's policies: limits and delays that lower layers apply."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

@@ -4,8 +4,6 @@
 uses it.
 """
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar

@@ -1,7 +1,5 @@
 """How a connection proves who it is: a key that stays, or a token that is fetched and expires."""
 
-from __future__ import annotations
-
 import copy
 import math
 import os

@@ -1,7 +1,5 @@
 """Parses and checks the endpoint of a connection, and the address of its proxy."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit

@@ -3,8 +3,6 @@
 A message may quote the caller's text, so a known sentence counts only at the start of a message.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Any, NamedTuple
 

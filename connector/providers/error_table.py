@@ -4,8 +4,6 @@ that imitate them.
 Every repetition in a pattern is bounded, so that no message takes long to match.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """Facts about models, from the manifest."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 

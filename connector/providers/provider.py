@@ -1,7 +1,5 @@
 """Where a connection leads, as one value: base address, paths, and what its errors mean."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode

@@ -1,7 +1,5 @@
 """A connection made ready to be called."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from connector.http.transport import Transport

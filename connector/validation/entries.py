@@ -1,7 +1,5 @@
 """What the table of keywords is made of: JSON types and entries. The table is in `keywords`."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple

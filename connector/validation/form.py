@@ -4,8 +4,6 @@ Low-code builders send strings; they are converted where the schema wants anothe
 problems are found at once, before anything is sent.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -34,7 +32,7 @@ class Cleaned(NamedTuple):
     values: dict[str, Any]
     defaulted: frozenset[str]
     problems: list[dict[str, str]]
-    form: Form
+    form: "Form"
 
 
 Check = Callable[[Mapping[str, Any], Collection[str]], object]

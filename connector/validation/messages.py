@@ -1,7 +1,5 @@
 """The messages of problems. None quotes text of the value, which may be a secret."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
