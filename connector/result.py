@@ -97,3 +97,17 @@ class Failure(Result):
 
     def __bool__(self) -> Literal[False]:
         return False
+
+
+def failed(error: ConnectorError, action: str | None = None) -> Result:
+    """Return the result of an invocation that failed before its action started."""
+    meta: dict[str, Any] = {
+        "action": action,
+        "provider": None,
+        "attempts": 0,
+        "durationMs": 0,
+        "requestId": None,
+        "usage": None,
+        "warnings": [],
+    }
+    return Result(None, error, meta)

@@ -18,7 +18,7 @@ from connector.doors.cli.terminal import (
     print_result,
 )
 from connector.errors import ConnectorError
-from connector.result import Result
+from connector.result import failed
 
 _COMMANDS = {
     "invoke": ("actions", "invoke"),
@@ -29,6 +29,7 @@ _COMMANDS = {
     "check": ("manifest", "check"),
     "docs": ("manifest", "docs"),
     "sandbox": ("sandbox", "serve"),
+    "serve": ("serve", "serve"),
 }
 """The module and the function of each command."""
 
@@ -82,18 +83,4 @@ def _run(arguments: argparse.Namespace) -> int:
         raise
     except (OSError, ImportError) as cause:  # for example, the limit of open files is reached
         error = ConnectorError("internal_error", f"The command failed ({system_reason(cause)}).")
-    return print_result(_failed(error, arguments))
-
-
-def _failed(error: ConnectorError, arguments: argparse.Namespace) -> Result:
-    """Return the result of a command that failed before its action started."""
-    meta: dict[str, object] = {
-        "action": getattr(arguments, "known", None),
-        "provider": None,
-        "attempts": 0,
-        "durationMs": 0,
-        "requestId": None,
-        "usage": None,
-        "warnings": [],
-    }
-    return Result(None, error, meta)
+    return print_result(failed(error, getattr(arguments, "known", None)))

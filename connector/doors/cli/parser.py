@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from connector.doors.cli.numbers import port_number
 from connector.handlers import HANDLERS
 from connector.validation.suggestions import nearest
 from connector.version import __version__
@@ -185,14 +186,18 @@ def _docs(command: _Parser) -> None:
 
 def _sandbox(command: _Parser) -> None:
     command.add_argument(
-        "--port", type=_port, default=8790, metavar="N", help="(default: 8790; 0: any free port)"
+        "--port",
+        type=port_number,
+        default=8790,
+        metavar="N",
+        help="(default: 8790; 0: any free port)",
     )
 
 
-def _port(text: str) -> int:
-    if not re.match(r"[0-9]{1,5}\Z", text) or int(text) > 65535:
-        raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return int(text)
+def _serve(command: _Parser) -> None:
+    from connector.doors.cli import serve_arguments
+
+    serve_arguments.add(command)
 
 
 def _connection(command: _Parser) -> None:
@@ -232,4 +237,5 @@ _COMMANDS: dict[str, tuple[str, Callable[[_Parser], None]]] = {
     "check": ("Check a manifest: schema, defaults, references, handlers.", _check),
     "docs": ("Write the connector's page to docs/, from the manifest.", _docs),
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
+    "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),
 }

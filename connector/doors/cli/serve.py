@@ -1,0 +1,67 @@
+"""The command `serve`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ipaddress
+import json
+import os
+import sys
+
+from connector.doors.cli.preparation import UsageError, bundled_connector, make_sandbox
+from connector.version import DISTRIBUTION
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    try:
+        from connector.doors.server import process
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"serve needs the extra 'server' ({error.name} is missing): "
+            f"pip install '{DISTRIBUTION}[server]'"
+        ) from None
+    from connector.doors.server.settings import Settings
+
+    if not _is_loopback(arguments.host) and not os.environ.get(process.TOKEN):
+        raise UsageError(
+            f"--host {arguments.host}: other machines may reach it, so set a token in the "
+            f"environment variable {process.TOKEN}"
+        )
+    with contextlib.ExitStack() as stack:
+        sandbox = ""
+        if arguments.sandbox:
+            running = stack.enter_context(make_sandbox(bundled_connector(), 0))
+            sandbox = json.dumps(running.connection(arguments.sandbox))
+        settings = Settings(
+            connections=str(arguments.connections or ""),
+            inline=arguments.allow_inline_connections,
+            reach=tuple(arguments.allow_host),
+            hosts=tuple(arguments.server_name),
+            origins=tuple(arguments.allow_origin),
+            concurrency=arguments.concurrency,
+            sandbox=sandbox,
+        )
+        for connector in process.load(settings):  # a wrong file is reported here, once
+            if connector is not None:
+                connector.connection_names()
+        try:
+            listener = process.listen(arguments.host, arguments.port)
+        except OSError as error:
+            raise UsageError(f"port {arguments.port}: {error.strerror}") from None
+        host, port = listener.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        print(f"The connector serves at http://{shown}:{port} (press Ctrl-C to stop it).")
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            process.serve(listener, settings, arguments.workers)
+    return 0
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

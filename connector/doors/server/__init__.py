@@ -1,0 +1,1 @@
+"""The HTTP door: `connector serve`. It needs the extra `server`."""

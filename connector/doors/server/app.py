@@ -1,0 +1,254 @@
+"""The application: its routes, each one a few lines on top of the connector."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from connector.connector import Connector
+from connector.doors.server import openapi
+from connector.doors.server.guard import BodyError, Guard, read_json_body
+from connector.doors.server.metrics import Metrics
+from connector.doors.server.responses import (
+    data_response,
+    encode,
+    error_response,
+    json_response,
+    status_of,
+)
+from connector.doors.server.settings import Settings
+from connector.doors.server.slots import Full, Slots
+from connector.errors import ConnectorError
+from connector.payload import Payload
+from connector.policy.cancellation import Cancellation
+from connector.result import Result, failed
+
+_LOG = logging.getLogger("connector.server")
+
+Work = Callable[[Connector, Payload, Cancellation], Result]
+
+
+class Door:
+    """The routes of the HTTP door. `named` serves configured connections; `inline` those of
+    payloads, with a limited reach, None where they are not allowed."""
+
+    def __init__(
+        self, named: Connector, inline: Connector | None, settings: Settings, metrics: Metrics
+    ) -> None:
+        self._named = named
+        self._inline = inline
+        self._settings = settings
+        self._metrics = metrics
+        self._slots = Slots(settings.concurrency)
+        self._openapi = openapi.document(named)
+
+    # What a form builder needs
+
+    async def actions(self, _: Request) -> Response:
+        return data_response(self._named.describe())
+
+    async def action(self, request: Request) -> Response:
+        key = self._key(request)
+        rows = self._named.describe()["actions"]
+        return data_response(next(row for row in rows if row["key"] == key))
+
+    async def schema(self, request: Request) -> Response:
+        key = self._key(request)
+        if "output" in request.query_params:
+            return data_response(self._named.output_schema(key))
+        return data_response(self._named.schema(key))
+
+    async def connection_schema(self, _: Request) -> Response:
+        return data_response(self._named.schema("connection"))
+
+    async def connections(self, _: Request) -> Response:
+        return data_response(self._named.connection_names())
+
+    async def icon(self, _: Request) -> Response:
+        return Response(self._named.icon(), media_type="image/png")
+
+    # Calls
+
+    async def invoke(self, request: Request) -> Response:
+        key = self._key(request)
+
+        def work(connector: Connector, payload: Payload, cancel: Cancellation) -> Result:
+            return connector.invoke(key, payload.inputs, payload.connection, cancel=cancel)
+
+        with self._metrics.in_flight(key):
+            return await self._run(request, work, key)
+
+    async def dry_run(self, request: Request) -> Response:
+        key = self._key(request)
+
+        def work(connector: Connector, payload: Payload, cancel: Cancellation) -> Result:
+            return connector.invoke(
+                key, payload.inputs, payload.connection, dry_run=True, cancel=cancel
+            )
+
+        return await self._run(request, work)
+
+    async def test_connection(self, request: Request) -> Response:
+        def work(connector: Connector, payload: Payload, cancel: Cancellation) -> Result:
+            return connector.test_connection(payload.connection, cancel=cancel)
+
+        return await self._run(request, work)
+
+    async def options(self, request: Request) -> Response:
+        source = request.path_params["source"]
+
+        def work(connector: Connector, payload: Payload, cancel: Cancellation) -> Result:
+            return connector.options(source, payload.connection, cancel=cancel)
+
+        return await self._run(request, work)
+
+    async def _run(self, request: Request, work: Work, counted: str | None = None) -> Response:
+        body = await read_json_body(request, self._settings.body_bytes)
+
+        def run(cancel: Cancellation) -> tuple[int, bytes]:
+            # On the call's thread, so that a large payload or result holds up no other call.
+            try:
+                payload = self._named.parse_payload(body)
+                result = work(self._connector_for(payload), payload, cancel)
+            except ConnectorError as error:
+                result = failed(error, counted)
+            if counted is not None:
+                self._metrics.count(counted, result)
+            return status_of(result.error), encode(result)
+
+        found = await self._slots.run(request, run)
+        if found is None:  # nobody is left to read it
+            return Response(status_code=499)
+        return json_response(found[1], found[0])
+
+    def _connector_for(self, payload: Payload) -> Connector:
+        connection = payload.connection
+        if connection is None:
+            connection = payload.inputs.get("connection")
+        if isinstance(connection, str):
+            return self._named
+        if self._inline is None:
+            raise ConnectorError(
+                "invalid_connection",
+                "Connections in payloads are not allowed here: give the name of a configured one.",
+                hint="Names: " + (", ".join(self._named.connection_names()) or "none") + ".",
+            )
+        return self._inline
+
+    def _key(self, request: Request) -> str:
+        key: str = request.path_params["key"]
+        return self._named.catalog.action(key).key
+
+    # The service itself
+
+    async def openapi(self, _: Request) -> Response:
+        return data_response(self._openapi)
+
+    async def health(self, _: Request) -> Response:
+        return data_response({"ok": True})
+
+    async def metrics(self, _: Request) -> Response:
+        return Response(self._metrics.text(), media_type=self._metrics.CONTENT_TYPE)
+
+    def routes(self) -> list[Route]:
+        """Return the routes of contract 8."""
+        post = ["POST"]
+        return [
+            Route("/v1/actions", self.actions),
+            Route("/v1/actions/{key}", self.invoke, methods=post),
+            Route("/v1/actions/{key}", self.action),
+            Route("/v1/actions/{key}/schema", self.schema),
+            Route("/v1/actions/{key}/dry-run", self.dry_run, methods=post),
+            Route("/v1/connection/schema", self.connection_schema),
+            Route("/v1/connection/test", self.test_connection, methods=post),
+            Route("/v1/connections", self.connections),
+            Route("/v1/icon", self.icon),
+            Route("/v1/options/{source}", self.options, methods=post),
+            Route("/openapi.json", self.openapi),
+            Route("/healthz", self.health),
+            Route("/metrics", self.metrics),
+        ]
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Any) -> AsyncIterator[None]:
+        yield
+        self._slots.close()
+        for connector in (self._named, self._inline):
+            if connector is not None:
+                connector.close()
+
+
+def create_app(
+    named: Connector, inline: Connector | None, settings: Settings, token: str = ""
+) -> ASGIApp:
+    """Return the HTTP door as an ASGI application."""
+    door = Door(named, inline, settings, Metrics(named))
+    app = Starlette(
+        routes=door.routes(),
+        lifespan=door.lifespan,
+        exception_handlers={
+            ConnectorError: _connector_error,
+            BodyError: _body_error,
+            Full: _full,
+            HTTPException: _no_route,
+        },
+    )
+    return Guard(_Unforeseen(app), settings, token, {"/healthz"}.__contains__)
+
+
+async def _connector_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, ConnectorError)
+    return error_response(error)
+
+
+async def _body_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, BodyError)
+    return error.response
+
+
+async def _full(_: Request, __: Exception) -> Response:
+    error = ConnectorError(
+        "rate_limited", "The connector runs as many calls as it may.", retry_after_ms=1000
+    )
+    return error_response(error, 429, {"Retry-After": "1"})
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        found = ConnectorError("invalid_payload", "This route does not take this method.")
+    else:
+        found = ConnectorError("unknown_action", "There is no such route; see /openapi.json.")
+    return error_response(found, error.status_code, dict(error.headers or {}))
+
+
+class _Unforeseen:
+    """Answers a defect of the door with an envelope, and logs it without the request."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        started = False
+
+        async def watch(message: Any) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watch)
+        except Exception as cause:  # noqa: BLE001 - the last place before the server's own
+            _LOG.error("internal error: %s", type(cause).__name__)
+            if scope["type"] == "http" and not started:
+                error = ConnectorError("internal_error", "The connector failed unexpectedly.")
+                await error_response(error)(scope, receive, send)
