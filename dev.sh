@@ -61,7 +61,7 @@ install_connector() {
   shift
   export PIP_DISABLE_PIP_VERSION_CHECK=1
   "$environment/bin/pip" install -q 'pip>=25.1' # the first version with dependency groups
-  "$environment/bin/pip" install -q -e '.[sandbox]' "$@"
+  "$environment/bin/pip" install -q -e '.[sandbox,server]' "$@"
 }
 
 # Prepare the environment for a dependency group, or without tools for `try`.
@@ -168,6 +168,7 @@ task=${1:-help}
 [ $# -eq 0 ] || shift
 case "$task" in
   try) install try; exec "$venv/bin/connector" invoke createChatCompletion --sandbox "$@" ;;
+  console) install try; exec "$venv/bin/connector" serve --sandbox "$@" ;;
   tests) install test; tests "$@" ;;
   lint) install dev; lint ;;
   checks) install dev; lint; test_oldest; test_newer; tests ;;
