@@ -3,6 +3,7 @@
 # a task needs. Requires only Python 3.11 or later.
 #
 #   sh dev.sh try            run Create Chat Completion on the offline provider
+#   sh dev.sh console        open the console on the offline provider: fill in a form, see the call
 #   sh dev.sh tests [ARGS]   run all tests with coverage; or pytest ARGS, without coverage
 #   sh dev.sh tests --fast   run the core tests, in seconds
 #   sh dev.sh lint           check lint, format, types, layers, manifest, page
@@ -174,5 +175,5 @@ case "$task" in
   checks) install dev; lint; test_oldest; test_newer; tests ;;
   mutate) install mutate; exec "$venv/bin/python" tests/mutate.py "$@" ;;
   bench) install try; bench "$@" ;;
-  *) sed -n '5,13s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '5,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
