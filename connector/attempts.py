@@ -20,7 +20,7 @@ class Attempts:
     """One invocation's requests to the provider of its connection."""
 
     def __init__(self, ready: ReadyConnection, context: Context) -> None:
-        self._provider, self._authentication, self._transport, _ = ready
+        self._provider, self._authentication, self._transport, *_ = ready
         self._context = context
         policies = context.policies
         self._limits = Limits(policies.max_response_bytes, policies.max_error_bytes)
