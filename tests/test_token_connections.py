@@ -5,6 +5,7 @@ Two servers on loopback: the token's host and the provider.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pickle
@@ -19,12 +20,15 @@ import pytest
 
 from connector import Cancellation, Connector
 from connector.policy.deadline import Deadline
+from connector.providers import api_key
 from connector.providers.authentication import Token, TokenAuthentication
+from connector.providers.openai import openai
 from connector.providers.tokens import TokenClient
 from tests.conftest import FakeClock
 from tests.second.handlers import client as kind
 from tests.support import canary
 from tests.support.fault_server import FaultServer, Received, ca_file, refused_port
+from tests.support.front import connection, inputs_of
 from tests.support.workers import left_behind
 from tests.test_engines import SoftTimeLimit, raise_in, signal_raises
 from tests.test_second_connector import FOLDER
@@ -249,6 +253,25 @@ def test_a_token_that_is_refused_again_is_final(second: Connector) -> None:
         assert outcome(result) == ("authentication_failed", "rejected", 2, False)
         assert used(provider) == bearer(0, 1)
         assert len(tokens.requests) == 2
+
+
+@pytest.mark.parametrize("action", ["rawRequest", "createChatCompletion"])
+def test_a_401_that_is_retried_renews_the_token_once(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    numbers = itertools.count()
+
+    def connect(fields: Row) -> Any:
+        return openai(fields), TokenAuthentication(lambda _: Token(f"{TOKEN}{next(numbers)}"))
+
+    monkeypatch.setattr(api_key, "connect", connect)
+    answer = {**UNAUTHORIZED, "headers": {"x-should-retry": "true"}}
+    retries = {"retryAllErrors": True, "maxRetries": 2} if action == "rawRequest" else {}
+    with FaultServer(answer) as server:
+        for _ in range(2):
+            result = connector.invoke(action, inputs_of(action, **retries), connection(server.url))
+            assert outcome(result)[:3] == ("authentication_failed", "rejected", 4)
+        assert used(server) == bearer(0, 1, 1, 1, 1, 2, 2, 2)
 
 
 def test_threads_whose_token_was_refused_share_the_next_one(second: Connector) -> None:
