@@ -20,12 +20,13 @@ class Attempts:
     """One invocation's requests to the provider of its connection."""
 
     def __init__(self, ready: ReadyConnection, context: Context) -> None:
-        self._provider, self._authentication, self._transport, _ = ready
+        self._provider, self._authentication, self._transport, *_ = ready
         self._context = context
         policies = context.policies
         self._limits = Limits(policies.max_response_bytes, policies.max_error_bytes)
         self._file_limits = Limits(policies.max_file_bytes, policies.max_error_bytes)
         self._host = self._provider.endpoint[:3]
+        self._rejected: dict[str, Credentials] = {}
         self._budget = budget.shared(self._host, policies.budget_capacity, policies.budget_cost)
 
     @property
@@ -64,9 +65,17 @@ class Attempts:
         try:
             return self._send(request, credentials, output, pause)
         except ConnectorError as error:
-            if error.http_status != 401 or not self._authentication.renew(credentials):
+            if error.http_status != 401 or not self._renew(credentials):
                 raise
         return self._send(request, self._authentication.credentials(deadline), output, pause)
+
+    def _renew(self, credentials: Credentials) -> bool:
+        """Whether other credentials may help after a 401 to these: once in each invocation.
+
+        Threads that used the same ones share that once.
+        """
+        first = self._rejected.setdefault("first", credentials)  # one step, so no lock is needed
+        return first is credentials and self._authentication.renew(credentials)
 
     def _send(
         self,

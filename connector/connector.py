@@ -120,7 +120,7 @@ class Connector:
         options = Options(dry_run, output, progress, timeout_ms, max_retries, cancel)
         try:
             return ActionRun(
-                self.catalog, self._connections, self._clock, action, inputs, connection, options
+                self.catalog, self._connections, self._clock, action, connection, options, inputs
             ).result()
         finally:
             inputs = connection = None  # drop references so that tracebacks show no key

@@ -48,12 +48,14 @@ class Invocation:
         name: str,
         connection: Any,
         options: Options = Options(),  # noqa: B008 - immutable
+        inputs: Any = None,
     ) -> None:
         self._catalog = catalog
         self._connections = connections
         self._clock = clock
         self._name = name
         self._connection = connection
+        self._inputs = inputs
         self._options = options
         self._problems = options.problems()
         if self._problems:  # the context needs good ones, if only for the refusal
@@ -238,19 +240,6 @@ class Invocation:
 
 class ActionRun(Invocation):
     """One run of an action."""
-
-    def __init__(
-        self,
-        catalog: Catalog,
-        connections: ConnectionStore,
-        clock: Clock,
-        name: str,
-        inputs: Any,
-        connection: Any,
-        options: Options,
-    ) -> None:
-        super().__init__(catalog, connections, clock, name, connection, options)
-        self._inputs = inputs
 
     def prepare(self) -> ReadyConnection:
         """Clean the inputs, their problems not yet raised, and find the connection.

@@ -22,6 +22,10 @@ class Options(NamedTuple):
     def problems(self) -> list[dict[str, str]]:
         """Return what is wrong with them."""
         rows = []
+        if self.output is not None and not _is_path(self.output):
+            rows.append(problem("/output", "must be a path: a str or a pathlib.Path"))
+        if self.progress is not None and not callable(self.progress):
+            rows.append(problem("/progress", "must be a function that takes (finished, all)"))
         if self.timeout_ms is not None and not _is_number(self.timeout_ms, 1):
             rows.append(problem("/timeout_ms", "must be a number of milliseconds, at least 1"))
         if self.max_retries is not None and not (
@@ -31,6 +35,10 @@ class Options(NamedTuple):
         if not isinstance(self.cancel, Cancellation | None):
             rows.append(problem("/cancel", "must be a Cancellation"))
         return rows
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str | os.PathLike) and isinstance(os.fspath(value), str)
 
 
 def _is_number(value: Any, least: int) -> bool:

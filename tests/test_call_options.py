@@ -52,6 +52,33 @@ def test_a_count_that_is_none_is_refused(connector: Connector, action: str, valu
         assert server.connections == 0
 
 
+class BytesPath:
+    def __fspath__(self) -> bytes:
+        return b"x.png"
+
+
+@pytest.mark.parametrize("value", [5, 0, True, b"x.png", ["x.png"], {}, BytesPath()], ids=repr)
+@pytest.mark.parametrize("action", CALLS)
+def test_an_output_that_is_no_path_is_refused(
+    connector: Connector, action: str, value: Any
+) -> None:
+    with SilentListener() as server:
+        given = connection(server.url)
+        result = connector.invoke(action, inputs_of(action), given, output=value)
+        refused(result, "/output")
+        assert "must be a path" in str(result.error)
+        refused(connector.invoke(action, {}, given, output=value, dry_run=True), "/output")
+        assert server.connections == 0
+
+
+@pytest.mark.parametrize("value", [5, "print", [print]], ids=repr)
+def test_a_progress_that_cannot_be_called_is_refused(connector: Connector, value: Any) -> None:
+    with SilentListener() as server:
+        given = connection(server.url)
+        refused(connector.invoke(CHAT, inputs_of(CHAT), given, progress=value), "/progress")
+        assert server.connections == 0
+
+
 def test_all_options_are_refused_at_once(connector: Connector) -> None:
     options: dict[str, Any] = {"timeout_ms": 0, "max_retries": -1, "cancel": "now"}
     with SilentListener() as server:

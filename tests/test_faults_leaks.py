@@ -9,6 +9,7 @@ import json
 import os
 import pickle
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector import Connector, ConnectorError
+from connector.http import session
 from connector.http.body import scrubbed
 from connector.text.secrets import Secret
 from tests.support import canary
@@ -357,6 +359,28 @@ def test_a_key_in_the_endpoint_is_masked_too(connector: Connector) -> None:
         assert "/***" in result.data["endpoint"]["message"]
         for where, content in canary.everything_of(result):
             canary.assert_absent(where, content)
+
+
+@pytest.mark.parametrize("way", ["http", "https", "proxy", "tunnel"])
+def test_a_key_in_the_name_of_a_host_is_in_no_log(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Not where a connection is opened, dropped by the server, or more than the pool keeps."""
+
+    def look_up(_: str, port: int, *__: Any, **___: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    scheme = "https" if way in ("https", "tunnel") else "http"
+    for size in (256, 0):
+        monkeypatch.setattr(session, "POOL_SIZE", size)
+        with FaultServer({"json": 1}) as server:
+            name = f"{canary.KEY}.internal:{server.port}"
+            proxy = {"proxy": f"http://{name}"} if way in ("proxy", "tunnel") else {}
+            connection = fields(f"{scheme}://{name}", **proxy)
+            connector.invoke("rawRequest", {"method": "GET"}, connection)
+        connector.invoke("rawRequest", {"method": "GET"}, connection)
+        assert server.connections > 0
 
 
 @pytest.mark.parametrize("key", ["hunter2", "1234"])

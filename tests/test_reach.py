@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,21 @@ NOT_PUBLIC = """127.0.0.1 127.255.0.1 10.0.0.1 172.16.0.1 172.31.255.255 192.168
 NEVER = """169.254.169.254 169.254.1.1 fe80::1 fec0::1 fd00:ec2::254 100.100.100.200 168.63.129.16
 192.0.0.192 224.0.0.1 255.255.255.255 ff02::1 64:ff9b:1::1 ::ffff:169.254.169.254
 64:ff9b::169.254.169.254 2002:a9fe:a9fe::1""".split()
+
+SPECIAL = """0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 172.16.0.0/12 192.0.0.0/24 192.0.0.0/29
+192.0.0.8/32 192.0.0.170/32 192.0.0.171/32 192.0.2.0/24 192.88.99.0/24 192.168.0.0/16 198.18.0.0/15
+198.51.100.0/24 203.0.113.0/24 240.0.0.0/4
+::1/128 ::/128 100::/64 100:0:0:1::/64 2001::/23 2001::/32 2001:2::/48 2001:10::/28 2001:db8::/32
+2002::/16 3fff::/20 5f00::/16 fc00::/7""".split()
+"""The rows of IANA's special-purpose registries that are not globally reachable, but for
+those that are never dialled."""
+SPECIAL_BUT_GLOBAL = """192.0.0.9/32 192.0.0.10/32 192.31.196.0/24 192.52.193.0/24 192.175.48.0/24
+2001:1::1/128 2001:1::2/128 2001:1::3/128 2001:3::/32 2001:4:112::/48 2001:20::/28 2001:30::/28
+2620:4f:8000::/48""".split()
+BESIDE_SPECIAL = """1.0.0.0 191.255.255.255 192.0.1.0 192.0.3.0 192.88.98.255 192.88.100.0
+198.17.255.255 198.20.0.0 198.51.99.255 198.51.101.0 203.0.112.255 203.0.114.0 2000:ffff::1
+2001:200:: 2001:db7:ffff::1 2001:db9:: 2001:ffff::1 2003:: 3ffe:ffff::1 3fff:1000:: 5eff:ffff::1
+5f01:: fbff:ffff::1""".split()
 
 
 class Front:
@@ -79,6 +95,39 @@ def test_an_address_that_is_not_public(front: Front, address: str) -> None:
     assert front.try_address(None, address) == DIALLED
     assert front.try_address(Reach(), address) == BLOCKED
     assert front.try_address(Reach(allow=[NAME]), address) == DIALLED
+
+
+SAMPLES = {  # where an end of the network is never dialled: addresses that stand for a public one
+    "240.0.0.0/4": ["240.0.0.0", "255.255.255.254"],
+    "2001::/23": ["2001:0:808:808:8000:63bf:f7f7:f7f7", "2001:1ff:ffff::1"],
+    "2001::/32": ["2001:0:808:808:8000:63bf:f7f7:f7f7"],
+    "2002::/16": ["2002:808:808::1"],
+}
+
+
+def _ends(network: str) -> list[str]:
+    """The first and the last address of a network, or others that may be dialled."""
+    found = ip_network(network)
+    return SAMPLES.get(network) or [str(found[0]), str(found[-1])]
+
+
+@pytest.mark.parametrize("network", SPECIAL)
+def test_a_special_network_that_is_not_globally_reachable(front: Front, network: str) -> None:
+    for address in _ends(network):
+        assert front.try_address(None, address) == DIALLED
+        assert front.try_address(Reach(), address) == BLOCKED
+        assert front.try_address(Reach(allow=[network]), address) == DIALLED
+
+
+@pytest.mark.parametrize("network", SPECIAL_BUT_GLOBAL)
+def test_a_special_network_that_is_globally_reachable(front: Front, network: str) -> None:
+    for address in _ends(network):
+        assert front.try_address(Reach(), address) == DIALLED
+
+
+@pytest.mark.parametrize("address", BESIDE_SPECIAL)
+def test_an_address_beside_a_special_network_is_public(front: Front, address: str) -> None:
+    assert front.try_address(Reach(), address) == DIALLED
 
 
 @pytest.mark.parametrize("address", NEVER)

@@ -5,12 +5,14 @@ Two servers on loopback: the token's host and the provider.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pickle
 import signal
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -18,11 +20,15 @@ import pytest
 
 from connector import Cancellation, Connector
 from connector.policy.deadline import Deadline
+from connector.providers import api_key
 from connector.providers.authentication import Token, TokenAuthentication
+from connector.providers.openai import openai
+from connector.providers.tokens import TokenClient
 from tests.conftest import FakeClock
 from tests.second.handlers import client as kind
 from tests.support import canary
-from tests.support.fault_server import FaultServer, Received, refused_port
+from tests.support.fault_server import FaultServer, Received, ca_file, refused_port
+from tests.support.front import connection, inputs_of
 from tests.support.workers import left_behind
 from tests.test_engines import SoftTimeLimit, raise_in, signal_raises
 from tests.test_second_connector import FOLDER
@@ -69,10 +75,11 @@ def numbered(_: Received, index: int) -> Row:
     return token(index)
 
 
-def to(tokens: FaultServer | str, provider: FaultServer) -> Row:
+def to(tokens: FaultServer | str, provider: FaultServer | str, **more: str) -> Row:
     url = tokens if isinstance(tokens, str) else f"{tokens.url}/oauth/token"
-    fields = {"clientId": "me", "clientSecret": SECRET, "tokenUrl": url, "endpoint": provider.url}
-    return {"key": "client", "fields": fields}
+    endpoint = provider if isinstance(provider, str) else provider.url
+    fields = {"clientId": "me", "clientSecret": SECRET, "tokenUrl": url, "endpoint": endpoint}
+    return {"key": "client", "fields": {**fields, **more}}
 
 
 def used(provider: FaultServer) -> list[str | None]:
@@ -112,6 +119,57 @@ def test_a_token_is_fetched_with_the_clients_credentials_and_sent_to_the_provide
     assert request.header("authorization") == f"Bearer {TOKEN}0"
     canary.assert_absent("the provider's request", repr(request))
     assert TOKEN not in repr(fetch)
+
+
+def test_tokens_come_through_the_connections_proxy(second: Connector) -> None:
+    def proxied(received: Received, _: int) -> Row:
+        return token() if received.target == "http://tokens.internal/t" else VECTORS
+
+    with FaultServer(proxied) as server:
+        proxy = f"http://{canary.PROXY_USER}:{canary.PROXY_PASSWORD}@127.0.0.1:{server.port}"
+        connection = to("http://tokens.internal/t", "http://provider.internal", proxy=proxy)
+        result = second.invoke("embed", INPUTS, connection)
+        assert result.ok, result.to_dict()
+        fetch, request = server.requests
+    assert fetch.header("proxy-authorization") == request.header("proxy-authorization") is not None
+    assert request.target == "http://provider.internal/v1/embeddings"
+
+
+@pytest.mark.parametrize("path", ["/t", "/v1/embeddings"])
+def test_a_proxy_of_a_token_connection_that_quotes_its_login(second: Connector, path: str) -> None:
+    login = f"{canary.PROXY_USER}:{canary.PROXY_PASSWORD}"
+
+    def proxied(received: Received, _: int) -> Row:
+        if received.target.endswith(path):
+            return {"status": 400, "json": {"error": f"not {login}"}}
+        return token()
+
+    with FaultServer(proxied) as server:
+        proxy = f"http://{login}@127.0.0.1:{server.port}"
+        connection = to("http://tokens.internal/t", "http://provider.internal", proxy=proxy)
+        result = second.invoke("embed", INPUTS, connection)
+    assert "not ***" in result.to_dict()["error"]["message"]
+    for where, content in canary.everything_of(result):
+        canary.assert_absent(where, content)
+
+
+def test_an_address_that_is_no_proxys_is_refused_for_tokens_too(second: Connector) -> None:
+    connection = to("http://tokens.internal/t", "http://127.0.0.1:9", proxy="ftp://h")
+    result = second.invoke("embed", INPUTS, connection)
+    assert outcome(result) == ("invalid_connection", "no", 0, False)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_tokens_host_is_trusted_as_the_connection_says(
+    second: Connector, tmp_path: Path, trusted: bool
+) -> None:
+    with FaultServer(token(), tls="good") as tokens, FaultServer(VECTORS, tls="good") as provider:
+        more = {"caFile": str(ca_file(tmp_path))} if trusted else {}
+        result = second.invoke("embed", INPUTS, to(tokens, provider, **more))
+        if trusted:
+            assert result.ok, result.to_dict()
+        else:
+            assert outcome(result) == ("tls_error", "no", 0, False)
 
 
 def test_threads_that_begin_together_share_one_fetch(second: Connector) -> None:
@@ -197,6 +255,25 @@ def test_a_token_that_is_refused_again_is_final(second: Connector) -> None:
         assert len(tokens.requests) == 2
 
 
+@pytest.mark.parametrize("action", ["rawRequest", "createChatCompletion"])
+def test_a_401_that_is_retried_renews_the_token_once(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    numbers = itertools.count()
+
+    def connect(fields: Row) -> Any:
+        return openai(fields), TokenAuthentication(lambda _: Token(f"{TOKEN}{next(numbers)}"))
+
+    monkeypatch.setattr(api_key, "connect", connect)
+    answer = {**UNAUTHORIZED, "headers": {"x-should-retry": "true"}}
+    retries = {"retryAllErrors": True, "maxRetries": 2} if action == "rawRequest" else {}
+    with FaultServer(answer) as server:
+        for _ in range(2):
+            result = connector.invoke(action, inputs_of(action, **retries), connection(server.url))
+            assert outcome(result)[:3] == ("authentication_failed", "rejected", 4)
+        assert used(server) == bearer(0, 1, 1, 1, 1, 2, 2, 2)
+
+
 def test_threads_whose_token_was_refused_share_the_next_one(second: Connector) -> None:
     count = 8
     all_there = threading.Barrier(count)
@@ -233,6 +310,39 @@ def test_the_end_of_a_connector_closes_the_sockets_to_both_hosts(second: Connect
             (thread,) = server._threads  # of its only connection
             thread.join(60)
             assert not thread.is_alive()
+
+
+def test_connections_that_are_made_at_once_close_all_their_sockets(
+    second: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both, original, used_one = threading.Barrier(2), TokenClient.__init__, threading.Event()
+
+    def at_once(self: TokenClient, *args: Any) -> None:
+        if both.wait(60) == 0:
+            used_one.wait(60)  # this client is made when the other one has a socket
+        original(self, *args)
+
+    def work(connection: Row) -> None:
+        second.invoke("embed", INPUTS, connection)
+        used_one.set()
+
+    monkeypatch.setattr(TokenClient, "__init__", at_once)
+    with FaultServer(numbered) as tokens, FaultServer(VECTORS) as provider:
+        threads = [
+            threading.Thread(target=work, args=(to(tokens, f"{provider.url}/{n}"),))
+            for n in range(2)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert (tokens.connections, provider.connections) == (2, 2)
+        in_use = list(second._connections._made.values())  # as by a call that has not ended
+        second.close()
+        for served in [*tokens._threads, *provider._threads]:
+            served.join(10)
+            assert not served.is_alive()
+        assert in_use
 
 
 # What goes wrong at the token's host

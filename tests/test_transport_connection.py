@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -243,23 +242,14 @@ def test_a_handshake_can_be_ended(
 # The pool
 
 
-def test_idle_connections_are_handed_out_the_latest_first() -> None:
+def test_idle_connections_are_reused_latest_first() -> None:
     idle = _Idle(2)
-    assert idle.qsize() == 0
-    with pytest.raises(queue.Empty):
-        idle.get()
-    idle.put("first")
-    idle.put(None)
-    assert idle.qsize() == 1
-    idle.put("second")
-    with pytest.raises(queue.Full):
-        idle.put("third")
-    with pytest.raises(queue.Full):
-        idle.put(None)
-    assert idle.qsize() == 2
-    assert [idle.get(block=True, timeout=60), idle.get()] == ["second", "first"]
-    with pytest.raises(queue.Empty):
-        idle.get(block=True, timeout=60)
+    assert idle.take() is None
+    first, second, third = (Conn(Exchange(Deadline(60))) for _ in range(3))
+    for conn in (first, None, second, third, None):
+        idle.put(conn)
+    assert [conn.closed for conn in (first, second, third)] == [0, 0, 1]
+    assert [idle.take(), idle.take(), idle.take()] == [second, first, None]
 
 
 class Conn:
@@ -280,9 +270,9 @@ def kept(scheme: str, conn: Any) -> int:
     """Give `conn` back to its pool and return how many connections are idle there."""
     pool: Any = POOLS[scheme]("127.0.0.1", 1)
     pool._put_conn(conn)
-    found = pool.pool.qsize()
-    assert [pool.pool.get() for _ in range(found)] == [conn] * found
-    return int(found)
+    found = list(iter(pool.pool.take, None))
+    assert found == [conn] * len(found)
+    return len(found)
 
 
 @pytest.mark.parametrize("scheme", POOLS)

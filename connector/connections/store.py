@@ -22,7 +22,6 @@ from connector.validation.suggestions import nearest
 if TYPE_CHECKING:
     from connector.http.reach import Reach
     from connector.providers.ready import ReadyConnection
-    from connector.providers.tokens import TokenClient
 
 _MOST = 128
 _MOST_FIELDS = 100
@@ -53,7 +52,6 @@ class ConnectionStore:
         self._manifest = spec
         self._handlers = handlers
         self._reach = reach
-        self._tokens: TokenClient | None = None
         self._file = configured if isinstance(configured, Path) else None
         self._configured = None
         if isinstance(configured, Mapping):
@@ -160,12 +158,24 @@ class ConnectionStore:
     def _connect(self, key: str, fields: Mapping[str, Any]) -> ReadyConnection:
         # Imported here: only a call to a provider needs these.
         from connector.http.transport import Transport
+        from connector.providers import proxy
         from connector.providers.ready import ReadyConnection
+        from connector.providers.tokens import TokenClient
 
-        provider, authentication = self._kind_function(key)(fields, self._token_client())
+        address, ca_file = fields.get("proxy"), fields.get("caFile")
+        tokens = TokenClient(self._reach, address, ca_file)
+        try:
+            provider, authentication = self._kind_function(key)(fields, tokens)
+        except ConnectorError as error:
+            proxy.check(address, error)
+            raise
+        proxy.check(address)
+        if address:
+            authentication.mask_also(*proxy.secrets(address))
+        provider = provider._replace(proxy=Secret(address) if address else None, ca_file=ca_file)
         secure = provider.endpoint.scheme == "https"
-        transport = Transport(secure, provider.proxy, provider.ca_file, self._reach)
-        return ReadyConnection(provider, authentication, transport)
+        transport = Transport(secure, provider.proxy, ca_file, self._reach)
+        return ReadyConnection(provider, authentication, transport, tokens)
 
     def _kind_function(self, key: str) -> Callable[..., Any]:
         """Return the function of a kind of connection; the API key's if the manifest names none."""
@@ -175,13 +185,6 @@ class ConnectionStore:
         from connector.providers import api_key
 
         return api_key.connect
-
-    def _token_client(self) -> TokenClient:
-        if self._tokens is None:
-            from connector.providers.tokens import TokenClient
-
-            self._tokens = TokenClient(self._reach)
-        return self._tokens
 
     def _further(self, key: str, cleaned: Cleaned) -> list[Mapping[str, str]]:
         """Return what would be wrong with the other fields once the refused ones are fixed."""
@@ -211,16 +214,14 @@ class ConnectionStore:
     def _keep(self, name: str, ready: ReadyConnection) -> ReadyConnection:
         """Return the connection that is kept: another thread's, where that one was first."""
         for old in make_room(self._made, _MOST):
-            old.transport.close()
+            old.close()
         return self._made.setdefault(name, ready)
 
     def close(self) -> None:
         """Close all idle sockets; the next call opens new ones."""
         made, self._made = self._made, {}
         for ready in made.values():
-            ready.transport.close()
-        if self._tokens is not None:
-            self._tokens.close()
+            ready.close()
 
 
 def _texts(value: Any, public: Sequence[Set[str]]) -> Iterator[str]:

@@ -43,6 +43,47 @@ _PRIVATE_NETWORKS = [
         "fc00::/7",
     )
 ]
+_NOT_PUBLIC_NETWORKS = [
+    # What IANA's special-purpose registries do not call globally reachable, besides the networks
+    # above. Not `is_global`, because its list depends on the release of Python.
+    *_PRIVATE_NETWORKS,
+    *(
+        ipaddress.ip_network(text)
+        for text in (
+            "0.0.0.0/8",
+            "100.64.0.0/10",
+            "192.0.0.0/24",
+            "192.0.2.0/24",
+            "192.88.99.0/24",
+            "198.18.0.0/15",
+            "198.51.100.0/24",
+            "203.0.113.0/24",
+            "240.0.0.0/4",
+            "100::/64",
+            "100:0:0:1::/64",
+            "2001::/23",
+            "2001:db8::/32",
+            "2002::/16",
+            "3fff::/20",
+            "5f00::/16",
+        )
+    ),
+]
+_PUBLIC_NETWORKS = [
+    # Parts of the above that the registries call globally reachable.
+    ipaddress.ip_network(text)
+    for text in (
+        "192.0.0.9/32",
+        "192.0.0.10/32",
+        "2001:1::1/128",
+        "2001:1::2/128",
+        "2001:1::3/128",
+        "2001:3::/32",
+        "2001:4:112::/48",
+        "2001:20::/28",
+        "2001:30::/28",
+    )
+]
 _TRANSLATED = [ipaddress.IPv6Network(text) for text in ("64:ff9b::/96", "::ffff:0:0:0/96")]
 """NAT64 and IPv4-translated: the last 32 bits are an IPv4 address."""
 
@@ -99,7 +140,7 @@ def check_reach(host: str, text: str, reach: Reach) -> None:
 
 
 def _is_public(address: Address) -> bool:
-    return address.is_global and not address.is_multicast
+    return _within(address, _PUBLIC_NETWORKS) or not _within(address, _NOT_PUBLIC_NETWORKS)
 
 
 def _within(address: Address, networks: list[_Network]) -> bool:

@@ -166,26 +166,32 @@ class _Idle:
         self._most = maxsize
         self._kept: collections.deque[Any] = collections.deque()
 
-    def get(self, block: bool = False, timeout: float | None = None) -> Any:
+    def take(self) -> Any:
+        """Return the latest connection, None if there is none."""
         try:
             return self._kept.pop()
         except IndexError:
-            raise queue.Empty from None
+            return None
+
+    def get(self, block: bool = False) -> Any:
+        """Return the latest connection for urllib3, which closes all when the pool is deleted."""
+        if conn := self.take():
+            return conn
+        raise queue.Empty
 
     def put(self, item: Any, block: bool = False) -> None:
-        if len(self._kept) >= self._most:
-            raise queue.Full
-        if item is not None:  # urllib3's placeholder; not needed here
+        """Keep a connection, or close it if there are enough."""
+        if item is None:  # urllib3's placeholder; not needed here
+            return
+        if len(self._kept) < self._most:
             self._kept.append(item)
-
-    def qsize(self) -> int:
-        return len(self._kept)
+        else:
+            item.close()  # not `queue.Full`: urllib3 would log the host
 
     def close(self) -> None:
         """Close all of them."""
-        while self._kept:
-            with contextlib.suppress(IndexError):  # another thread has taken the last one
-                self._kept.pop().close()
+        while conn := self.take():
+            conn.close()
 
 
 _EARLY = (errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE)
@@ -206,15 +212,16 @@ class _Pool:
     ) -> Any:
         """Send a request and return urllib3's response, its body unread.
 
-        This stands for `urlopen`, which has no way to pass `exchange` along, finds timeouts,
-        retries and redirects for each request, and logs the target. `tunnel` says that the way
-        leads through a proxy's CONNECT.
+        This replaces `urlopen`, which has no way to pass `exchange` along, prepares timeouts,
+        retries and redirects for each request, and logs the target. `tunnel` means that the
+        request goes through a proxy's CONNECT.
         """
-        conn = self._get_conn()
+        conn = self.pool.take() or self.new_connection()
         conn.exchange = exchange
         conn.timeout = max(exchange.deadline.remaining(), 0.001)
         try:
-            if conn.is_closed:
+            if not conn.is_connected:  # new, or the server has closed it
+                conn.close()
                 if tunnel:
                     self._prepare_proxy(conn)
                 else:
@@ -238,6 +245,12 @@ class _Pool:
             raise
         response._pool, response._connection = self, conn
         return response
+
+    def new_connection(self: Any) -> Any:
+        """Return a connection to the host, or to its proxy, not yet opened."""
+        # urllib3's own functions for this log the host, and a user may have put a key there.
+        way = self.proxy or self
+        return self.ConnectionCls(host=way.host, port=way.port, **self.conn_kw)
 
     def _put_conn(self: Any, conn: Any) -> None:
         # Before the next attempt can have it: this one's deadline must not end that one's work.

@@ -133,11 +133,13 @@ class OpenResponse:
         With `write`, the body of a success goes there piece by piece, masked, and is empty in the
         response. Raises ConnectorError where the body breaks off or is too large.
         """
-        outcome: int | str = self.status
+        outcome: int | str = f"{self.status}, but its body is incomplete"
         failure: BaseException
         try:
             response = self._read(limits, write)
             self._check_whole(response)
+            if not response.cut:
+                outcome = self.status
             return response
         except _BROKEN as broken:
             failure = _failure(broken, self._exchange, answered=True)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from typing import Any
-from urllib.parse import unquote
 
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError
 from connector.http.messages import Credentials
-from connector.providers import endpoint
 from connector.providers.authentication import ApiKey, Authentication
 from connector.providers.azure import azure
 from connector.providers.openai import openai
@@ -23,7 +21,7 @@ def connect(fields: Mapping[str, Any], _: object = None) -> tuple[Provider, Auth
     """
     if "apiKey" not in fields:
         raise ConnectorError("invalid_manifest", "This kind of connection has no field apiKey.")
-    proxy, key = fields.get("proxy"), fields["apiKey"]
+    key = fields["apiKey"]
     try:
         found = openai(fields) if fields.get("isOpenAIKey") else azure(fields)
     except ConnectorError as error:
@@ -32,32 +30,9 @@ def connect(fields: Mapping[str, Any], _: object = None) -> tuple[Provider, Auth
         if not fields.get("isOpenAIKey") and not addressed and key.startswith("sk-"):
             hint = "The key looks like one of OpenAI's: set Is OpenAI Key to true."
             error.hint = f"{hint} {error.hint or ''}".rstrip()
-        _check_proxy(proxy, error)
         raise
-    _check_proxy(proxy)
-    found = found._replace(proxy=Secret(proxy) if proxy else None, ca_file=fields.get("caFile"))
     header, prefix = found.key_header
-    return found, ApiKey(Credentials(header, prefix, Secret(key, *_proxy_secrets(proxy or ""))))
-
-
-def _check_proxy(address: str | None, other: ConnectorError | None = None) -> None:
-    """Refuse an address that is no proxy's, together with what `other` refused before."""
-    try:
-        if address:
-            endpoint.check_proxy(address)
-    except ConnectorError as error:
-        row = problem("/connection/fields/proxy", error.message, "Proxy")
-        if other is None:
-            raise refused(error.code, [row]) from None
-        raise refused(other.code, [*(other.details or ()), row], other.hint) from None
-
-
-def _proxy_secrets(proxy: str) -> list[str]:
-    """Return the texts of a proxy's address that an answer may quote: itself, and its login."""
-    login = proxy.partition("://")[2].rpartition("@")[0]
-    plain = unquote(login)
-    _, _, password = login.partition(":")
-    return [proxy, login, plain, password, unquote(password)]
+    return found, ApiKey(Credentials(header, prefix, Secret(key)))
 
 
 def lacks(fields: Collection[str]) -> str | None:

@@ -36,6 +36,9 @@ class Authentication(Protocol):
     def renew(self, refused: Credentials) -> bool:
         """Whether, after a 401 to these credentials, another attempt with others may succeed."""
 
+    def mask_also(self, *texts: str) -> None:
+        """Let `secret` mask further texts, such as a proxy's login. Called before first use."""
+
 
 class ApiKey:
     """One key for ever: a 401 to it is final."""
@@ -60,6 +63,11 @@ class ApiKey:
     def renew(self, refused: Credentials) -> bool:
         """There is no other key."""
         return False
+
+    def mask_also(self, *texts: str) -> None:
+        """Let the key's mask cover further texts."""
+        secret = self._credentials.secret.also(*texts)
+        self._credentials = self._credentials._replace(secret=secret)
 
 
 class Token(NamedTuple):
@@ -164,6 +172,11 @@ class TokenAuthentication:
         if kept is not None and kept.credentials is refused:
             self._kept = None
         return True
+
+    def mask_also(self, *texts: str) -> None:
+        """Let the mask cover further texts."""
+        self._secrets += texts
+        self._secret = self._secret.also(*texts)
 
     def _fetched(self, deadline: Deadline) -> _Kept | None:
         """Return the token of a fetch, None where it was broken off with the call that began it."""

@@ -5,13 +5,20 @@ from typing import NamedTuple
 from connector.http.transport import Transport
 from connector.providers.authentication import Authentication
 from connector.providers.provider import Provider
+from connector.providers.tokens import TokenClient
 
 
 class ReadyConnection(NamedTuple):
-    """Where a connection leads, how it proves who it is, the way there, and warnings for each
-    result."""
+    """Where a connection leads, how it authenticates, the sockets to the provider and to the
+    token's host, and the warnings for each result."""
 
     provider: Provider
     authentication: Authentication
     transport: Transport
+    tokens: TokenClient
     warnings: tuple[str, ...] = ()
+
+    def close(self) -> None:
+        """Close the idle sockets; the next request opens new ones."""
+        self.transport.close()
+        self.tokens.close()

@@ -13,6 +13,7 @@ from connector.http.reach import Reach
 from connector.http.transport import Transport
 from connector.policy import retry_after
 from connector.policy.deadline import Deadline
+from connector.providers import proxy as proxies
 from connector.providers.endpoint import parse_endpoint
 from connector.text import strict_json
 from connector.text.secrets import Secret
@@ -33,24 +34,30 @@ def _code_of(status: int) -> ErrorCode:
 
 
 class TokenClient:
-    """What a kind of connection fetches its tokens with. Safe in threads.
+    """What a connection fetches its tokens with: through its proxy, with its authorities.
 
-    Its requests are neither `attempts` nor `sent` of an invocation: the provider sees nothing.
+    Safe in threads. Its requests count in neither `attempts` nor `sent` of an invocation, because
+    the provider does not see them.
     """
 
-    def __init__(self, reach: Reach | None = None) -> None:
+    def __init__(
+        self, reach: Reach | None = None, proxy: str | None = None, ca_file: str | None = None
+    ) -> None:
         self._reach = reach
+        self._proxy = Secret(proxy) if proxy else None
+        self._proxy_secrets = proxies.secrets(proxy)
+        self._ca_file = ca_file
         self._transports: dict[str, Transport] = {}
 
     def post_form(
         self, url: str, form: Mapping[str, str], deadline: Deadline, *secrets: str
     ) -> dict[str, Any]:
-        """Return the JSON object that the host of `url` answers to a form, within `deadline`.
+        """Post a form to `url` and return the JSON object of the response.
 
-        `secrets` are masked in errors and logs. Raises ConnectorError, `sent` "no":
-        `authentication_failed` where the host refuses, or why no answer came.
+        `secrets` are masked in errors and logs. Raises ConnectorError, `sent` "no": that of the
+        failed request, or `authentication_failed` if the host rejects the form.
         """
-        secret = Secret("", *secrets)
+        secret = Secret("", *secrets, *self._proxy_secrets)
         try:
             return self._post(url, urlencode(form).encode(), deadline, secret)
         except ConnectorError as error:
@@ -61,7 +68,8 @@ class TokenClient:
         endpoint = parse_endpoint(url)
         transport = self._transports.get(endpoint.origin)
         if transport is None:
-            made = Transport(endpoint.scheme == "https", reach=self._reach)
+            secure = endpoint.scheme == "https"
+            made = Transport(secure, self._proxy, self._ca_file, self._reach)
             transport = self._transports.setdefault(endpoint.origin, made)
         query = f"?{endpoint.query}" if endpoint.query else ""
         request = Request("POST", f"{endpoint.origin}{endpoint.path or '/'}{query}", _HEADERS, body)
@@ -77,7 +85,7 @@ class TokenClient:
         details = secret.scrub_message(f": {reason}")[:200] if isinstance(reason, str) else ""
         raise ConnectorError(
             _code_of(response.status) if response.status >= 300 else "invalid_response",
-            f"The host gave no token: it answered {response.status}{details}.",
+            f"The token's host returned no token (status {response.status}{details}).",
             http_status=response.status,
             retry_after_ms=retry_after.requested_delay_ms(response.headers, "", time.time()),
             hint="Check the fields of the connection from which the token is fetched.",

@@ -40,10 +40,11 @@ class Secret:
     from time to time; it may raise to stop the work.
     """
 
-    __slots__ = ("__forms", "__value", "_shortest", "longest")
+    __slots__ = ("__also", "__forms", "__value", "_shortest", "longest")
 
     def __init__(self, value: str, *also: str) -> None:
         self.__value = value
+        self.__also = also
         forms = {form for text in (value, *also) if len(text) >= _SHORTEST for form in _forms(text)}
         # The longest first, because it may contain a shorter one.
         self.__forms = [(form, form.encode()) for form in sorted(forms, key=len, reverse=True)]
@@ -54,6 +55,10 @@ class Secret:
     def reveal(self) -> str:
         """Return the value itself."""
         return self.__value
+
+    def also(self, *texts: str) -> Secret:
+        """Return a secret of the same value that masks `texts` too."""
+        return Secret(self.__value, *self.__also, *texts)
 
     def scrub(self, text: str, tick: Callable[[], object] = _no_tick) -> str:
         """Return `text` with the value masked in all its usual forms; `text` itself if it has none.
