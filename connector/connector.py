@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from connector import payload
 from connector.catalog import Catalog
 from connector.connections.store import ConnectionStore
-from connector.errors import ConnectorError, table
+from connector.error_codes import table
+from connector.errors import ConnectorError
 from connector.files import resources
 from connector.handlers import HANDLERS, Handlers
 from connector.http.reach import Reach
@@ -243,7 +244,9 @@ class Connector:
         raise ConnectorError("invalid_manifest", f"The icon {name} cannot be read.")
 
     def errors(self) -> list[dict[str, Any]]:
-        """Return every error code: `{"code", "retryable", "meaning", "remedy"}`."""
+        """Return every error code: `{"code", "retryable", "sent", "meaning", "remedy"}`.
+
+        `sent` lists what the `sent` of such an error may be after one request."""
         return table()
 
     # Its life

@@ -132,7 +132,7 @@ def test_the_table_of_errors(connector: Connector) -> None:
     rows = connector.errors()
     assert [row["code"] for row in rows] == list(CODES)
     for row in rows:
-        assert list(row) == ["code", "retryable", "meaning", "remedy"]
+        assert list(row) == ["code", "retryable", "sent", "meaning", "remedy"]
         assert row["retryable"] is CODES[row["code"]].retryable
     rows.clear()
     assert connector.errors()

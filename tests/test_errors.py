@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from connector import ConnectorError, Result
-from connector.errors import CODES, ErrorCode, Sent, table
+from connector.error_codes import CODES, ErrorCode, Sent, table
 from connector.policy import context
 from connector.result import Failure, Success
 
@@ -44,10 +44,11 @@ def test_the_table_as_data() -> None:
     rows = table()
     assert [row["code"] for row in rows] == list(CODES)
     for row in rows:
-        assert list(row) == ["code", "retryable", "meaning", "remedy"]
+        assert list(row) == ["code", "retryable", "sent", "meaning", "remedy"]
     assert rows[0] == {
         "code": "invalid_payload",
         "retryable": False,
+        "sent": ["no"],
         "meaning": CODES["invalid_payload"].meaning,
         "remedy": CODES["invalid_payload"].remedy,
     }
