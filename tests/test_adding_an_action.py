@@ -118,5 +118,5 @@ class TestOneMoreAction(suites.ConnectorSuite):
             assert connector.schema(name) == bundled.schema(name)
         before, heading, section = page.render(connector).partition("### Create Sample Embedding ")
         assert heading
-        _, codes, after = section.partition("## Error codes\n")
-        assert before + codes + after == page.render(bundled)
+        _, heading, after = section.partition("## Dropdowns\n")
+        assert before + heading + after == page.render(bundled)

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from connector import Connector, ConnectorError
+from connector.check import report
 from connector.doors.cli import main as cli
 from connector.files import resources
 from connector.manifest.reader import SchemaFiles
@@ -229,6 +230,45 @@ def test_a_problem_of_a_foreign_manifest_is_located(
     assert row["path"] == path
     assert message in row["message"]
     assert "(line " in row["message"]
+
+
+OUTPUT = {"type": "object", "properties": {"names": {"items": {"type": "string"}}}}
+GOOD = {"name": "Two", "data": {"names": ["a", "b"]}}
+
+
+@pytest.mark.parametrize(
+    ("edit", "problems"),
+    [
+        ({}, []),
+        ({"outputPath": "data.names[1]"}, []),
+        ({"output": None}, []),
+        (
+            {"outputExamples": [GOOD, {"name": "Bad", "data": {"names": ["a", 1]}}]},
+            ["/actions/0/outputExamples/1/data/names/1: must be a text, not 1"],
+        ),
+        (
+            {"outputPath": "data.names[2]"},
+            ["/actions/0/outputPath: leads to nothing in the first of outputExamples"],
+        ),
+        (
+            {"outputPath": "data.names.first"},
+            ["/actions/0/outputPath: leads to nothing in the first of outputExamples"],
+        ),
+        (
+            {"outputPath": "data.name", "outputExamples": []},
+            ["/actions/0/outputPath: leads to nothing in the first of outputExamples"],
+        ),
+    ],
+)
+def test_examples_of_an_output_are_checked(
+    edit: dict[str, Any], problems: list[str], tmp_path: Path
+) -> None:
+    raw = small()
+    action = {"output": "out.schema.json", "outputExamples": [GOOD], **edit}
+    raw["actions"][0].update({key: item for key, item in action.items() if item is not None})
+    load(raw, tmp_path, {"out.schema.json": OUTPUT})
+    found = report.check(tmp_path / "connector.yaml", "connector.actions")
+    assert [text.partition(": ")[2] for text in found] == problems
 
 
 # Unknown keywords

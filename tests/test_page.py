@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import struct
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
-from connector import Connector
+from connector import Connector, ConnectorError
 from connector.doors import page
 from connector.errors import CODES
+from connector.manifest.schemas import bundle
+from connector.sandbox import Sandbox
 
 pytestmark = pytest.mark.core
 
 REPOSITORY = Path(__file__).parent.parent
 PAGE = REPOSITORY / "docs" / "azure-openai-service.md"
+MANIFEST = REPOSITORY / "schemas" / "manifest.schema.json"
 
 # Label and default of each published row, in the order of the form.
 PUBLISHED: dict[str, list[tuple[str, Any]]] = {
@@ -92,15 +97,23 @@ def sections() -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
+COLUMNS = ["Input", "Comments", "Default", "Key", "Type", "Required", "Values"]
+
+
+def form(section: str) -> list[dict[str, str]]:
+    """Return the rows of the table of inputs in a section."""
+    lines = section.partition("| Input |")[2].partition("\n\n")[0].splitlines()[2:]
+    cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
+    return [dict(zip(COLUMNS, map(str.strip, row), strict=True)) for row in cells]
+
+
 def rows(section: str) -> list[tuple[str, Any]]:
     found = []
-    for line in section.splitlines():
-        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        if len(cells) == 3 and cells[0] not in ("Input", "-----"):
-            default: Any = cells[2]
-            if default.startswith("<code>"):
-                default = json.loads(default[6:-7].replace("<br />", ""))
-            found.append((cells[0], default))
+    for row in form(section):
+        default: Any = row["Default"]
+        if default.startswith("<code>"):
+            default = json.loads(html.unescape(default[6:-7].replace("<br />", "")))
+        found.append((row["Input"], default))
     return found
 
 
@@ -123,16 +136,206 @@ def test_the_published_sections_come_first_and_in_their_order() -> None:
     assert list(sections())[: len(PUBLISHED)] == list(PUBLISHED)
 
 
+def test_the_published_columns_come_first() -> None:
+    heads = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| Input |")]
+    assert set(heads) == {f"| {' | '.join(COLUMNS)} |"}
+    assert COLUMNS[:3] == ["Input", "Comments", "Default"]
+
+
+CHAT = "Create Chat Completion {#createchatcompletion}"
+RAW = "Raw Request {#rawrequest}"
+
+
+@pytest.mark.parametrize(
+    ("heading", "key", "kind", "required", "values"),
+    [
+        ("API Key {#apikey}", "apiKey", "string, secret", "yes", "1 to 4,096 characters"),
+        (
+            CHAT,
+            "model",
+            "string",
+            "no",
+            "1 to 256 characters; dropdown: [Select Model](#selectmodel)",
+        ),
+        (CHAT, "messages", "array of [Message](#shape-message)", "no", "not empty"),
+        (CHAT, "temperature", "number", "no", "0 to 2"),
+        (CHAT, "maxTokens", "integer", "no, advanced", "at least 1"),
+        (
+            CHAT,
+            "stop",
+            "string or array of string",
+            "no, advanced",
+            'not empty; 1 to 4 items; for example `["END"]`',
+        ),
+        (RAW, "responseType", "string", "no", "`json`, `text`, `binary`"),
+        (RAW, "timeout", "number", "no", "more than 0; at most 86,400,000; for example `30000`"),
+        (
+            RAW,
+            "headers",
+            "[Key-value list](#shape-keyvaluelist)",
+            "no",
+            'for example `[{"key": "OpenAI-Beta", "value": "assistants=v2"}]`',
+        ),
+    ],
+)
+def test_a_row_says_how_to_fill_the_input_in(
+    heading: str, key: str, kind: str, required: str, values: str
+) -> None:
+    (row,) = (row for row in form(sections()[heading]) if row["Key"] == f"`{key}`")
+    assert (row["Type"], row["Required"], row["Values"]) == (kind, required, values)
+
+
+def test_every_row_of_a_form_has_a_comment() -> None:
+    for section in sections().values():
+        assert all(row["Comments"] and row["Key"] and row["Type"] for row in form(section))
+
+
+def test_no_secret_has_an_example_on_the_page(connector: Connector) -> None:
+    (kind,) = connector.describe()["connections"]
+    shown = [
+        row["Key"]
+        for row in form(sections()["API Key {#apikey}"])
+        if "for example" in row["Values"]
+    ]
+    assert not {f"`{field['key']}`" for field in kind["fields"] if field.get("secret")} & {*shown}
+
+
+def test_every_link_inside_the_page_has_its_target() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    links = set(re.findall(r"\]\(#([^)]+)\)", text))
+    names = set(re.findall(r"\{#([^}]+)\}$", text, re.M)) | {"error-codes"}
+    assert len(links) > 10
+    assert links <= names
+
+
+def test_a_shape_is_shown_once_and_linked_from_where_it_is_used() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    for heading in (
+        "### Key-value list {#shape-keyvaluelist}",
+        "### Binary object {#shape-binary}",
+    ):
+        assert text.count(heading) == 1
+    assert "a [binary object](#shape-binary) as its bytes" in sections()[RAW]
+
+
+def test_every_output_value_has_its_path() -> None:
+    section = sections()[CHAT]
+    assert "The value that most flows use next: `data.choices[0].message.content`" in section
+    assert "| `data.choices[0].message.content` | The text. " in section
+    assert (
+        "| `data[0].b64_json` | The bytes in base64. " in sections()["Create Image {#createimage}"]
+    )
+
+
+def test_the_page_has_the_output_examples_of_the_manifest(connector: Connector) -> None:
+    blocks = [
+        json.loads(block)
+        for block in re.findall(r"```json\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+    ]
+    for action in connector.manifest.actions.values():
+        assert action.output_examples
+        for example in action.output_examples:
+            assert {"data": example["data"]} in blocks
+
+
+def test_the_examples_of_shared_schemas_fit_them(connector: Connector) -> None:
+    for path in {*(REPOSITORY / "schemas").glob("*.json")} - {MANIFEST}:
+        schema = bundle(path.name, connector.manifest.schemas)
+        for example in schema.get("examples", ()):
+            jsonschema.Draft202012Validator(schema).validate(example)
+
+
+def test_an_output_path_leads_to_a_value_of_a_real_result(
+    connector: Connector, sandbox: Sandbox
+) -> None:
+    for action in connector.manifest.actions.values():
+        result = connector.invoke(
+            action.key, action.examples[0]["inputs"], sandbox.connection("openai")
+        )
+        value: Any = result.to_dict()
+        assert action.output_path is not None
+        for step in re.findall(r"\w+", action.output_path):
+            value = value[int(step) if isinstance(value, list) else step]
+        assert value
+
+
+def test_the_table_of_results_has_every_field(connector: Connector, sandbox: Sandbox) -> None:
+    text = PAGE.read_text(encoding="utf-8").partition("## Results")[2]
+    named = set(re.findall(r"^\| `([\w.]+)` \|", text.partition("## Error codes")[0], re.M))
+    result = connector.invoke("rawRequest", {"method": "GET"}, sandbox.connection("openai"))
+    fields = ("http_status", "retry_after_ms", "provider_code", "provider_param", "request_id")
+    given: dict[str, Any] = dict.fromkeys((*fields, "hint"), "x")
+    error = ConnectorError("rate_limited", "m", details=[], **given)
+    assert named == {
+        *("ok", "data"),
+        *(f"meta.{key}" for key in result.meta),
+        *(f"error.{key}" for key in error.to_dict()),
+    }
+
+
 def test_every_error_code_is_explained() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    assert all(f"| `{code}` |" in text for code in CODES)
+    for code, row in CODES.items():
+        sent = ", ".join(f"`{value}`" for value in row.sent)
+        assert f"| `{code}` | {'yes' if row.retryable else 'no'} | {sent} |" in text
 
 
-def test_every_row_has_a_comment() -> None:
-    for section in sections().values():
-        for line in section.splitlines():
-            if line.startswith("| ") and not line.startswith("| -"):
-                assert line.split("|")[2].strip()
+SPARE: dict[str, Any] = {
+    "manifestVersion": 1,
+    "key": "spare",
+    "label": "Spare",
+    "description": "No more than a manifest must have.",
+    "connections": [
+        {
+            "key": "service",
+            "label": "Service",
+            "handler": "connections.api_key",
+            "fields": [],
+        }
+    ],
+    "actions": [
+        {
+            "key": "go",
+            "label": "Go",
+            "description": "Goes.",
+            "handler": "raw.raw_request",
+            "inputs": [
+                {
+                    "key": "way",
+                    "label": "Way",
+                    "comments": "A `{a|b}` | <c>.",
+                    "default": {"a_b": "<*`"},
+                    "schema": {
+                        "type": ["object", "string", "null"],
+                        "maximum": 9,
+                        "exclusiveMaximum": 10,
+                        "multipleOf": 3,
+                        "maxLength": 5,
+                        "minItems": 2,
+                        "x-form": "a way",
+                    },
+                }
+            ],
+        }
+    ],
+}
+
+
+def test_the_page_of_a_manifest_without_extras(tmp_path: Path) -> None:
+    path = tmp_path / "connector.yaml"
+    path.write_text(json.dumps(SPARE), encoding="utf-8")
+    text = page.render(Connector.load(path))
+    found = re.findall(r"^##+ (.*)$", text, re.M)
+    assert found == [
+        *("Connections", "Service {#service}", "Actions", "Go {#go}", "Results", "Error codes")
+    ]
+    assert (
+        "| Way | A `{a\\|b}` \\| &lt;c>. "
+        '| <code>{<br /> "a&#95;b": "&lt;&#42;&#96;"<br />}</code> '
+        "| `way` | object, string or null | no "
+        "| at most 9; less than 10; a multiple of 3; at most 5 characters; at least 2 items; "
+        "a way |"
+    ) in text
 
 
 def test_the_icon_is_a_256_pixel_png_with_its_drawing_beside_it(connector: Connector) -> None:

@@ -5,15 +5,16 @@ That is what `loading` checks, and handlers, defaults, examples and cross-refere
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from connector.check import loading
-from connector.errors import ConnectorError, problem
+from connector.errors import ConnectorError, pointer, problem
 from connector.handlers import Handlers
-from connector.manifest.model import ABSENT, Input, Manifest
-from connector.manifest.schemas import object_schema
+from connector.manifest.model import ABSENT, Action, Input, Manifest
+from connector.manifest.schemas import bundle, object_schema
 from connector.validation.form import Form
 from connector.validation.validator import Validator
 
@@ -34,6 +35,7 @@ def check(path: Path, handlers: str) -> list[str]:
         broken = {_schema_of(row["path"]) for row in rows}
         rows += _reference_problems(spec, path, Handlers(handlers))
         rows += _value_problems(spec, broken)
+        rows += _output_problems(spec, broken)
     return [
         f"{path}:{loading.line_of(row['path'], lines) or 1}: {row['path']}: {row['message']}"
         for row in rows
@@ -104,6 +106,31 @@ def _value_problems(spec: Manifest, broken: set[str]) -> Rows:
                 yield {**row, "path": f"{at}/examples/{number}/inputs{row['path']}"}
 
 
+def _output_problems(spec: Manifest, broken: set[str]) -> Rows:
+    """Yield the problems of output examples, except of actions whose output schema is broken."""
+    for index, action in enumerate(spec.actions.values()):
+        at = f"/actions/{index}"
+        if action.output is not None and f"{at}/output" not in broken:
+            validator = Validator(bundle(action.output, spec.schemas))
+            for number, example in enumerate(action.output_examples):
+                for found in validator.problems(example["data"]):
+                    place = pointer("outputExamples", number, "data", *found.path)
+                    yield problem(at + place, found.message)
+        if action.output_path is not None and not _is_found(action):
+            message = "leads to nothing in the first of outputExamples"
+            yield problem(f"{at}/outputPath", message)
+
+
+def _is_found(action: Action) -> bool:
+    value: Any = action.output_examples[0] if action.output_examples else {}
+    for step in re.findall(r"\w+", action.output_path or ""):
+        try:
+            value = value[int(step) if isinstance(value, list) else step]
+        except (LookupError, TypeError, ValueError):
+            return False
+    return True
+
+
 def _samples(
     raw: list[Any], inputs: tuple[Input, ...], at: str, spec: Manifest, broken: set[str]
 ) -> Rows:
@@ -114,5 +141,5 @@ def _samples(
         for name in ("default", "example"):
             value = entry.get(name, ABSENT)
             for found in validator.problems({item.key: value}) if value is not ABSENT else ():
-                pointer = "/".join([f"{at}/{index}", name, *map(str, found.path[1:])])
-                yield problem(pointer, found.message)
+                place = pointer(index, name, *found.path[1:])
+                yield problem(at + place, found.message)

@@ -68,9 +68,10 @@ class DataSource(NamedTuple):
 class Action(NamedTuple):
     """One action.
 
-    `output` names the schema file of its data, None where it may be anything. `check` names the
-    function that finds what is wrong beyond the schemas, such as inputs that exclude each other,
-    None where there is none.
+    `output` names the schema file of its data, None where it may be anything. `output_path` is the
+    path of the value that most flows use next, such as `data.items[0].name`, None where no value
+    stands out. `check` names the function that finds what is wrong beyond the schemas, such as
+    inputs that exclude each other, None where there is none.
     """
 
     key: str
@@ -81,6 +82,8 @@ class Action(NamedTuple):
     output: str | None
     inputs: tuple[Input, ...]
     examples: tuple[Mapping[str, Any], ...]
+    output_path: str | None = None
+    output_examples: tuple[Mapping[str, Any], ...] = ()
 
 
 class Manifest(NamedTuple):

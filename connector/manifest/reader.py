@@ -134,6 +134,8 @@ def _action(raw: Mapping[str, Any]) -> Action:
         output=raw.get("output"),
         inputs=tuple(_input(item) for item in raw["inputs"]),
         examples=tuple(raw.get("examples", ())),
+        output_path=raw.get("outputPath"),
+        output_examples=tuple(raw.get("outputExamples", ())),
     )
 
 

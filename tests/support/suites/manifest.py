@@ -23,8 +23,8 @@ from connector.manifest.schemas import DIALECT, bundle
 
 from .base import ConnectorTests, Project
 
-UNREFERENCED: Final = {"manifest.schema.json", "binary.schema.json"}
-"""Schema files that no action refers to: editors and engines read them."""
+UNREFERENCED: Final = {"manifest.schema.json"}
+"""Schema files that no action refers to: editors read them."""
 
 
 class ManifestTests(ConnectorTests):
