@@ -1,37 +1,13 @@
-"""docs/reliability.md lists every code as `connector.errors` has it.
-
-`python -m tests.test_transport_docs` writes the table.
-"""
+"""docs/reliability.md has the figures of the policies, and names tests that exist."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from connector.errors import CODES
 from connector.policy.limits import Policies
 
 PAGE = Path(__file__).parent.parent / "docs" / "reliability.md"
-_TABLE = re.compile(r"(<!-- codes: .*? -->\n).*?(<!-- end of codes -->)", re.DOTALL)
-
-
-def table() -> str:
-    rows = [
-        f"| `{name}` | {'yes' if code.retryable else 'no'} | {code.meaning} | {code.remedy} |"
-        for name, code in CODES.items()
-    ]
-    head = ["| code | retryable | means | what to do |", "|---|---|---|---|"]
-    return "\n".join(["", *head, *rows, "", ""])
-
-
-def current(page: str) -> str:
-    return _TABLE.sub(lambda found: found[1] + table() + found[2], page)
-
-
-def test_the_table_of_codes_is_current() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    assert _TABLE.search(page)
-    assert current(page) == page, "run: python -m tests.test_transport_docs"
 
 
 def test_the_figures_are_those_of_the_policies() -> None:
@@ -57,7 +33,3 @@ def test_the_tests_that_the_page_names_exist() -> None:
     names = re.findall(r"`(tests/[a-z_/.]+)`", PAGE.read_text(encoding="utf-8"))
     assert names
     assert [name for name in names if not (PAGE.parent.parent / name).exists()] == []
-
-
-if __name__ == "__main__":
-    PAGE.write_text(current(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
