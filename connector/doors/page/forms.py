@@ -47,13 +47,14 @@ def _required(item: Mapping[str, Any]) -> str:
 
 
 def _values(item: Mapping[str, Any], dropdowns: Mapping[str, str]) -> str:
-    parts = [limits(item.get("schema", {}))]
+    schema = item.get("schema", {})
+    parts = [limits(schema)]
     source = item.get("dataSource")
     if source is not None:
         parts.append(f"dropdown: [{dropdowns[source]}](#{source.lower()})")
     if item.get("operatorOnly"):
         parts.append("may be reserved for the operator")
-    if "example" in item and not item.get("secret"):
+    if "example" in item and "enum" not in schema and not item.get("secret"):
         example = item["example"]
         text = example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
         parts.append(f"for example {code(text)}")
