@@ -10,6 +10,8 @@
 #   sh dev.sh checks         run lint, the core tests with the oldest dependencies and on each newer
 #                            Python of this machine, then all tests
 #   sh dev.sh mutate MODULE  mutate a module such as `text/secrets`, list what no test detects
+#   sh dev.sh docs [serve]   build the site of the documentation in build/site; or show it while you
+#                            write
 #   sh dev.sh bench          run the benchmarks against requests and the openai SDK (some minutes)
 set -eu
 cd "$(dirname "$0")"
@@ -145,6 +147,15 @@ test_newer() {
   done
 }
 
+# NO_MKDOCS_2_WARNING: pyproject.toml keeps to MkDocs 1.
+build_docs() {
+  export NO_MKDOCS_2_WARNING=1
+  if [ "${1-}" = serve ]; then
+    exec "$venv/bin/mkdocs" serve --strict
+  fi
+  "$venv/bin/mkdocs" build --strict
+}
+
 # Fresh environments without bytecode settings: one with the connector as a user installs it, from a
 # wheel, and one with the SDK.
 bench() {
@@ -174,6 +185,7 @@ case "$task" in
   lint) install dev; lint ;;
   checks) install dev; lint; test_oldest; test_newer; tests ;;
   mutate) install mutate; exec "$venv/bin/python" tests/mutate.py "$@" ;;
+  docs) install docs; build_docs "$@" ;;
   bench) install try; bench "$@" ;;
-  *) sed -n '5,14s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  *) sed -n '5,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac

@@ -80,6 +80,16 @@ def test_the_package_index_is_the_one_that_pip_is_configured_for() -> None:
         assert "://" not in (REPOSITORY / script).read_text()
 
 
+def test_the_help_lists_every_task() -> None:
+    script = REPOSITORY / "dev.sh"
+    done = subprocess.run(["sh", str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    shown = re.findall(r"^  sh dev.sh (\w+)", done.stderr, re.MULTILINE)
+    tasks = re.findall(r"^  (\w+)\) ", script.read_text().partition('case "$task" in')[2], re.M)
+    assert {*tasks} == {*shown}
+    assert "set -eu" not in done.stderr
+
+
 def declared(requirements: list[str]) -> set[str]:
     """Return the names of requirements, each of which has a lower bound that can be tested."""
     found = [re.fullmatch(r"([a-z0-9-]+)>=[0-9.]+(,<[0-9.]+)?", text) for text in requirements]
