@@ -147,7 +147,7 @@ test_newer() {
   done
 }
 
-# NO_MKDOCS_2_WARNING: pyproject.toml keeps to MkDocs 1.
+# NO_MKDOCS_2_WARNING: without it, each build prints a notice about the successor of the theme.
 build_docs() {
   export NO_MKDOCS_2_WARNING=1
   if [ "${1-}" = serve ]; then

@@ -300,11 +300,14 @@ SPARE: dict[str, Any] = {
             "description": "Goes.",
             "handler": "raw.raw_request",
             "inputs": [
+                {"key": "far", "label": "Far", "comments": "How far.", "schema": {}},
                 {
                     "key": "way",
                     "label": "Way",
                     "comments": "A `{a|b}` | <c>.",
                     "default": {"a_b": "<*`"},
+                    "example": {"x|y": 1},
+                    "visibleWhen": {"far": [True, "yes"]},
                     "schema": {
                         "type": ["object", "string", "null"],
                         "maximum": 9,
@@ -314,7 +317,7 @@ SPARE: dict[str, Any] = {
                         "minItems": 2,
                         "x-form": "a way",
                     },
-                }
+                },
             ],
         }
     ],
@@ -334,7 +337,7 @@ def test_the_page_of_a_manifest_without_extras(tmp_path: Path) -> None:
         '| <code>{<br /> "a&#95;b": "&lt;&#42;&#96;"<br />}</code> '
         "| `way` | object, string or null | no "
         "| at most 9; less than 10; a multiple of 3; at most 5 characters; at least 2 items; "
-        "a way |"
+        'a way; only if `far` is `true` or `"yes"`; for example <code>{"x&#124;y": 1}</code> |'
     ) in text
 
 
@@ -343,3 +346,24 @@ def test_the_icon_is_a_256_pixel_png_with_its_drawing_beside_it(connector: Conne
     assert data.startswith(b"\x89PNG\r\n\x1a\n")
     assert struct.unpack(">II", data[16:24]) == (256, 256)
     assert (REPOSITORY / "assets" / "azure-openai-service.svg").is_file()
+
+
+def test_the_paths_of_an_output_that_contains_itself_end(tmp_path: Path) -> None:
+    tree = {
+        "title": "Tree",
+        "properties": {
+            "name": {"description": "Its name.", "type": "string"},
+            "branches": {"type": "array", "items": {"$ref": "tree.schema.json"}},
+        },
+    }
+    (tmp_path / "schemas").mkdir()
+    (tmp_path / "schemas" / "tree.schema.json").write_text(json.dumps(tree), encoding="utf-8")
+    (action,) = SPARE["actions"]
+    document = {**SPARE, "actions": [{**action, "output": "tree.schema.json"}]}
+    path = tmp_path / "connector.yaml"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    text = page.render(Connector.load(path))
+    assert "| `data.name` | Its name. | string |" in text
+    assert "| `data.branches` |  | array of [Tree](#shape-tree) |" in text
+    assert "### Tree {#shape-tree}" in text
+    assert "branches[0].branches[0].branches" not in text

@@ -52,6 +52,8 @@ def _values(item: Mapping[str, Any], dropdowns: Mapping[str, str]) -> str:
     source = item.get("dataSource")
     if source is not None:
         parts.append(f"dropdown: [{dropdowns[source]}](#{source.lower()})")
+    for other, values in item.get("visibleWhen", {}).items():
+        parts.append(f"only if {code(other)} is {' or '.join(code(json.dumps(v)) for v in values)}")
     if item.get("operatorOnly"):
         parts.append("may be reserved for the operator")
     if "example" in item and "enum" not in schema and not item.get("secret"):
