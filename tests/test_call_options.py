@@ -57,7 +57,9 @@ class BytesPath:
         return b"x.png"
 
 
-@pytest.mark.parametrize("value", [5, 0, True, b"x.png", ["x.png"], {}, BytesPath()], ids=repr)
+@pytest.mark.parametrize(
+    "value", [5, 0, True, b"x.png", ["x.png"], {}, BytesPath()], ids=lambda v: type(v).__name__
+)
 @pytest.mark.parametrize("action", CALLS)
 def test_an_output_that_is_no_path_is_refused(
     connector: Connector, action: str, value: Any

@@ -26,7 +26,9 @@ BEGINNINGS = {
     "schema": [],
     "options": ["selectModel"],
     "docs": [],
-    "sandbox": ["--port", "-1"],  # so that no command line starts it
+    # So that no command line starts it.
+    "sandbox": ["--port", "-1"],
+    "serve": ["--port", "-1"],
 }
 """The arguments that a command needs besides the misplaced ones."""
 

@@ -92,20 +92,28 @@ def test_the_help_lists_every_task() -> None:
 
 def declared(requirements: list[str]) -> set[str]:
     """Return the names of requirements, each of which has a lower bound that can be tested."""
-    found = [re.fullmatch(r"([a-z0-9-]+)>=[0-9.]+(,<[0-9.]+)?", text) for text in requirements]
+    found = [
+        re.fullmatch(r"([a-z0-9-]+)>=[0-9.]+(,<[0-9.]+)?(; .+)?", text) for text in requirements
+    ]
     assert all(found), requirements
     return {match[1] for match in found if match}
 
 
-@pytest.mark.parametrize("part", ["connector", "connector/sandbox"])
+EXTRAS = {"connector/sandbox": "sandbox", "connector/doors/server": "server"}
+"""The extra that each part needs beside the dependencies."""
+
+
+@pytest.mark.parametrize("part", ["connector", *EXTRAS])
 def test_what_is_imported_is_declared(part: str) -> None:
     names = declared(PROJECT["project"]["dependencies"]) | {"connector"}
-    if part.endswith("sandbox"):
-        names |= declared(PROJECT["project"]["optional-dependencies"]["sandbox"])
+    extra = EXTRAS.get(part)
+    if extra:
+        names |= declared(PROJECT["project"]["optional-dependencies"][extra])
+    others = [REPOSITORY / other for other in EXTRAS if other != part]
     paths = [
         path
         for path in (REPOSITORY / part).rglob("*.py")
-        if part.endswith("sandbox") or "sandbox" not in path.parts
+        if not any(path.is_relative_to(other) for other in others)
     ]
     imported: set[str] = set()
     for path in paths:
@@ -114,6 +122,6 @@ def test_what_is_imported_is_declared(part: str) -> None:
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(str(node.module).partition(".")[0])
-    packages = {"yaml": "pyyaml"}
+    packages = {"yaml": "pyyaml", "prometheus_client": "prometheus-client"}
     missing = {packages.get(name, name) for name in imported - sys.stdlib_module_names} - names
     assert not missing

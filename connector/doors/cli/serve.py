@@ -10,6 +10,7 @@ import os
 import sys
 
 from connector.doors.cli.preparation import UsageError, bundled_connector, make_sandbox
+from connector.http.reach import Reach
 from connector.version import DISTRIBUTION
 
 
@@ -25,14 +26,17 @@ def serve(arguments: argparse.Namespace) -> int:
 
     if not _is_loopback(arguments.host) and not os.environ.get(process.TOKEN):
         raise UsageError(
-            f"--host {arguments.host}: other machines may reach it, so set a token in the "
-            f"environment variable {process.TOKEN}"
+            "--host: other machines may reach this address, so set a token in the environment "
+            f"variable {process.TOKEN}"
         )
     with contextlib.ExitStack() as stack:
         sandbox = ""
         if arguments.sandbox:
             running = stack.enter_context(make_sandbox(bundled_connector(), 0))
-            sandbox = json.dumps(running.connection(arguments.sandbox))
+            try:
+                sandbox = json.dumps(running.connection(arguments.sandbox))
+            except ValueError as error:
+                raise UsageError(f"--sandbox: {error}") from None
         settings = Settings(
             connections=str(arguments.connections or ""),
             inline=arguments.allow_inline_connections,
@@ -42,13 +46,19 @@ def serve(arguments: argparse.Namespace) -> int:
             concurrency=arguments.concurrency,
             sandbox=sandbox,
         )
+        try:
+            Reach(allow=settings.reach)
+        except ValueError:  # its message quotes the value
+            raise UsageError(
+                "--allow-host: give a network, an address or the name of a host"
+            ) from None
         for connector in process.load(settings):  # a wrong file is reported here, once
             if connector is not None:
                 connector.connection_names()
         try:
             listener = process.listen(arguments.host, arguments.port)
         except OSError as error:
-            raise UsageError(f"port {arguments.port}: {error.strerror}") from None
+            raise UsageError(f"--host, --port: {error.strerror or type(error).__name__}") from None
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         print(f"The connector serves at http://{shown}:{port} (press Ctrl-C to stop it).")
