@@ -10,6 +10,7 @@ from connector.http.reach import Reach
 from connector.payload import Payload
 from connector.policy.cancellation import Cancellation
 from connector.result import Result
+from connector.stream import Stream
 from connector.version import __version__
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "Payload",
     "Reach",
     "Result",
+    "Stream",
     "__version__",
 ]

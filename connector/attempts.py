@@ -12,6 +12,7 @@ from connector.http.messages import Credentials, Limits, Request, Response
 from connector.policy import budget, pauses, retry, retry_after
 from connector.policy.context import Context, DryRunDone
 from connector.providers.ready import ReadyConnection
+from connector.streaming import StreamReader
 from connector.text import strict_json
 from connector.text.secrets import MASK, Secret
 
@@ -40,11 +41,13 @@ class Attempts:
         rule: retry.Rule,
         output: OutputFile | None = None,
         model: str | None = None,
+        reader: StreamReader | None = None,
     ) -> Response:
         """Return the response of a success, after the retries that `rule` allows.
 
         With `output` its body goes to that file. `model` is the one that the request is about: a
-        429 holds back what goes to the same model. In a dry run the request is only noted.
+        429 holds back what goes to the same model. `reader` takes the body of a stream; once it
+        has passed an event on, nothing is repeated. In a dry run the request is only noted.
         """
         context = self._context
         if context.dry_run is not None:
@@ -53,21 +56,33 @@ class Attempts:
         pause = pauses.Pause(
             pauses.key_of(self._host, self._authentication.identity, model), context
         )
+        if reader is not None:
+            covers = rule.covers
+            rule = rule._replace(covers=lambda error: not reader.begun and covers(error))
         return retry.run(
-            lambda: self._attempt(request, output, pause), rule, context, self._budget, pause
+            lambda: self._attempt(request, output, pause, reader),
+            rule,
+            context,
+            self._budget,
+            pause,
         )
 
     def _attempt(
-        self, request: Request, output: OutputFile | None, pause: pauses.Pause
+        self,
+        request: Request,
+        output: OutputFile | None,
+        pause: pauses.Pause,
+        reader: StreamReader | None,
     ) -> Response:
         deadline = self._context.deadline
         credentials = self._authentication.credentials(deadline)
         try:
-            return self._send(request, credentials, output, pause)
+            return self._send(request, credentials, output, pause, reader)
         except ConnectorError as error:
             if error.http_status != 401 or not self._renew(credentials):
                 raise
-        return self._send(request, self._authentication.credentials(deadline), output, pause)
+        credentials = self._authentication.credentials(deadline)
+        return self._send(request, credentials, output, pause, reader)
 
     def _renew(self, credentials: Credentials) -> bool:
         """Whether other credentials may help after a 401 to these: once in each invocation.
@@ -83,6 +98,7 @@ class Attempts:
         credentials: Credentials,
         output: OutputFile | None,
         pause: pauses.Pause,
+        reader: StreamReader | None,
     ) -> Response:
         context = self._context
         pause.wait()
@@ -92,7 +108,12 @@ class Attempts:
             output.begin()  # an earlier attempt may have left half a body
             limits, write = self._file_limits, output.write
         try:
-            response = self._transport.send(request, credentials, context.deadline, limits, write)
+            opened = self._transport.open(request, credentials, context.deadline)
+            if reader is not None and opened.is_event_stream:
+                context.note(opened)
+                response = reader.read(opened, self._provider)
+            else:
+                response = opened.read(limits, write)
         except ConnectorError as error:
             context.settle(error.sent)
             raise

@@ -38,6 +38,10 @@ class Catalog:
             )
         return found
 
+    def streaming(self) -> list[str]:
+        """Return the keys of the actions whose answers can be read while they are written."""
+        return [key for key, action in self.manifest.actions.items() if action.streams]
+
     def data_source(self, key: str) -> DataSource:
         """Return what fills a dropdown. Raises ConnectorError `invalid_payload`."""
         known = self.manifest.data_sources

@@ -19,14 +19,17 @@ from connector.policy import retry
 from connector.policy.context import Context, DryRunDone
 from connector.policy.fan_out import FanOut
 from connector.policy.limits import Policies
+from connector.providers.error_body import rejects
 from connector.providers.models import Model
 from connector.providers.provider import Provider
 from connector.providers.ready import ReadyConnection
+from connector.streaming import Chunks, Emit, StreamReader
 from connector.text import strict_json
 
 T = TypeVar("T")
 
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
+_STREAM = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
 
 
 class Client:
@@ -40,6 +43,7 @@ class Client:
         agent: str,
         output: OutputFile | None = None,
         progress: Callable[[int, int], None] | None = None,
+        emit: Emit | None = None,
     ) -> None:
         self.provider: Provider = ready.provider
         """Where the connection leads."""
@@ -51,6 +55,7 @@ class Client:
         self._context = context
         self._models = models
         self._progress = progress
+        self._emit = emit
         self._caller = threading.get_ident()
         self._fan_outs = 0
         self._headers = {
@@ -62,16 +67,71 @@ class Client:
 
     # Requests
 
-    def post(self, path: str, body: Mapping[str, Any], model: str | None = None) -> dict[str, Any]:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        model: str | None = None,
+        chunks: Callable[[], Chunks] | None = None,
+    ) -> dict[str, Any]:
         """Return the JSON object that the provider answers to a JSON body.
 
         `path` is neutral, such as `/chat/completions`. `model` is the model or deployment that
         the request is about. The response's `usage` is added to that of the invocation.
+
+        Where the caller wants a stream and `chunks` can put one together, the response is
+        streamed, its events go to the caller, and the object is the same as without a stream. The
+        `data` of an error is then what had arrived.
         """
-        url = self.provider.url(path, model)
-        request = Request("POST", url, {**self._headers, **_JSON}, _encoded(body))
-        found = self._object(self._attempts.send(request, self._rule, model=model))
+        if chunks is not None and self._emit is not None and self._context.dry_run is None:
+            found = self._streamed(path, body, model, chunks, self._emit)
+        else:
+            found = self._object(self._posted(path, body, model))
         self._context.add_usage(found.get("usage"))
+        return found
+
+    def _posted(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        model: str | None,
+        reader: StreamReader | None = None,
+    ) -> Response:
+        url = self.provider.url(path, model)
+        headers = {**self._headers, **(_JSON if reader is None else _STREAM)}
+        request = Request("POST", url, headers, _encoded(body))
+        return self._attempts.send(request, self._rule, model=model, reader=reader)
+
+    def _streamed(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        model: str | None,
+        chunks: Callable[[], Chunks],
+        emit: Emit,
+    ) -> dict[str, Any]:
+        reader = StreamReader(chunks, emit, self._attempts.secret, self._context)
+        body = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        try:
+            try:
+                response = self._posted(path, body, model, reader)
+            except ConnectorError as error:
+                if not rejects(error, "stream_options"):
+                    raise
+                self.warn("The server rejected stream_options: the usage is not known.")
+                del body["stream_options"]
+                response = self._posted(path, body, model, reader)
+        except ConnectorError as error:
+            if reader.begun:
+                reader.end()
+                error.data = reader.received()
+                self._context.add_usage(error.data.get("usage"))
+            raise
+        if response.body:  # the server ignored `stream`
+            found = self._object(response)
+            reader.pass_on_whole(found)
+            return found
+        found = self._context.received = reader.received()
         return found
 
     def get(self, path: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from connector.options import Options
 from connector.payload import Payload
 from connector.policy.clock import SYSTEM_CLOCK, Clock
 from connector.result import Failure, Success
+from connector.stream import Stream
 from connector.text import strict_json
 from connector.version import __version__
 
@@ -144,6 +145,37 @@ class Connector:
         if result.error is not None:
             raise result.error
         return result.data
+
+    def stream(
+        self,
+        action: str,
+        inputs: Mapping[str, Any] | None = None,
+        connection: Mapping[str, Any] | str | None = None,
+        *,
+        timeout_ms: float | None = None,
+        max_retries: int | None = None,
+        cancel: Cancellation | None = None,
+    ) -> Stream:
+        """Return the action's events as a stream, to be used in a `with` statement.
+
+        For actions that the manifest marks with `streams`; the result of others is
+        `invalid_payload`. Failed attempts are repeated until the first event, never after it. The
+        time of `timeout_ms` begins where the `with` is entered.
+        """
+        from connector.invocation import ActionRun
+
+        options = Options(timeout_ms=timeout_ms, max_retries=max_retries, cancel=cancel)
+        return Stream(
+            lambda emit: ActionRun(
+                self.catalog,
+                self._connections,
+                self._clock,
+                action,
+                connection,
+                options._replace(emit=emit),
+                inputs,
+            )
+        )
 
     def test_connection(
         self,

@@ -121,6 +121,10 @@ class Invocation:
             BaseException.__setattr__(engines, "connector_result", result)
         raise engines
 
+    def cancel(self) -> None:
+        """End it, from any thread; its result is then `cancelled`, unless its work is done."""
+        self._context.deadline.cancel()
+
     def _outcome(self) -> tuple[Any, ConnectorError | None]:
         """Return the data and the error; the data of an error is what was finished before it."""
         context = self._context
@@ -180,6 +184,7 @@ class Invocation:
             f"{manifest.key}-connector/{__version__}",
             self._output,
             self._options.progress,
+            self._options.emit,
         )
 
     def _check_resumable(self) -> None:
@@ -247,6 +252,12 @@ class ActionRun(Invocation):
         Raises ConnectorError for a connection that leads nowhere, with the problems of both.
         """
         form = self._catalog.form(self._name)
+        if self._options.emit is not None and not self._catalog.action(self._name).streams:
+            raise ConnectorError(
+                "invalid_payload",
+                f"The action {self._name} has no stream.",
+                hint=f"With a stream: {', '.join(self._catalog.streaming())}. Or call it without.",
+            )
         given, connection = self._inputs, self._connection
         given = {} if given is None else given
         if not isinstance(given, Mapping):

@@ -18,6 +18,7 @@ class Options(NamedTuple):
     timeout_ms: float | None = None
     max_retries: int | None = None
     cancel: Cancellation | None = None
+    emit: Callable[[dict[str, Any]], None] | None = None
 
     def problems(self) -> list[dict[str, str]]:
         """Return what is wrong with them."""

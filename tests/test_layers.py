@@ -193,6 +193,7 @@ def test_the_exported_names_are_locked() -> None:
         "Payload",
         "Reach",
         "Result",
+        "Stream",
         "__version__",
     ]
     public = {word for word in vars(Connector) if not word.startswith("_")}
@@ -200,6 +201,7 @@ def test_the_exported_names_are_locked() -> None:
         "load",
         "invoke",
         "call",
+        "stream",
         "test_connection",
         "options",
         "describe",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from connector.actions import extra
+from connector.actions.chunks import ChatChunks
 from connector.errors import ConnectorError
 from connector.providers.error_body import rejects
 
@@ -54,7 +55,7 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
             continue
         body[parameter] = value
     body = extra.merge(body, inputs.get("extraParameters"), _OWNED)
-    response = TokenLimit(client).post(PATH, body, inputs.get("maxTokens"))
+    response = TokenLimit(client).post(PATH, body, inputs.get("maxTokens"), ChatChunks)
     choices(response, client, inputs.get("numChoices", 1))
     return response
 
@@ -75,19 +76,26 @@ class TokenLimit:
         self._client = client
         self._names = {PATH: ("max_completion_tokens", "max_tokens")}
 
-    def post(self, path: str, body: Mapping[str, Any], limit: int | None) -> dict[str, Any]:
-        """Return the response to `body`. A `limit` of None sends no limit."""
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        limit: int | None,
+        chunks: type[ChatChunks] | None = None,
+    ) -> dict[str, Any]:
+        """Return the response to `body`. A `limit` of None sends no limit. With `chunks` it may be
+        streamed; see `Client.post`."""
         client, model = self._client, body["model"]
         if limit is None:
-            return client.post(path, body, model)
+            return client.post(path, body, model, chunks)
         name, other = self._names.get(path, ("max_tokens", "max_completion_tokens"))
         try:
-            return client.post(path, {**body, name: limit}, model)
+            return client.post(path, {**body, name: limit}, model, chunks)
         except ConnectorError as error:
             if not rejects(error, name):
                 raise
         client.warn(f"The server rejected {name}; {other} was sent instead.")
-        response = client.post(path, {**body, other: limit}, model)
+        response = client.post(path, {**body, other: limit}, model, chunks)
         self._names[path] = (other, name)
         return response
 

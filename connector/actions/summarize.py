@@ -82,7 +82,7 @@ class _Summarizer:
 
     def summarize(self, text: str) -> Completion:
         """Return the summary of a text."""
-        summary = self._whole(text)
+        summary = self._final(text)
         parts: list[Completion] = []  # the summaries of the latest round
         while summary is None:
             parts = self._round(text, parts)
@@ -92,13 +92,35 @@ class _Summarizer:
             summary = self._merged(text, parts)
         return summary
 
-    def _whole(self, text: str) -> Completion | None:
+    def _final(self, text: str) -> Completion | None:
+        """Return the summary of a text as the caller gets it, None where the text does not fit.
+
+        If it was streamed and broke off, the data of the error is what has arrived.
+        """
+        try:
+            return self._whole(text, streams=True)
+        except ConnectorError as error:
+            if isinstance(error.data, dict):
+                error.data = self._received(error.data)
+            raise
+
+    def _received(self, response: Mapping[str, Any]) -> dict[str, Any]:
+        choices = response.get("choices") or [{}]
+        text = choices[0].get("text") or (choices[0].get("message") or {}).get("content") or ""
+        return {
+            "summary": text.strip(),
+            "model": response.get("model"),
+            "choices": response.get("choices"),
+            "usage": self._client.usage,
+        }
+
+    def _whole(self, text: str, streams: bool = False) -> Completion | None:
         """Return the summary of a text by one request, None where the text does not fit."""
         size = tokens(text)
         if size > self._room:
             return None
         try:
-            return self._write(text)
+            return self._write(text, streams)
         except ConnectorError as error:
             # The estimate was too low for this text, or the model is unknown.
             if not too_long(error) or size <= _SMALLEST_TOKENS:
@@ -115,9 +137,9 @@ class _Summarizer:
         if tokens(text) > self._room:
             return None
         # In a fan-out, like the parts before it, so that an interrupt keeps what is finished.
-        (outcome,) = self._client.each(lambda item: [self._whole(item)], [text])
+        (outcome,) = self._client.each(lambda item: [self._final(item)], [text])
         if isinstance(outcome, ConnectorError):
-            outcome.data = _data(text, parts, self._client)
+            outcome.data = outcome.data or _data(text, parts, self._client)
             raise outcome
         return outcome[0]
 
@@ -185,7 +207,7 @@ class _Summarizer:
         progress.add(tokens(text), tokens(summary.text), self._room)
         return kept
 
-    def _write(self, text: str) -> Completion:
+    def _write(self, text: str, streams: bool) -> Completion:
         # The mark is random, so that no text can contain the line that ends it.
         mark = os.urandom(16).hex()
         language = f"in {self._language}" if self._language else "in the language of the text"
@@ -199,7 +221,7 @@ class _Summarizer:
             {"role": "system", "content": instructions},
             {"role": "user", "content": marked},
         ]
-        return self._writer.write(messages, f"{instructions}\n\n{marked}\n\nSummary:")
+        return self._writer.write(messages, f"{instructions}\n\n{marked}\n\nSummary:", streams)
 
 
 class _Progress:

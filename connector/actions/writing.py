@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from connector.actions import chat
+from connector.actions.chunks import ChatChunks, TextChunks
 from connector.errors import ConnectorError
 from connector.providers.error_body import context_of, wants_other_api
 
@@ -79,17 +80,22 @@ class Writer:
         default = _LEGACY_CONTEXT if legacy else self._client.policies.default_context_tokens
         return self._context or default
 
-    def write(self, messages: Sequence[dict[str, Any]], prompt: str) -> Completion:
-        """Return the completion of `messages`, or of `prompt` where the legacy API is used."""
+    def write(
+        self, messages: Sequence[dict[str, Any]], prompt: str, streams: bool = False
+    ) -> Completion:
+        """Return the completion of `messages`, or of `prompt` where the legacy API is used.
+
+        With `streams` the caller may see it grow; see `Client.post`.
+        """
         legacy = self._legacy
         try:
-            return self._write(legacy, messages, prompt)
+            return self._write(legacy, messages, prompt, streams)
         except ConnectorError as error:
             if legacy != self._first or not (self._may_switch and wants_other_api(error)):
                 raise
             first_error = error.with_traceback(None)  # its frames refer to this one
         try:
-            completion = self._write(not legacy, messages, prompt)
+            completion = self._write(not legacy, messages, prompt, streams)
         except ConnectorError as error:
             if error.http_status != 404 and not wants_other_api(error):
                 raise
@@ -101,17 +107,20 @@ class Writer:
         self._may_switch = False
         raise first_error
 
-    def _write(self, legacy: bool, messages: Sequence[dict[str, Any]], prompt: str) -> Completion:
+    def _write(
+        self, legacy: bool, messages: Sequence[dict[str, Any]], prompt: str, streams: bool
+    ) -> Completion:
         if legacy:
-            return self._complete(prompt)
+            return self._complete(prompt, TextChunks if streams else None)
         body = {"model": self._model, "messages": messages}
-        response = self._limit.post(chat.PATH, body, self._max_tokens)
+        chunks = ChatChunks if streams else None
+        response = self._limit.post(chat.PATH, body, self._max_tokens, chunks)
         choice = chat.choices(response, self._client)[0]
         message = choice["message"]
         return self._completion(response, choice, message.get("content") or "", message)
 
-    def _complete(self, prompt: str) -> Completion:
-        response = self._post_legacy(prompt)
+    def _complete(self, prompt: str, chunks: type[TextChunks] | None) -> Completion:
+        response = self._post_legacy(prompt, chunks)
         choice = chat.indexed(response, self._client)[0]
         text = choice.get("text")
         if not isinstance(text, str):
@@ -120,16 +129,16 @@ class Writer:
             self._client.warn("A completion was cut at the default limit; set Max Tokens for more.")
         return self._completion(response, choice, text, None)
 
-    def _post_legacy(self, prompt: str) -> dict[str, Any]:
+    def _post_legacy(self, prompt: str, chunks: type[TextChunks] | None) -> dict[str, Any]:
         # The legacy API stops after 16 tokens by default, and rejects a limit that does not fit
         # its context together with the prompt.
         body = {"model": self._model, "prompt": prompt}
         if self._max_tokens is not None:
-            return self._limit.post(LEGACY, body, self._max_tokens)
+            return self._limit.post(LEGACY, body, self._max_tokens, chunks)
         room = self._context_with(legacy=True) - tokens(prompt)
         limit = max(_LEAST_LEGACY, min(self._client.policies.legacy_max_tokens, room))
         try:
-            return self._limit.post(LEGACY, body, limit)
+            return self._limit.post(LEGACY, body, limit, chunks)
         except ConnectorError as error:
             context, used = context_of(error)
             if context is None:
@@ -138,7 +147,7 @@ class Writer:
             room = context - (tokens(prompt) if used is None else used)
             if not 0 < room < limit:
                 raise
-        return self._limit.post(LEGACY, body, room)
+        return self._limit.post(LEGACY, body, room, chunks)
 
     def _completion(
         self, response: dict[str, Any], choice: dict[str, Any], text: str, message: Any

@@ -61,12 +61,14 @@ def beginning(raw: Any, headers: Mapping[str, str], limit: int) -> tuple[bytes, 
     return b"".join(pieces), False
 
 
-def decoded(raw: Any, headers: Mapping[str, str], limit: int) -> Iterator[bytes]:
-    """Yield the body decompressed, in bounded pieces.
+def decoded(
+    raw: Any, headers: Mapping[str, str], limit: int, pieces: Iterator[bytes] | None = None
+) -> Iterator[bytes]:
+    """Yield the body decompressed, in bounded pieces, made from `pieces` where they are given.
 
     Raises ConnectorError `response_too_large` beyond `limit` bytes.
     """
-    pieces = _pieces(raw)
+    pieces = _pieces(raw) if pieces is None else pieces
     codings = [c.strip().lower() for c in headers.get("content-encoding", "").split(",")]
     codings = [c for c in codings if c not in ("", "identity")]
     if len(codings) > 1 or (codings and codings[0] not in ("gzip", "x-gzip", "deflate")):
@@ -84,6 +86,16 @@ def decoded(raw: Any, headers: Mapping[str, str], limit: int) -> Iterator[bytes]
 def _pieces(raw: Any) -> Iterator[bytes]:
     while piece := raw.read(CHUNK, decode_content=False):
         yield piece
+
+
+def arriving(raw: Any) -> Iterator[bytes]:
+    """Yield the body as it arrives, not decompressed, without waiting for a whole piece."""
+    response = raw._fp
+    while piece := response.read1(CHUNK):
+        yield piece
+    if response.length:  # `read1` takes a lost connection for the end
+        raise http.client.IncompleteRead(b"", response.length)
+    raw.read(1, decode_content=False)  # urllib3 notices the end and keeps the connection
 
 
 def _inflated(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:

@@ -54,6 +54,11 @@ class Exchange:
         elif self.cut:
             self.hang_up()
 
+    def limit_wait(self, seconds: float) -> None:
+        """Let the deadline end the attempt if the next piece takes longer than `seconds`."""
+        if self._guarded:
+            self.deadline.limit_wait(self, seconds)
+
     def hang_up(self) -> None:
         """Shut the socket down, so that a thread that reads or writes it returns at once."""
         self.cut = True

@@ -10,12 +10,13 @@ import contextlib
 import http.client
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
+from connector.errors import ConnectorError
 from connector.http import body, exception_mapping
 from connector.http.connection import Exchange
 from connector.http.messages import Credentials, Limits, Request, Response
@@ -123,9 +124,11 @@ class OpenResponse:
         self._secret = secret
         self._exchange = exchange
         self._trace = trace
+        self._idle_seconds = 0.0
         self.status: int = raw.status
         self.headers = _masked(list(raw.headers.items()), secret)
         """Names in lower case, values masked."""
+        self.request_id = self.headers.get("x-request-id") or self.headers.get("apim-request-id")
 
     def read(self, limits: Limits, write: Callable[[bytes], Any] | None = None) -> Response:
         """Return the whole response, and close it.
@@ -137,7 +140,9 @@ class OpenResponse:
         failure: BaseException
         try:
             response = self._read(limits, write)
-            self._check_whole(response)
+            # An error's status says what happened, whatever became of its body.
+            if response.status < 300:
+                self._check_end()
             if not response.cut:
                 outcome = self.status
             return response
@@ -150,6 +155,69 @@ class OpenResponse:
             self.close()
             self._trace.log(outcome)
         raise failure  # outside the handler: see `Sender.open`
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether the response is a success whose body is a stream of events."""
+        kind = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return self.status < 300 and kind == "text/event-stream"
+
+    def pieces(self, limit: int, idle_seconds: float) -> Generator[bytes, None, None]:
+        """Yield the body decompressed, as it arrives, at most `limit` bytes; then close.
+
+        Raises ConnectorError where it breaks off or is too large, and `deadline_exceeded` where
+        nothing arrives for `idle_seconds`.
+        """
+        outcome: int | str = f"{self.status}, but its body is incomplete"
+        failure: BaseException
+        try:
+            self._idle_seconds = idle_seconds
+            yield from body.decoded(self._raw, self.headers, limit, self._arriving())
+            self._check_end()
+            outcome = self.status
+            return
+        except GeneratorExit:  # the reader has seen the end, and needs no more
+            outcome = self.status
+            raise
+        except _BROKEN as broken:
+            failure = self._idle_error(idle_seconds) or _failure(
+                broken, self._exchange, answered=True
+            )
+        except BaseException as end:
+            _note_sent(end, self._exchange)
+            raise
+        finally:
+            self.close()
+            self._trace.log(outcome)
+        raise failure
+
+    def finish(self, seconds: float) -> None:
+        """Let the rest of the body take at most `seconds`, if its events have said that they are
+        over: then its connection can be used again."""
+        self._idle_seconds = seconds
+
+    def _arriving(self) -> Iterator[bytes]:
+        limit_wait = self._exchange.limit_wait
+        limit_wait(self._idle_seconds)
+        for piece in body.arriving(self._raw):
+            yield piece
+            limit_wait(self._idle_seconds)
+
+    def _idle_error(self, seconds: float) -> ConnectorError | None:
+        """Return the error of a stream that was cut because nothing arrived, None for others."""
+        exchange = self._exchange
+        deadline = exchange.deadline
+        if not exchange.cut or deadline.cancelled.is_set() or deadline.remaining() <= 0:
+            return None
+        message = f"No event of the stream arrived for {seconds:g} s."
+        return ConnectorError("deadline_exceeded", message, sent="unknown")
+
+    def _check_end(self) -> None:
+        """Raise TimeoutError for a body that was cut from outside and looks whole, because only
+        the end of the connection ends it."""
+        framed = "content-length" in self.headers or self._raw.chunked
+        if self._exchange.cut and not framed:
+            raise TimeoutError
 
     def close(self) -> None:
         """Let go of the connection; one whose body was not read to its end is closed."""
@@ -170,15 +238,7 @@ class OpenResponse:
             content = b""
         else:
             content = body.whole(raw, headers, limits.body)
-        request_id = headers.get("x-request-id") or headers.get("apim-request-id")
-        return Response(status, headers, content, request_id, cut)
-
-    def _check_whole(self, response: Response) -> None:
-        # A body that only the end of the connection ends looks whole when it was cut from outside.
-        # An error's status says what happened, whatever became of its body.
-        framed = "content-length" in response.headers or self._raw.chunked
-        if self._exchange.cut and not framed and response.status < 300:
-            raise TimeoutError
+        return Response(status, headers, content, self.request_id, cut)
 
 
 def _masked(pairs: Iterable[tuple[str, str]], secret: Secret) -> Mapping[str, str]:

@@ -71,7 +71,8 @@ class Action(NamedTuple):
     `output` names the schema file of its data, None where it may be anything. `output_path` is the
     path of the value that most flows use next, such as `data.items[0].name`, None where no value
     stands out. `check` names the function that finds what is wrong beyond the schemas, such as
-    inputs that exclude each other, None where there is none.
+    inputs that exclude each other, None where there is none. `streams` says that its answer can
+    be read while it is written.
     """
 
     key: str
@@ -84,6 +85,7 @@ class Action(NamedTuple):
     examples: tuple[Mapping[str, Any], ...]
     output_path: str | None = None
     output_examples: tuple[Mapping[str, Any], ...] = ()
+    streams: bool = False
 
 
 class Manifest(NamedTuple):

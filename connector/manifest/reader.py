@@ -131,6 +131,7 @@ def _action(raw: Mapping[str, Any]) -> Action:
         description=raw["description"],
         handler=raw["handler"],
         check=raw.get("check"),
+        streams=raw.get("streams", False),
         output=raw.get("output"),
         inputs=tuple(_input(item) for item in raw["inputs"]),
         examples=tuple(raw.get("examples", ())),

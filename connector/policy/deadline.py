@@ -84,6 +84,12 @@ class Deadline:
         if self.cancelled.is_set():
             attempt.hang_up()
 
+    def limit_wait(self, attempt: Guarded, seconds: float) -> None:
+        """End an attached attempt after `seconds` from now, if the deadline is not earlier."""
+        _watchdog.watch(attempt, time.monotonic() + min(seconds, self.remaining()), self.end)
+        if self.cancelled.is_set():
+            attempt.hang_up()
+
     def detach(self, attempt: Guarded) -> bool:
         """Stop watching `attempt`; False where it is too late for that."""
         in_time = _watchdog.forget(attempt)

@@ -26,6 +26,7 @@ class Policies(NamedTuple):
     """
 
     deadline_ms: int = 600_000
+    stream_idle_ms: int = 60_000
     max_response_bytes: int = 256 << 20
     max_text_bytes: int = 128 << 20
     max_file_bytes: int = 8 << 30
@@ -46,6 +47,7 @@ def policies(raw: Mapping[str, Any]) -> Policies:
     budget = raw.get("retryBudget", {})
     return Policies(
         deadline_ms=raw.get("deadlineMs", default.deadline_ms),
+        stream_idle_ms=raw.get("streamIdleMs", default.stream_idle_ms),
         max_response_bytes=raw.get("maxResponseBytes", default.max_response_bytes),
         max_text_bytes=raw.get("maxTextBytes", default.max_text_bytes),
         max_file_bytes=raw.get("maxFileBytes", default.max_file_bytes),

@@ -136,8 +136,9 @@ def _chunks(request: Request, choices: list[dict[str, Any]], used: int) -> list[
         for part in _parts(request, choice["message"]):
             part = {"index": choice["index"], **part, "finish_reason": None}
             chunks.append({**head, "choices": [part]})
-        end = {"index": choice["index"], "delta": {}, "logprobs": None}
-        chunks.append({**head, "choices": [{**end, "finish_reason": choice["finish_reason"]}]})
+        end = {**choice, "delta": {}, "logprobs": None}
+        del end["message"]
+        chunks.append({**head, "choices": [end]})
     if request.get("stream_options", {}).get("include_usage"):
         chunks.append({**head, "choices": [], "usage": _usage(request, used)})
     return chunks
@@ -145,7 +146,7 @@ def _chunks(request: Request, choices: list[dict[str, Any]], used: int) -> list[
 
 def _parts(request: Request, message: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Split a message for its chunks: first the role with all tool calls, then one token each."""
-    first: dict[str, Any] = {"role": "assistant", "content": ""}
+    first: dict[str, Any] = {**message, "content": ""}
     if "tool_calls" in message:
         calls = [{"index": at, **call} for at, call in enumerate(message["tool_calls"])]
         first |= {"content": None, "tool_calls": calls}

@@ -99,6 +99,8 @@ def respond(request: Request) -> Response:
     if request.get("stream"):
         chunks: list[object] = [{**head, "choices": [], **extra}] if request.azure else []
         chunks += ({**head, "choices": [choice]} for choice in choices)
+        if request.get("stream_options", {}).get("include_usage"):
+            chunks.append({**head, "choices": [], "usage": usage})
         return stream_response(chunks)
     return json_response({**head, "choices": choices, "usage": usage, **extra})
 

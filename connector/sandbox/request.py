@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,8 +32,12 @@ class Request:
 
     @property
     def digest(self) -> str:
-        """Hash of the request body, from which the ids in the response are made."""
-        return digest(self.raw)
+        """Hash of the request, from which the ids in the response are made; the same with and
+        without a stream."""
+        if "stream" not in self.body:
+            return digest(self.raw)
+        rest = {k: v for k, v in self.body.items() if k not in ("stream", "stream_options")}
+        return digest(json.dumps(rest, ensure_ascii=False, separators=(",", ":")))
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a parameter of the request, or the default if it is absent."""

@@ -40,7 +40,7 @@ class Secret:
     from time to time; it may raise to stop the work.
     """
 
-    __slots__ = ("__also", "__forms", "__value", "_shortest", "longest")
+    __slots__ = ("__also", "__firsts", "__forms", "__starts", "__value", "_shortest", "longest")
 
     def __init__(self, value: str, *also: str) -> None:
         self.__value = value
@@ -50,6 +50,10 @@ class Secret:
         self.__forms = [(form, form.encode()) for form in sorted(forms, key=len, reverse=True)]
         self.longest = max((len(needle) for _, needle in self.__forms), default=0)
         """The length in bytes of the longest form that `scrub_bytes` masks, 0 if there is none."""
+        self.__starts = [form for form, _ in self.__forms]
+        if len(value) >= _SHORTEST_WORD:
+            self.__starts.append(value)
+        self.__firsts = frozenset(form[0] for form in self.__starts)
         self._shortest = min((len(form) for form, _ in self.__forms), default=0)
 
     def reveal(self) -> str:
@@ -98,14 +102,21 @@ class Secret:
                 result = shown = ended
         return result
 
+    def split(self, text: str) -> tuple[str, str]:
+        """Return `text` masked, and its end apart if the value may start there."""
+        masked = self._masked(text)
+        shown = self._ended(masked)
+        return shown, masked[len(shown) :]
+
     def _ended(self, text: str) -> str:
         """Return `text` without the longest end that is the start of one of the forms."""
-        forms = [form for form, _ in self.__forms]
-        if len(self.__value) >= _SHORTEST_WORD:
-            forms.append(self.__value)
-        end = text[-max(map(len, forms), default=0) :]
-        for start in range(len(end)):
-            if any(form.startswith(end[start:]) for form in forms):
+        if not self.__starts:
+            return text
+        end = text[-max(map(len, self.__starts)) :]
+        for start, character in enumerate(end):
+            if character in self.__firsts and any(
+                form.startswith(end[start:]) for form in self.__starts
+            ):
                 return text[: start - len(end)]
         return text
 
@@ -174,6 +185,24 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a secret is never pickled")
+
+
+class Held:
+    """Masks a text that arrives in pieces; only what may be the start of the value is held back."""
+
+    def __init__(self, secret: Secret) -> None:
+        self._secret = secret
+        self._end = ""
+
+    def feed(self, piece: str) -> str:
+        """Return what may be shown of the text so far."""
+        shown, self._end = self._secret.split(self._end + piece)
+        return shown
+
+    def rest(self) -> str:
+        """Return what was held back, at the end of the text."""
+        rest, self._end = self._end, ""
+        return rest
 
 
 _MARKS = re.compile(rb"\\[ux/\\]")
