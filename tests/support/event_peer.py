@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -14,10 +15,10 @@ Step = bytes | Callable[[], object]
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nx-request-id: req-1\r\n"
 
 
-def chunk(text: str | None = None, index: int = 0, **more: Any) -> dict[str, Any]:
+def chunk(text: str | None = None, **more: Any) -> dict[str, Any]:
     """Return a chunk of a chat completion with one choice."""
     delta = {} if text is None else {"content": text}
-    choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": None, **more}
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": None, **more}
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
@@ -38,7 +39,7 @@ def event(data: Any) -> bytes:
 
 
 DONE = b"data: [DONE]\n\n"
-STOP = {"finish_reason": "stop"}
+STOP: dict[str, Any] = {"finish_reason": "stop"}
 
 
 def whole(*texts: str) -> list[bytes]:
@@ -66,17 +67,19 @@ class EventPeer:
         self.requests: list[dict[str, Any]] = []
         self.heads: list[str] = []
         self.connections = 0
-        self.hung_up = threading.Event()
 
     def __enter__(self) -> EventPeer:
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._sock = self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
+        self._streams.clear()
+        for sock in (self._sock, self._listener):
+            with contextlib.suppress(OSError):  # closed already
+                sock.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self._thread.join(60)
         assert not self._thread.is_alive()
@@ -88,21 +91,21 @@ class EventPeer:
             except OSError:
                 return
             self.connections += 1
+            self._sock = sock
             with sock:
                 sock.settimeout(60)
                 self._converse(sock)
 
     def _converse(self, sock: socket.socket) -> None:
-        reader = sock.makefile("rb")
-        while self._streams and (body := self._request(reader)) is not None:
-            self.requests.append(json.loads(body))
-            try:
+        try:
+            reader = sock.makefile("rb")
+            while (body := self._request(reader)) is not None and self._streams:
+                self.requests.append(json.loads(body))
                 self._send(sock, self._streams.pop(0))
-            except OSError:  # the client hung up
-                self.hung_up.set()
-                return
-            if self._ends != "whole":
-                break
+                if self._ends != "whole":
+                    break
+        except OSError:  # the client hung up
+            return
         if self._ends == "reset":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
