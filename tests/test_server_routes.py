@@ -11,6 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import requests
 from openapi_spec_validator import validate
 
 from connector import Connector
@@ -18,6 +19,7 @@ from connector.doors.server.responses import STATUS, status_of
 from connector.doors.server.settings import Settings
 from connector.errors import CODES, ConnectorError
 from connector.sandbox import Sandbox
+from tests.support.event_peer import EventPeer, Step, whole
 from tests.support.fault_server import FaultServer, SilentListener, chat_completion
 from tests.support.front import connection, inputs_of
 from tests.support.http_door import RunningDoor, running_door
@@ -183,6 +185,69 @@ def test_a_partial_failure_is_200_and_keeps_the_data() -> None:
     assert envelope["ok"] is False
     assert envelope["error"]["code"] == "partial_failure"
     assert [choice["text"] for choice in envelope["data"]["choices"]] == ["a", None]
+
+
+# Streams
+
+
+def _events(response: requests.Response) -> list[tuple[str, Any]]:
+    found = []
+    for block in response.text.split("\n\n")[:-1]:
+        name, data = block.split("\n")
+        found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return found
+
+
+EVENTS = {"Accept": "text/event-stream"}
+
+
+def test_a_stream_has_an_event_a_delta_and_the_result_last(door: RunningDoor) -> None:
+    plain = door.post(CHAT, payload(model="gpt-4o-mini")).json()
+    response = door.post(CHAT, payload(model="gpt-4o-mini"), headers=EVENTS)
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    *events, (last, envelope) = _events(response)
+    assert {name for name, _ in events} == {"text"}
+    text = "".join(event["text"] for _, event in events)
+    assert text == plain["data"]["choices"][0]["message"]["content"]
+    assert last == "result"
+    assert envelope["data"] == plain["data"]
+
+
+def test_what_fails_before_its_first_event_has_its_status(door: RunningDoor) -> None:
+    response = door.post(CHAT, payload(topP=7), headers=EVENTS)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "invalid_input"
+    body = {"connection": "sandbox", "inputs": {"prompt": "A lighthouse"}}
+    response = door.post("/v1/actions/createImage", body, headers=EVENTS)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "invalid_payload"
+
+
+def test_a_stream_that_fails_later_says_so_in_its_result() -> None:
+    with (
+        EventPeer(whole("a", "b")[:2], ends="cut") as peer,
+        running_door({"p": connection(peer.url)}) as running,
+    ):
+        body = {"connection": "p", "inputs": inputs_of("createChatCompletion")}
+        response = running.post(CHAT, body, headers=EVENTS)
+    (_, first), (_, envelope) = _events(response)
+    assert first["text"] == "a"
+    assert envelope["error"]["sent"] == "unknown"
+    assert envelope["data"]["choices"][0]["message"]["content"] == "a"
+
+
+def test_a_reader_that_goes_away_ends_its_stream() -> None:
+    forever = threading.Event()
+    steps: list[Step] = [*whole("a")[:2], forever.wait]
+    with EventPeer(steps) as peer:
+        with running_door({"p": connection(peer.url)}, Settings(concurrency=1)) as running:
+            body = {"connection": "p", "inputs": inputs_of("createChatCompletion")}
+            with requests.post(
+                running.url + CHAT, json=body, headers=EVENTS, stream=True, timeout=30
+            ) as response:
+                assert next(response.iter_lines()) == b"event: text"
+            _wait_for(lambda: running.post(CHAT + "/dry-run", body).status_code == 200)
+        forever.set()
 
 
 # Connections in payloads

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,7 @@ from starlette.types import ASGIApp
 
 from connector.connector import Connector
 from connector.doors.server import openapi
+from connector.doors.server.events import EventResponse, Outcome, Queue
 from connector.doors.server.guard import BodyError, Guard, read_json_body
 from connector.doors.server.metrics import Metrics
 from connector.doors.server.responses import (
@@ -35,6 +37,7 @@ from connector.result import Result, failed
 _LOG = logging.getLogger("connector.server")
 
 Work = Callable[[Connector, Payload, Cancellation], Result]
+StreamWork = Callable[[Connector, Payload, Cancellation, Queue], Result]
 
 
 class Door:
@@ -84,8 +87,18 @@ class Door:
         def work(connector: Connector, payload: Payload, cancel: Cancellation) -> Result:
             return connector.invoke(key, payload.inputs, payload.connection, cancel=cancel)
 
-        with self._metrics.in_flight(key):
-            return await self._run(request, work, key)
+        def stream(
+            connector: Connector, payload: Payload, cancel: Cancellation, queue: Queue
+        ) -> Result:
+            call = connector.stream(key, payload.inputs, payload.connection, cancel=cancel)
+            with call as events:
+                for event in events:
+                    queue.put(event)
+            return call.result
+
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return await self._stream(request, stream, key)
+        return await self._run(request, work, key)
 
     async def dry_run(self, request: Request) -> Response:
         key = self._key(request)
@@ -113,22 +126,42 @@ class Door:
 
     async def _run(self, request: Request, work: Work, counted: str | None = None) -> Response:
         body = await read_json_body(request, self._settings.body_bytes)
+        slot = self._slots.start(lambda cancel: self._outcome(body, work, cancel, counted))
+        return _response(await slot.result(request))
 
-        def run(cancel: Cancellation) -> tuple[int, bytes]:
-            # On the call's thread, so that a large payload or result holds up no other call.
+    async def _stream(self, request: Request, work: StreamWork, counted: str) -> Response:
+        body = await read_json_body(request, self._settings.body_bytes)
+        queue = Queue()
+
+        def streamed(connector: Connector, payload: Payload, cancel: Cancellation) -> Result:
+            return work(connector, payload, cancel, queue)
+
+        def run(cancel: Cancellation) -> Outcome:
+            try:
+                return self._outcome(body, streamed, cancel, counted)
+            finally:
+                queue.put(None)
+
+        result = asyncio.ensure_future(self._slots.start(run).result(request))
+        first = await queue.get()
+        if first is None:  # it failed before its first event: the status can tell
+            return _response(await result)
+        return EventResponse(result, queue, first)
+
+    def _outcome(
+        self, body: bytes, work: Work, cancel: Cancellation, counted: str | None
+    ) -> Outcome:
+        """Do the work on the call's thread, so that a large payload or result holds up no other
+        call."""
+        with self._metrics.in_flight(counted) if counted else contextlib.nullcontext():
             try:
                 payload = self._named.parse_payload(body)
                 result = work(self._connector_for(payload), payload, cancel)
             except ConnectorError as error:
                 result = failed(error, counted)
-            if counted is not None:
-                self._metrics.count(counted, result)
-            return status_of(result.error), encode(result)
-
-        found = await self._slots.run(request, run)
-        if found is None:  # nobody is left to read it
-            return Response(status_code=499)
-        return json_response(found[1], found[0])
+        if counted is not None:
+            self._metrics.count(counted, result)
+        return status_of(result.error), encode(result)
 
     def _connector_for(self, payload: Payload) -> Connector:
         connection = payload.connection
@@ -203,6 +236,12 @@ def create_app(
         },
     )
     return Guard(_Unforeseen(app), settings, token, {"/healthz"}.__contains__)
+
+
+def _response(outcome: Outcome | None) -> Response:
+    if outcome is None:  # nobody is left to read it
+        return Response(status_code=499)
+    return json_response(outcome[1], outcome[0])
 
 
 async def _connector_error(_: Request, error: Exception) -> Response:
