@@ -30,6 +30,7 @@ _COMMANDS = {
     "docs": ("manifest", "docs"),
     "sandbox": ("sandbox", "serve"),
     "serve": ("serve", "serve"),
+    "bulk": ("bulk", "bulk"),
 }
 """The module and the function of each command."""
 
