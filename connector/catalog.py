@@ -6,10 +6,11 @@ import contextlib
 from functools import partial
 from typing import Any
 
-from connector.errors import ConnectorError, quoted
+from connector.errors import ConnectorError
 from connector.handlers import Handlers
 from connector.manifest.model import Action, DataSource, Manifest
 from connector.manifest.schemas import bundle
+from connector.problems import shown_name
 from connector.text import strict_json
 from connector.validation.form import Form
 from connector.validation.messages import Problem
@@ -33,7 +34,7 @@ class Catalog:
             known = self.manifest.actions
             raise ConnectorError(
                 "unknown_action",
-                f"There is no action {quoted(str(key))}{nearest(str(key), known)}",
+                f"There is no action {shown_name(str(key))}{nearest(str(key), known)}",
                 hint="Actions: " + ", ".join(known),
             )
         return found
@@ -47,7 +48,7 @@ class Catalog:
         known = self.manifest.data_sources
         if key not in known:
             close = nearest(key, known)
-            raise ConnectorError("invalid_payload", f"No data source {quoted(key)}{close}")
+            raise ConnectorError("invalid_payload", f"No data source {shown_name(key)}{close}")
         return known[key]
 
     def form(self, key: str) -> Form:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from connector.catalog import Catalog
 from connector.connections.store import ConnectionStore
-from connector.errors import ConnectorError, is_plain, problem, refused
+from connector.errors import ConnectorError
 from connector.files.output_file import OutputFile
 from connector.model_choice import choose_models
 from connector.options import Options
 from connector.policy.cancellation import Cancellation
 from connector.policy.clock import Clock
 from connector.policy.context import Context, DryRunDone, worst_sent
+from connector.problems import error_of, is_plain_name, problem
 from connector.providers import rate_limits
 from connector.result import Failure, Result, Success
 from connector.runtime.interruptions import find_external, is_external
@@ -159,7 +160,7 @@ class Invocation:
         if self._ready is None or not self._is_authorized:
             self._context.check()
             if self._problems:
-                raise refused("invalid_payload", self._problems)
+                raise error_of("invalid_payload", self._problems)
             self._ready = self.prepare()
             self._authorize(self._ready)
             self._is_authorized = True
@@ -215,9 +216,10 @@ class Invocation:
         error.__traceback__ = error.__cause__ = error.__context__ = None
 
     def _shown_name(self) -> str:
-        """Return the name of the action, masked where it is none: it may be a misplaced key."""
+        """Return the name of the action, masked if it may be a misplaced key."""
         name: Any = self._name
-        known = isinstance(name, str) and (name in self._catalog.manifest.actions or is_plain(name))
+        actions = self._catalog.manifest.actions
+        known = isinstance(name, str) and (name in actions or is_plain_name(name))
         return name if known else MASK
 
     def _meta(self, duration: int) -> dict[str, Any]:
@@ -261,7 +263,7 @@ class ActionRun(Invocation):
         given, connection = self._inputs, self._connection
         given = {} if given is None else given
         if not isinstance(given, Mapping):
-            raise refused("invalid_payload", [problem("/inputs", "must be an object")])
+            raise error_of("invalid_payload", [problem("/inputs", "must be an object")])
         if "connection" in given and connection is None:
             connection = given["connection"]  # builders keep the reference among the inputs
         self._cleaned = form.clean({key: given[key] for key in given if key != "connection"})
@@ -275,7 +277,7 @@ class ActionRun(Invocation):
             # The key may be among the inputs too, and no provider is there yet to mask it.
             secret = self._connections.secret(connection)
             rows = secret.scrub_json([*rows, *(found.details or ())])
-            raise refused(error.code, rows, error.hint) from None
+            raise error_of(error.code, rows, error.hint) from None
 
     def check(self, ready: ReadyConnection) -> None:
         """Choose the model and raise ConnectorError `invalid_input` with every problem."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.errors import problem
 from connector.manifest.model import Action
 from connector.policy.context import Context
+from connector.problems import problem
 from connector.providers.models import Model
 from connector.providers.provider import Provider
 from connector.validation.form import Cleaned

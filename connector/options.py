@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from connector.errors import problem
 from connector.policy.cancellation import Cancellation
+from connector.problems import problem
 
 
 class Options(NamedTuple):

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from connector.errors import ConnectorError, problem, refused, unknown
+from connector.errors import ConnectorError
+from connector.problems import error_of, problem, unknown_pointer
 from connector.text import strict_json
 from connector.validation.suggestions import suggester
 
@@ -31,7 +32,7 @@ def parse(text: bytes | str) -> Payload:
         raise ConnectorError("invalid_payload", "The payload is not a JSON object.", hint=_HINT)
     rows = list(_problems(value))
     if rows:
-        raise refused("invalid_payload", rows, _HINT)
+        raise error_of("invalid_payload", rows, _HINT)
     return Payload(value.get("inputs") or {}, value.get("connection"))
 
 
@@ -42,7 +43,7 @@ def _problems(value: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     close = suggester()
     for name in value:
         if name not in Payload._fields:
-            yield problem(unknown(name), f"is not known here{close(name, Payload._fields)}")
+            yield problem(unknown_pointer(name), f"is not known here{close(name, Payload._fields)}")
     if not isinstance(value.get("inputs"), dict | None):
         yield problem("/inputs", "must be an object")
     if not isinstance(value.get("connection"), dict | str | None):

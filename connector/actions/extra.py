@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connector.errors import problem, refused
+from connector.problems import error_of, problem
 
 
 def merge(
@@ -26,5 +26,5 @@ def merge(
         row = problem("/inputs/extraParameters/stream", "is not supported", "Extra Parameters")
         problems.append(row)
     if problems:
-        raise refused("invalid_input", problems)
+        raise error_of("invalid_input", problems)
     return {**body, **extra} if extra else body

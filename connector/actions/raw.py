@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from urllib3.filepost import encode_multipart_formdata
 
-from connector.errors import ErrorCode, problem, refused
+from connector.errors import ErrorCode
 from connector.http.messages import Response
 from connector.policy import retry
+from connector.problems import error_of, problem
 from connector.providers.paths import path_fault
 from connector.text import charsets, strict_json
 from connector.text.strict_json import UNPAIRED, is_encodable
@@ -88,7 +89,7 @@ def _parts(inputs: Mapping[str, Any], bad: Collection[str]) -> _Parts:
     if problems:
         hint = "Give the path only, such as /v1/models; the connection adds the address."
         code: ErrorCode = "blocked_target" if blocked else "invalid_input"
-        raise refused(code, problems, hint if blocked else None)
+        raise error_of(code, problems, hint if blocked else None)
     if content_type and "content-type" not in {name.lower() for name in headers}:
         headers["Content-Type"] = content_type
     return _Parts(query, headers, body)

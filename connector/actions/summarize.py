@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from connector.actions.writing import Completion, Writer, tokens
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError
+from connector.problems import error_of, problem
 from connector.providers.error_body import too_long
 from connector.text.strict_json import UNPAIRED, is_encodable
 
@@ -39,7 +40,7 @@ def summarize_text(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
         if not is_encodable(inputs.get(key) or "")
     ]
     if problems:
-        raise refused("invalid_input", problems)
+        raise error_of("invalid_input", problems)
     summary = _Summarizer(client, inputs).summarize(inputs["textToSummarize"])
     if not summary.text:
         client.warn(f"The model wrote no summary (finish_reason {summary.finish_reason}).")

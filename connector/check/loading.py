@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from connector.errors import ConnectorError, pointer, problem, quoted, refused
+from connector.errors import ConnectorError
 from connector.files import resources
 from connector.manifest import reader, vocabulary
 from connector.manifest.model import Input, Manifest
 from connector.manifest.reader import SchemaFiles
 from connector.manifest.schemas import bundle, file_of, object_schema
+from connector.problems import error_of, pointer, problem, shown_name
 from connector.providers.api_key import lacks
 from connector.validation.form import Form
 from connector.validation.keywords import compile_pattern
@@ -38,7 +39,7 @@ def load(path: Path) -> Manifest:
     spec, rows = read_checked(path, lines)
     if spec is None or rows:
         rows = [_with_line(row, lines) for row in rows]
-        raise refused("invalid_manifest", rows, hint=f"Run: connector check {path}")
+        raise error_of("invalid_manifest", rows, hint=f"Run: connector check {path}")
     return spec
 
 
@@ -84,7 +85,7 @@ def _duplicates(items: Any, at: str, first: int = 0) -> Rows:
     for index, item in enumerate(items if isinstance(items, list) else (), first):
         key = item.get("key") if isinstance(item, dict) else None
         if isinstance(key, str) and key in seen:
-            yield problem(f"{at}/{index}/key", f"the key {quoted(key)} is duplicated")
+            yield problem(f"{at}/{index}/key", f"the key {shown_name(key)} is duplicated")
         seen.add(str(key))
 
 

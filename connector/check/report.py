@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from connector.check import loading
-from connector.errors import ConnectorError, pointer, problem
+from connector.errors import ConnectorError
 from connector.handlers import Handlers
 from connector.manifest.model import ABSENT, Action, Input, Manifest
 from connector.manifest.schemas import bundle, object_schema
+from connector.problems import pointer, problem
 from connector.validation.form import Form
 from connector.validation.validator import Validator
 

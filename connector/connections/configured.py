@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError
 from connector.files import resources
+from connector.problems import error_of, problem
 from connector.text import strict_json
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -88,7 +89,7 @@ def find(name: str, known: Mapping[str, Any], environment: Mapping[str, str]) ->
             hint = "Name a file with --connections or CONNECTOR_CONNECTIONS."
         # No suggestion: the author of a payload need not learn which names exist.
         row = problem("/connection", "no connection of this name is configured")
-        raise refused("invalid_connection", [row], hint=hint)
+        raise error_of("invalid_connection", [row], hint=hint)
     return _filled(known[name], environment)
 
 
@@ -103,7 +104,7 @@ def _filled(value: Any, environment: Mapping[str, str]) -> Any:
     def replace(match: re.Match[str]) -> str:
         if match[1] not in environment:
             row = problem("/connection", f"the environment variable {match[1]} is not set")
-            raise refused("invalid_connection", [row])
+            raise error_of("invalid_connection", [row])
         return environment[match[1]]
 
     return _VARIABLE.sub(replace, value)

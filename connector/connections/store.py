@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector.connections import configured as configured_file
-from connector.errors import ConnectorError, problem, refused, unknown
+from connector.errors import ConnectorError
 from connector.handlers import Handlers
 from connector.manifest.model import Manifest
+from connector.problems import error_of, problem, unknown_pointer
 from connector.runtime.bounded import make_room
 from connector.text.secrets import Secret
 from connector.validation.form import Cleaned, Form
@@ -73,19 +74,20 @@ class ConnectionStore:
         configured one that it names. Raises ConnectorError `invalid_connection`."""
         if connection is None:
             row = problem("/connection", "is required")
-            raise refused("invalid_connection", [row], hint="Give the API key of a connection.")
+            raise error_of("invalid_connection", [row], hint="Give the API key of a connection.")
         if isinstance(connection, str):
             connection = configured_file.find(connection, self._known().connections, os.environ)
         if not isinstance(connection, Mapping):
             row = problem("/connection", "must be an object with fields, or a configured name")
-            raise refused("invalid_connection", [row])
+            raise error_of("invalid_connection", [row])
         kinds = self._manifest.connections
         key = connection.get("key") or next(iter(kinds))
         fields = connection.get("fields")
         fields = {} if fields is None else fields
         problems = [
             problem(
-                f"/connection{unknown(str(name))}", "is not known here; fields go under 'fields'"
+                f"/connection{unknown_pointer(str(name))}",
+                "is not known here; put fields under 'fields'",
             )
             for name in connection
             if name not in ("key", "fields")
@@ -96,7 +98,7 @@ class ConnectionStore:
         if not isinstance(fields, Mapping):
             problems.append(problem("/connection/fields", "must be an object"))
         if problems:
-            raise refused("invalid_connection", problems)
+            raise error_of("invalid_connection", problems)
         return key, fields
 
     def _known(self) -> configured_file.Configured:
@@ -127,7 +129,7 @@ class ConnectionStore:
             cleaned = self.form(key).clean(fields)
             if cleaned.problems:
                 rows = [*cleaned.problems, *self._further(key, cleaned)]
-                raise refused("invalid_connection", rows)
+                raise error_of("invalid_connection", rows)
             # Two keys: the fields as given, found again without cleaning, and the cleaned fields,
             # which other spellings share.
             name = _name(key, cleaned.values)
@@ -153,7 +155,7 @@ class ConnectionStore:
             if item.operator_only and fields.get(item.key) not in (None, "")
         ]
         if rows:
-            raise refused("invalid_connection", rows)
+            raise error_of("invalid_connection", rows)
 
     def _connect(self, key: str, fields: Mapping[str, Any]) -> ReadyConnection:
         # Imported here: only a call to a provider needs these.

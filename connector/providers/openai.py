@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from connector.providers.fields import endpoint_of, refused_field
+from connector.providers.fields import endpoint_of, field_error
 from connector.providers.paths import OPERATIONS
 from connector.providers.provider import Provider
 
@@ -21,7 +21,7 @@ def openai(fields: Mapping[str, Any]) -> Provider:
     """
     endpoint = endpoint_of(fields.get("endpoint") or _OPENAI)
     if endpoint.query:
-        raise refused_field("endpoint", "Endpoint", "must not have a query (the part after ?)")
+        raise field_error("endpoint", "Endpoint", "must not have a query (the part after ?)")
     match = _OPENAI_TAIL.match(endpoint.path)
     headers = {}
     if fields.get("organization"):

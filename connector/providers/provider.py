@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError
+from connector.problems import error_of, problem
 from connector.providers import error_body, paths
 from connector.providers.endpoint import Endpoint
 from connector.providers.error_table import Meaning
@@ -57,7 +58,7 @@ class Provider(NamedTuple):
             )
         if model is not None:
             if fault := self.model_fault(model):
-                raise refused("invalid_input", [problem("/inputs/model", fault, "Model")])
+                raise error_of("invalid_input", [problem("/inputs/model", fault, "Model")])
             path = f"/deployments/{quote(model, safe='')}{path}"
         return f"{self.base}{self.surface}{path}?api-version={self.dated}"
 

@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connector.errors import ConnectorError, ErrorCode, pointer, problem, refused, unknown
+from connector.errors import ConnectorError, ErrorCode
 from connector.manifest.model import ABSENT, Input
 from connector.manifest.schemas import Schemas, object_schema, resolved
+from connector.problems import error_of, pointer, problem, unknown_pointer
 from connector.text import strict_json
 from connector.validation.keywords import compile_pattern
 from connector.validation.suggestions import suggester
@@ -127,7 +128,7 @@ class Form:
                 code, hint = error.code, error.hint
                 rows += [dict(row) for row in error.details if self._key(row) not in bad]
                 rows.sort(key=self._position)
-        return refused(code, rows, hint) if rows else None
+        return error_of(code, rows, hint) if rows else None
 
     def _key(self, row: Mapping[str, str]) -> str:
         return row["path"][len(self.path) + 1 :].partition("/")[0]
@@ -144,7 +145,7 @@ class Form:
             close = suggest(key, known)
             # In a connection the unknown name may be a key that was pasted there; it is not known
             # yet, so it could not be masked.
-            place = pointer(key) if of_action or close else unknown(key)
+            place = pointer(key) if of_action or close else unknown_pointer(key)
             yield problem(self.path + place, "is not known here" + close)
 
     def _invalid(self, values: dict[str, Any]) -> list[dict[str, str]]:
