@@ -281,7 +281,7 @@ def test_summaries_that_fit_one_call_need_not_be_half_of_their_text(connector: C
     assert result["ok"], result["error"]
 
 
-def test_a_context_that_a_chat_server_tells_is_used_at_once(connector: Connector) -> None:
+def test_a_context_size_that_a_chat_server_reports_is_used_at_once(connector: Connector) -> None:
     """6000 tokens, of which a summary takes 1500 and the instructions 400: 60,000 characters have
     five parts, where halves of halves would be more."""
 
@@ -430,7 +430,7 @@ def test_what_is_finished_at_an_interrupt_is_kept(connector: Connector) -> None:
     assert result["data"]["summary"].count("Part.") == 4
 
 
-def test_an_interrupt_is_told_before_a_part_that_failed(connector: Connector) -> None:
+def test_an_interrupt_is_reported_before_a_part_that_failed(connector: Connector) -> None:
     def answer(received: Received, _: int) -> Mapping[str, Any]:
         if "number 0 " in part(received):
             assert server.wait_for_requests(2)
@@ -449,7 +449,7 @@ def test_an_interrupt_is_told_before_a_part_that_failed(connector: Connector) ->
     assert (result.error.code, result.error.sent) == ("cancelled", "unknown")
 
 
-def test_a_part_without_a_summary_is_told(connector: Connector) -> None:
+def test_a_part_without_a_summary_is_reported(connector: Connector) -> None:
     def make(text: str) -> str:
         return "" if "number 0 " in text else "Part."
 
@@ -533,7 +533,7 @@ def test_a_language_is_one_line(connector: Connector, language: str, fits: bool)
         assert [row["path"] for row in result.error.details or ()] == ["/inputs/language"]
 
 
-def test_an_empty_summary_is_told(connector: Connector) -> None:
+def test_an_empty_summary_is_reported(connector: Connector) -> None:
     with FaultServer({"json": chat_completion("")}) as server:
         result = run(connector, server, "Tides.", model="m")
     assert result.ok

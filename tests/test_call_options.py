@@ -32,7 +32,7 @@ def refused(result: Any, *paths: str) -> None:
 
 @pytest.mark.parametrize("value", NOT_TIMES, ids=repr)
 @pytest.mark.parametrize("action", CALLS)
-def test_a_time_that_is_none_is_refused(connector: Connector, action: str, value: Any) -> None:
+def test_an_invalid_time_is_refused(connector: Connector, action: str, value: Any) -> None:
     with SilentListener() as server:
         given = connection(server.url)
         refused(connector.invoke(action, inputs_of(action), given, timeout_ms=value), "/timeout_ms")
@@ -43,7 +43,7 @@ def test_a_time_that_is_none_is_refused(connector: Connector, action: str, value
 
 @pytest.mark.parametrize("value", NOT_COUNTS, ids=lambda value: repr(value)[:20])
 @pytest.mark.parametrize("action", CALLS)
-def test_a_count_that_is_none_is_refused(connector: Connector, action: str, value: Any) -> None:
+def test_an_invalid_count_is_refused(connector: Connector, action: str, value: Any) -> None:
     with SilentListener() as server:
         result = connector.invoke(
             action, inputs_of(action), connection(server.url), max_retries=value
@@ -143,7 +143,7 @@ def test_the_time_is_at_most_the_manifests(tmp_path: Path, fake_clock: FakeClock
 @pytest.mark.parametrize(
     ("own_ms", "given_ms", "attempts"), [(4000, 60_000, 2), (60_000, 4000, 2), (2000, 60_000, 1)]
 )
-def test_of_a_raw_requests_own_time_and_the_callers_the_shorter_one_holds(
+def test_the_shorter_of_a_raw_requests_own_time_and_the_callers_applies(
     connector: Connector, fake_clock: FakeClock, own_ms: int, given_ms: int, attempts: int
 ) -> None:
     inputs = inputs_of("rawRequest", timeout=own_ms, maxRetries=5)
@@ -266,7 +266,7 @@ def test_a_pause_longer_than_the_time_left_ends_the_call_and_is_not_prolonged(
 # What a result tells of rate limits
 
 
-def test_meta_tells_the_rate_limits(connector: Connector) -> None:
+def test_meta_reports_the_rate_limits(connector: Connector) -> None:
     headers = {
         "x-ratelimit-limit-requests": "60",
         "x-ratelimit-remaining-requests": "59",

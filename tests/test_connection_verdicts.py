@@ -109,14 +109,14 @@ def test_nobody_listens(connector: Connector) -> None:
         assert verdicts(connector, to)["endpoint"] == "failed"
 
 
-def test_a_proxy_that_nobody_reaches_says_nothing_of_the_endpoint(connector: Connector) -> None:
+def test_an_unreachable_proxy_proves_nothing_about_the_endpoint(connector: Connector) -> None:
     with refused_port() as port:
         to = fields("https://api.example.com", proxy=f"http://127.0.0.1:{port}")
         found = verdicts(connector, to)
     assert found == {"endpoint": "unknown", "key": "unknown", "version": "unknown"}
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_failure(connector: Connector) -> None:
+def test_an_untrusted_certificate_is_a_failure(connector: Connector) -> None:
     with FaultServer({"json": {"data": []}}, tls="self_signed") as server:
         found = verdicts(connector, fields(server.url))
     assert found == {"endpoint": "failed", "key": "unknown", "version": "unknown"}
@@ -158,14 +158,14 @@ def test_a_chat_that_is_refused_with_an_error_and_the_status_of_a_success_proves
     assert found == {"endpoint": "unknown", "key": "unknown", "version": "unknown"}
 
 
-def test_a_chat_that_is_answered_without_choices_proves_nothing(connector: Connector) -> None:
+def test_a_chat_response_without_choices_proves_nothing(connector: Connector) -> None:
     with FaultServer([{"status": 404, "json": {}}, {"json": {"status": "fine"}}]) as server:
         found = verdicts(connector, fields(server.url))
     assert found == {"endpoint": "unknown", "key": "unknown", "version": "unknown"}
 
 
 @pytest.mark.parametrize("answer", [{"text": "[]"}, {"json": {"value": []}}, {"text": "<html>"}])
-def test_another_version_that_answers_something_else_proves_nothing(
+def test_another_version_with_an_unrelated_response_proves_nothing(
     connector: Connector, answer: dict[str, Any]
 ) -> None:
     missing = {"status": 404, "json": {"error": {"code": "404", "message": "Resource not found"}}}

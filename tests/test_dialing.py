@@ -53,7 +53,7 @@ def dead_port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("dead", [1, 2])
-def test_a_dead_address_holds_up_only_for_a_moment(
+def test_a_dead_address_delays_only_briefly(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, dead: int
 ) -> None:
     """Else it takes 15 s each until the next address is tried: longer than the call may take."""
@@ -112,7 +112,7 @@ def test_a_forbidden_address_among_good_ones_is_refused(
 
 
 @pytest.mark.parametrize("when", ["socket", "connect_ex"])
-def test_a_process_without_file_descriptors_is_told_so(
+def test_a_process_without_file_descriptors_gets_a_clear_error(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     def fails(*_: Any, **__: Any) -> Any:
@@ -228,7 +228,7 @@ class Hurried:
         return self.now
 
 
-def test_addresses_that_never_answer_are_given_up(
+def test_addresses_that_never_response_are_given_up(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialing, "time", Hurried())
@@ -316,7 +316,7 @@ def test_a_look_up_without_a_thread_is_done_by_the_caller(
 
 
 @pytest.mark.parametrize(("host", "reason"), [("a" * 64, "not a host name")])
-def test_a_name_that_is_none(connector: Connector, host: str, reason: str) -> None:
+def test_an_invalid_name(connector: Connector, host: str, reason: str) -> None:
     result = connector.invoke("rawRequest", {"method": "GET"}, fields(1, f"{host}.internal"))
     assert result.error is not None
     assert result.error.code == "connect_failed"

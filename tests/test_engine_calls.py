@@ -138,7 +138,7 @@ def test_the_table_of_errors(connector: Connector) -> None:
     assert connector.errors()
 
 
-def test_the_versions_are_told_side_by_side(tmp_path: Path) -> None:
+def test_the_versions_are_listed_side_by_side(tmp_path: Path) -> None:
     assert Connector.load().describe()["runtimeVersion"] == __version__
     second = Copied(tmp_path)
     assert "version" not in second.load().describe()

@@ -226,7 +226,7 @@ def test_a_provider_that_wants_to_be_left_alone_for_long_is(connector: Connector
     assert (last["sent"], last["retryable"], last["retryAfterMs"]) == ("no", True, 300_000)
 
 
-def test_a_pause_beyond_the_deadline_is_told_at_once() -> None:
+def test_a_pause_beyond_the_deadline_is_reported_at_once() -> None:
     clock = FakeClock()
 
     def answer(received: Received, index: int) -> Row:
@@ -245,7 +245,7 @@ def test_a_pause_beyond_the_deadline_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("count", [1.7e308, 10**4299, -5, True, "7"])
-def test_a_count_that_is_none_is_not_added_up(connector: Connector, count: Any) -> None:
+def test_an_invalid_count_is_not_added_up(connector: Connector, count: Any) -> None:
     text = json.dumps({**chat_completion("Hi"), "usage": {"total_tokens": count, "a": {"b": 1}}})
     with FaultServer({"text": text}) as server:
         result = run(connector, server, ["a", "b", "c"])

@@ -147,7 +147,7 @@ def test_base64_is_read_in_pieces_that_leave_no_gap(
         (b"?", "", ["webp"], "image/png"),
     ],
 )
-def test_the_type_is_what_tells_it_best(
+def test_the_type_is_the_most_specific_one(
     connector: Connector, data: bytes, url: str, stated: Any, kind: str
 ) -> None:
     """The bytes themselves, then the address, then the answer."""

@@ -237,7 +237,7 @@ def test_an_external_exception_is_found_wherever_it_is_wrapped() -> None:
     assert find_external(caught(lambda: int("x"))) is None
 
 
-def test_a_chain_that_holds_itself_ends() -> None:
+def test_a_cyclic_chain_ends() -> None:
     one, other = ValueError("a"), ValueError("b")
     one.__cause__, other.__cause__ = other, one
     assert list(chain(one)) == [one, other]

@@ -164,7 +164,7 @@ def test_an_interrupt_that_a_handler_took_for_a_failure_is_one_all_the_same(
 # Failures
 
 
-def test_a_defect_is_told_by_its_kind_and_its_place_only(
+def test_a_defect_is_reported_by_type_and_place_only(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(CHECKED, Ends(ZeroDivisionError(KEY)))
@@ -381,7 +381,7 @@ def test_meta_names_what_was_run(connector: Connector) -> None:
     assert connector.invoke("createChat", {}, to).meta["provider"] is None
 
 
-def test_progress_is_told_of_every_part(connector: Connector) -> None:
+def test_progress_is_reported_for_every_part(connector: Connector) -> None:
     told: list[tuple[int, int]] = []
     inputs = inputs_of("createCompletions", messages=["a", "b", "c"])
     with FaultServer({"json": chat_completion()}) as server:

@@ -254,7 +254,7 @@ def test_every_code_is_raised_somewhere_and_no_other() -> None:
         if name(path) != "error_codes.py" and not name(path).startswith("sandbox/")
     )
     raised = set(re.findall(r'ConnectorError\(\s*"(\w+)"', text))
-    raised |= set(re.findall(r'\brefused\(\s*"(\w+)"', text))
+    raised |= set(re.findall(r'\berror_of\(\s*"(\w+)"', text))
     assert raised <= set(CODES)
     for code in CODES:
         assert f'"{code}"' in text, code

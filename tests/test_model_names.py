@@ -199,7 +199,7 @@ def test_a_default_that_has_retired_is_replaced_whether_it_is_sent_or_not(
     assert result.meta["warnings"] == ["The default model old has retired; new was used instead."]
 
 
-def test_a_default_that_is_replaced_by_a_reasoning_model_still_answers(sandbox: Sandbox) -> None:
+def test_a_default_that_is_replaced_by_a_reasoning_model_still_works(sandbox: Sandbox) -> None:
     clock = FakeClock().clock()._replace(today=lambda: "2027-02-01")
     connector = Connector.load(clock=clock)
     inputs = {"temperature": 0.2, "topP": 0.9, "numChoices": 2}

@@ -155,7 +155,7 @@ def test_two_invocations_to_the_same_file_do_not_mix(connector: Connector, tmp_p
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_output_file_follows_links_and_spares_what_nobody_named(
+def test_an_output_file_follows_links_and_leaves_other_files_alone(
     connector: Connector, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     target, link, other = tmp_path / "real.png", tmp_path / "link.png", tmp_path / "link-2.png"
@@ -367,7 +367,7 @@ def test_other_hard_links_keep_the_old_content(connector: Connector, tmp_path: P
     assert (tmp_path / "other").read_text() == "old"
 
 
-def test_a_system_without_owners_needs_none(
+def test_a_system_without_file_owners_needs_none(
     connector: Connector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "fchown")

@@ -70,7 +70,7 @@ def test_what_failed_on_its_way_is_no_refusal() -> None:
     assert error.code == "partial_failure"
 
 
-def test_a_defect_is_told_as_one_where_nothing_was_done() -> None:
+def test_a_defect_is_reported_as_one_if_nothing_was_done() -> None:
     defect = failed("internal_error")
     assert partial.failure([defect], ["kept"], client(), "parts").code == "internal_error"
     assert partial.failure([defect, "done"], ["kept"], client(), "parts").code == "partial_failure"
@@ -78,13 +78,13 @@ def test_a_defect_is_told_as_one_where_nothing_was_done() -> None:
     assert error.code == "partial_failure"
 
 
-def test_an_interrupt_is_told_before_what_failed() -> None:
+def test_an_interrupt_is_reported_before_what_failed() -> None:
     parts = [failed("bad_request"), "done"]
     error = partial.failure(parts, ["kept"], client(ended_by=KeyboardInterrupt()), "parts")
     assert (error.code, error.data) == ("cancelled", ["kept"])
 
 
-def test_all_that_the_cause_told_is_kept() -> None:
+def test_everything_that_the_cause_reported_is_kept() -> None:
     told: dict[str, Any] = {
         "http_status": 429,
         "retry_after_ms": 7,
@@ -106,7 +106,7 @@ def test_all_that_the_cause_told_is_kept() -> None:
         ([failed("server_error", retryable=False), failed("server_error")], False),
     ],
 )
-def test_the_whole_may_be_repeated_where_each_part_may(parts: list[Any], retryable: bool) -> None:
+def test_a_partial_failure_is_retryable_if_each_part_is(parts: list[Any], retryable: bool) -> None:
     assert partial.failure(parts, ["kept"], client(), "parts").retryable is retryable
 
 

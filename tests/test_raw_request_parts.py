@@ -75,7 +75,7 @@ def test_a_header_of_the_connector_is_not_the_callers(connector: Connector, name
         assert problem == ("/inputs/headers/0", "Header", "is reserved for the connector")
 
 
-def test_a_text_that_cannot_be_sent_is_refused_where_it_stands(connector: Connector) -> None:
+def test_a_text_that_cannot_be_sent_is_reported_with_its_place(connector: Connector) -> None:
     query = [pair("a", "b"), pair(f"a{HALF}", "x"), pair("a", HALF)]
     assert problems(connector, queryParams=query) == [
         ("/inputs/queryParams/1", "Query Parameter", UNPAIRED),
@@ -93,7 +93,7 @@ def test_a_text_that_cannot_be_sent_is_refused_where_it_stands(connector: Connec
     ]
 
 
-def test_a_file_is_refused_where_its_fault_stands(connector: Connector) -> None:
+def test_a_refused_file_is_reported_with_the_place_of_its_fault(connector: Connector) -> None:
     files = [pair("a\nb", "c"), pair("b", HALF), pair("c", binary("!")), pair("d", binary("é"))]
     names = [pair("a\nb", "a"), pair("nobody", "x"), pair("b", "x\0"), pair("c", HALF)]
     assert problems(connector, fileData=files, fileDataFileNames=names) == [
@@ -235,7 +235,7 @@ def test_the_callers_content_type_is_the_only_one(connector: Connector, name: st
         ({"content-type": None}, "application/octet-stream"),
     ],
 )
-def test_a_binary_answer_says_what_it_is(
+def test_a_binary_response_says_what_it_is(
     connector: Connector, headers: dict[str, Any], kind: str
 ) -> None:
     body = base64.b64encode(b"\x00\xff").decode()
@@ -253,7 +253,7 @@ def test_bytes_that_are_no_text_are_replaced_in_one(connector: Connector) -> Non
     assert seen.data == "a\ufffdb"
 
 
-def test_an_answer_that_is_not_json_shows_how_it_begins(connector: Connector) -> None:
+def test_a_response_that_is_not_json_is_quoted_from_its_beginning(connector: Connector) -> None:
     answer = {"text": "<html>", "headers": {"x-request-id": "req_1"}}
     error = call(connector, RAW, answer, {"method": "GET"}).error
     assert error["code"] == "invalid_response"
@@ -341,7 +341,7 @@ def test_a_request_is_repeated_as_its_inputs_say(
         ({"url": "/v1/\ud800"}, "invalid_input", False),
     ],
 )
-def test_a_url_that_is_more_than_a_path_is_told_with_what_to_give(
+def test_a_url_that_is_more_than_a_path_is_refused_with_what_to_give(
     connector: Connector, inputs: dict[str, Any], code: str, hint: bool
 ) -> None:
     error = call(connector, RAW, {"json": {}}, inputs).error
@@ -351,7 +351,7 @@ def test_a_url_that_is_more_than_a_path_is_told_with_what_to_give(
     assert error["details"][0]["input"] == ("Header" if inputs.get("url") is None else "URL")
 
 
-def test_a_binary_answer_goes_to_the_output_file_and_no_other_does(
+def test_a_binary_response_goes_to_the_output_file_and_no_other_does(
     connector: Connector, tmp_path: Path
 ) -> None:
     body = base64.b64encode(b"\x00\xff").decode()

@@ -120,7 +120,7 @@ def test_what_grows_is_handed_on_in_pieces(content: bytes, headers: Mapping[str,
 
 
 @pytest.mark.parametrize("size", [999, 1000, PIECE, PIECE + 1, 3 * PIECE - 1])
-def test_the_limit_holds_to_the_byte_however_many_pieces_there_are(size: int) -> None:
+def test_the_limit_is_exact_however_many_pieces_there_are(size: int) -> None:
     content = b"x" * size
     for read, headers in ((content, {}), (zipped(content), GZIP)):
         assert whole(read, headers, size) == content
@@ -296,5 +296,5 @@ def test_the_longest_form_of_the_key_may_be_split_anywhere() -> None:
         assert b"".join(scrubbed(LONGEST[:at], LONGEST[at:])) == MASK.encode()
 
 
-def test_a_key_that_is_looked_for_nowhere_holds_nothing_back() -> None:
+def test_a_key_that_is_not_searched_for_holds_nothing_back() -> None:
     assert scrubbed(b"ab", b"cd", secret=Secret("x")) == [b"ab", b"cd"]

@@ -93,7 +93,7 @@ def test_a_prompt_that_is_nothing_but_the_mark_is_repeated(sandbox: Sandbox) -> 
     assert call["custom"]["input"] == "sandbox:call-tool shell"
 
 
-def test_one_call_where_parallel_ones_are_not_wanted(sandbox: Sandbox) -> None:
+def test_one_call_if_parallel_ones_are_disabled(sandbox: Sandbox) -> None:
     prompt = "sandbox:call-tool shell sandbox:call-tool get_weather"
     body = chat(prompt, tools=TOOLS, parallel_tool_calls=False)
     assert calls_of(choice(ask(sandbox, CHAT, body))) == ["shell"]

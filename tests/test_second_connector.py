@@ -85,7 +85,7 @@ ADA = {"model": "text-embedding-ada-002", "dimensions": 3}
         ({"model": 1, "dimensions": 3}, ["/inputs/texts", "/inputs/model"]),
     ],
 )
-def test_its_own_check_is_told_with_the_rest(
+def test_the_problems_of_its_check_are_reported_with_the_rest(
     second: Connector, sandbox: Sandbox, inputs: Any, paths: list[str]
 ) -> None:
     connection = {"key": "service", "fields": sandbox.connection("openai")["fields"]}

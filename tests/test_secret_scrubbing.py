@@ -208,7 +208,7 @@ def test_what_scrubbing_takes_counts_against_the_deadline(
     assert (result.error.code, result.error.sent) == ("deadline_exceeded", "unknown")
 
 
-def test_a_prompt_whose_answer_could_not_be_searched_in_time_may_have_been_billed(
+def test_a_prompt_whose_response_could_not_be_searched_in_time_may_have_been_billed(
     connector: Connector, fake_clock: FakeClock
 ) -> None:
     def late(*_: Any) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def test_a_prompt_whose_answer_could_not_be_searched_in_time_may_have_been_bille
     assert second["sent"] == "no"
 
 
-def test_an_answer_is_searched_as_a_whole_and_not_text_by_text(
+def test_a_response_is_searched_as_a_whole_and_not_text_by_text(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many texts it has, and however many escapes they hold."""

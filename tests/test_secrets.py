@@ -189,7 +189,7 @@ def test_a_text_that_cannot_hide_the_key_takes_no_look_at_the_clock(text: str) -
         ("an escape \\\\, at great length", True),
     ],
 )
-def test_an_answer_is_searched_for_escapes_that_can_hide_a_key(text: str, looks: bool) -> None:
+def test_a_response_is_searched_for_escapes_that_can_hide_a_key(text: str, looks: bool) -> None:
     data = f'["{text}"]'.encode()
     assert not SECRET.is_in(data)
     if looks:

@@ -109,7 +109,7 @@ def test_a_refused_text_is_split_into_parts_that_may_fit(
     assert seen.data["summary"] == "Short."
 
 
-def test_a_context_that_was_told_is_never_taken_for_larger(slowly: Connector) -> None:
+def test_a_reported_context_size_is_never_raised(slowly: Connector) -> None:
     """What was told first bounds the parts; a larger number that a part is told changes nothing."""
     answers = [told(6000), told(9000), SHORT]
     seen = call(slowly, SUMMARY, answers, {"textToSummarize": "a" * 30_000})
@@ -249,7 +249,7 @@ def test_a_summary_has_no_blanks_around_it(connector: Connector) -> None:
     assert seen.envelope["meta"]["warnings"] == []
 
 
-def test_an_empty_summary_is_told_with_its_reason(connector: Connector) -> None:
+def test_an_empty_summary_is_reported_with_its_reason(connector: Connector) -> None:
     message = {"role": "assistant", "content": None}
     choices = [{"index": 0, "message": message, "finish_reason": "content_filter"}]
     seen = call(connector, SUMMARY, {"json": chat_completion(choices=choices)})
@@ -262,7 +262,7 @@ def test_an_empty_summary_is_told_with_its_reason(connector: Connector) -> None:
 @pytest.mark.parametrize(
     ("key", "label"), [("textToSummarize", "Text to Summarize"), ("language", "Language")]
 )
-def test_a_text_that_no_request_can_carry_is_told_by_its_input(
+def test_a_text_that_no_request_can_carry_is_reported_with_its_input(
     connector: Connector, key: str, label: str
 ) -> None:
     seen = call(connector, SUMMARY, SHORT, {key: "a\ud800"})

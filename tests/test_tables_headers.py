@@ -210,7 +210,7 @@ def test_a_value_is_written_as_json_would(connector: Connector, value: Any) -> N
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_an_answer_without_a_body_ends_with_its_head(connector: Connector, status: int) -> None:
+def test_a_response_without_a_body_ends_with_its_head(connector: Connector, status: int) -> None:
     """Whatever length it names: the next request goes over the same socket."""
     answers = [{"status": status, "headers": {"content-length": 5}}, {"json": 2}]
     with FaultServer(answers) as server:
@@ -222,7 +222,7 @@ def test_an_answer_without_a_body_ends_with_its_head(connector: Connector, statu
     assert server.connections == 1
 
 
-def test_a_json_answer_is_asked_for_by_the_named_actions(connector: Connector) -> None:
+def test_a_json_response_is_asked_for_by_the_named_actions(connector: Connector) -> None:
     seen = call(connector, "createChatCompletion", {"json": chat_completion()})
     (received,) = seen.requests
     assert values(received, "accept") == ["application/json"]

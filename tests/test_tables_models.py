@@ -319,7 +319,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize("policy", SIZES)
-def test_the_largest_answer_is_as_large_as_its_policy(
+def test_the_largest_response_is_as_large_as_its_policy(
     tmp_path: Path, fake_clock: FakeClock, policy: str
 ) -> None:
     action, inputs, to_file = SIZES[policy]
@@ -355,7 +355,7 @@ def test_a_text_beyond_ascii_takes_four_times_the_memory(
                 assert code in allowed
 
 
-def test_the_largest_answer_by_default(connector: Connector) -> None:
+def test_the_largest_response_by_default(connector: Connector) -> None:
     """Told by its length alone: nothing of it is read."""
     seen = call(connector, "rawRequest", {"content_length": 268_435_457})
     assert seen.error["code"] == "response_too_large"
@@ -476,7 +476,7 @@ def test_a_longer_delay_than_the_policy_allows_is_not_waited_for(
     ("budget", "retries"),
     [({}, 100), ({"capacity": 12}, 2), ({"cost": 100}, 5), ({"capacity": 4, "cost": 5}, 0)],
 )
-def test_an_outage_is_not_answered_with_more_retries_than_the_budget_has(
+def test_an_outage_causes_no_more_retries_than_the_budget_has(
     tmp_path: Path, fake_clock: FakeClock, budget: dict[str, Any], retries: int
 ) -> None:
     policies = {"retryBudget": {**POLICIES["retryBudget"], **budget}}
@@ -492,7 +492,7 @@ def test_an_outage_is_not_answered_with_more_retries_than_the_budget_has(
         assert "retry budget" in " ".join(second.meta["warnings"])
 
 
-def test_the_legacy_api_is_told_the_policys_limit(tmp_path: Path, fake_clock: FakeClock) -> None:
+def test_the_legacy_api_gets_the_limit_of_the_policy(tmp_path: Path, fake_clock: FakeClock) -> None:
     for policies, limit in (({}, 2048), ({"legacyMaxTokens": 300}, 300)):
         with loaded(tmp_path, fake_clock, **policies) as connector:
             seen = call(connector, "createCompletions", by_path, {"model": "davinci-002"})

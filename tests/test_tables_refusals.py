@@ -472,7 +472,7 @@ CONTEXT = {
 
 
 @pytest.mark.parametrize("message", CONTEXT)
-def test_a_refusal_tells_how_long_the_answer_may_be(connector: Connector, message: str) -> None:
+def test_an_error_response_states_the_largest_output(connector: Connector, message: str) -> None:
     """The legacy API is always told a limit: what does not fit is asked for once more."""
     error = {"message": message, "code": "context_length_exceeded"}
     answers = [refused(400, **error), {"json": completion()}]
@@ -563,7 +563,7 @@ def test_a_raw_request_is_repeated_after_a_refused_connection(connector: Connect
         ({"status": 302}, "unexpected_redirect"),
     ],
 )
-def test_a_raw_request_is_not_repeated_after_another_answer(
+def test_a_raw_request_is_not_repeated_after_another_response(
     connector: Connector, answer: Any, code: str
 ) -> None:
     seen = call(connector, "rawRequest", answer, {"maxRetries": 2})
@@ -614,7 +614,7 @@ GOES_ON = {
 
 
 @pytest.mark.parametrize("code", STOPS)
-def test_after_a_hopeless_failure_no_prompt_is_begun(connector: Connector, code: str) -> None:
+def test_after_a_hopeless_failure_no_prompt_is_started(connector: Connector, code: str) -> None:
     seen = call(connector, "createCompletions", STOPS[code], {"messages": ["a", "b", "c"]})
     assert len(seen.requests) == 1
     errors = [choice["error"]["code"] for choice in seen.envelope["data"]["choices"]]
@@ -622,7 +622,7 @@ def test_after_a_hopeless_failure_no_prompt_is_begun(connector: Connector, code:
 
 
 @pytest.mark.parametrize("code", GOES_ON)
-def test_after_another_failure_the_next_prompt_is_begun(connector: Connector, code: str) -> None:
+def test_after_another_failure_the_next_prompt_is_started(connector: Connector, code: str) -> None:
     seen = call(connector, "createCompletions", GOES_ON[code], {"messages": ["a", "b"]})
     errors = [choice["error"]["code"] for choice in seen.envelope["data"]["choices"]]
     assert errors == [code, code]

@@ -164,7 +164,7 @@ class Decrypted:
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_an_answer_is_waited_for_by_turns_until_there_is_something_to_read(
+def test_a_response_is_waited_for_in_turns_until_there_is_something_to_read(
     monkeypatch: pytest.MonkeyPatch, scheme: str, sock: Any, in_vain: int, waits: int
 ) -> None:
     waited = Waited(in_vain)

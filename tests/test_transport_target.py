@@ -130,7 +130,7 @@ def test_an_endpoint_that_is_allowed(endpoint: str) -> None:
 @given(st.text(max_size=40))
 @example("http://169.254.169.254\uff0e")
 @example("https://[")
-def test_any_text_as_endpoint_is_refused_or_has_a_sound_origin(text: str) -> None:
+def test_any_text_as_endpoint_is_refused_or_has_a_valid_origin(text: str) -> None:
     endpoint = outcome(parse_endpoint, text)
     if isinstance(endpoint, ConnectorError):
         assert endpoint.code in REFUSED
@@ -429,7 +429,7 @@ def test_no_wait_is_ever_shortened(seconds: Any) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(1, 10**6), st.integers(-(10**6), 10**6))
-def test_a_date_is_read_against_the_answers_own(seconds: int, skew: int) -> None:
+def test_a_date_is_relative_to_that_of_the_response(seconds: int, skew: int) -> None:
     """However wrong the server's clock, or ours, is."""
     date = NOW + datetime.timedelta(seconds=skew)
     then = date + datetime.timedelta(seconds=seconds)

@@ -132,7 +132,7 @@ def test_where_a_body_ends(status: str, lines: list[str], length: int | None, en
     assert (found.length, found.will_close) == (length, ends)
 
 
-def test_the_answer_to_a_head_request_has_no_body() -> None:
+def test_the_response_to_a_head_request_has_no_body() -> None:
     assert read(head([("content-length", "3")]), method="HEAD").length == 0
 
 
@@ -141,7 +141,7 @@ def test_a_folded_line_is_one_value() -> None:
     assert found.headers.items() == [("a", "one two three"), ("b", "x")]
 
 
-def test_interim_answers_are_passed_over_but_not_without_end() -> None:
+def test_interim_responses_are_skipped_up_to_a_limit() -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
     assert read(interim + head([("a", "b")])).headers.items() == [("a", "b")]
     with pytest.raises(Malformed, match="interim"):
@@ -151,6 +151,6 @@ def test_interim_answers_are_passed_over_but_not_without_end() -> None:
 @pytest.mark.parametrize(
     "status", ["HTTP/2 200 OK", "HTTP/1.1 2000 OK", "HTTP/1.1 20 OK", "ICY 200 OK", "200 OK", ""]
 )
-def test_a_status_line_that_is_none_is_refused(status: str) -> None:
+def test_an_invalid_status_line_is_refused(status: str) -> None:
     with pytest.raises(Malformed):
         read(head([], status))
