@@ -1,6 +1,6 @@
-"""The error that every layer raises; `error_codes` has the codes that it may carry.
+"""The error that every layer raises; `error_codes` has its codes.
 
-Nothing here knows of HTTP, of a provider or of the manifest.
+Nothing here knows about HTTP, providers or the manifest.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _OPTIONAL = {
 
 
 class ConnectorError(Exception):
-    """A failure with all that a caller needs to decide what to do next.
+    """A failure, with everything that a caller needs to decide what to do next.
 
     `sent` says whether the provider may have done (and billed) the work: `no` (nothing was sent,
     or it was rejected before any work), `rejected` (the provider responded with an error),
@@ -31,7 +31,7 @@ class ConnectorError(Exception):
     payload as `{"path", "input", "message"}`. `data` is what was finished before the failure, None
     if nothing was. `final` means that the provider forbids a retry, whatever a rule says.
 
-    Errors with the same fields are equal. They pickle.
+    Errors with the same fields are equal. They can be pickled.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class ConnectorError(Exception):
         return _rebuild, (dict(self.__dict__),)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the `error` object of the envelope; unknown fields are left out."""
+        """Return the `error` object of the envelope; fields without a value are left out."""
         error: dict[str, Any] = {
             "code": self.code,
             "message": self.message,

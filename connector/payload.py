@@ -1,4 +1,4 @@
-"""The payload of an invocation, read strictly; the same for every door."""
+"""Parses the payload of an invocation; every door uses it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -10,8 +10,11 @@ from connector.validation.suggestions import suggester
 
 
 class Payload(NamedTuple):
-    """What a payload holds: `inputs`, empty where it has none, and `connection`, an object or the
-    name of a configured one, None where it has none."""
+    """The parts of a payload.
+
+    `inputs` is empty if absent. `connection` is an object or the name of a configured connection,
+    None if absent.
+    """
 
     inputs: Mapping[str, Any]
     connection: Mapping[str, Any] | str | None
@@ -20,8 +23,8 @@ class Payload(NamedTuple):
 def parse(text: bytes | str) -> Payload:
     """Return the payload of a JSON text.
 
-    Raises ConnectorError `invalid_payload` for what is not an object with `inputs` and
-    `connection`, and for a duplicated key anywhere in it.
+    Raises ConnectorError `invalid_payload` unless it is an object with `inputs` and `connection`,
+    without a duplicated key anywhere in it.
     """
     try:
         value = strict_json.loads(text, unique=True)

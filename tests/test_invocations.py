@@ -56,7 +56,7 @@ def test_a_handler_is_run_again_five_times(
     seen = call(connector, "createCompletions", answer, {"messages": ["a", "b"]})
     assert [choice["text"] for choice in seen.data["choices"]] == ["Hi", "Hi"]
     assert seen.envelope["meta"]["warnings"] == [
-        "The action was interrupted when its work was done."
+        "The action was interrupted after its work was done."
     ]
     assert ends.calls == times + 1
     assert len(seen.requests) == 2

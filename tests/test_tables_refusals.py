@@ -654,7 +654,7 @@ HINTS: list[tuple[str, Any, str]] = [
             (refused(429), "lower Concurrency"),
             (refused(400, code="content_filter"), "content filter"),
             (refused(400), "providerParam"),
-            ({"status": 302}, "the address that answers itself"),
+            ({"status": 302}, "the address of the API itself"),
         )
     ],
 ]

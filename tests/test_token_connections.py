@@ -337,7 +337,7 @@ def test_connections_that_are_made_at_once_close_all_their_sockets(
         for thread in threads:
             thread.join(60)
         assert (tokens.connections, provider.connections) == (2, 2)
-        in_use = list(second._connections._made.values())  # as by a call that has not ended
+        in_use = list(second._connections._ready.values())  # as by a call that has not ended
         second.close()
         for served in [*tokens._threads, *provider._threads]:
             served.join(10)

@@ -45,7 +45,7 @@ class _Parts(NamedTuple):
 
 
 def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
-    """Return the body of the response: parsed JSON, text, or a binary object; None where it is
+    """Return the body of the response: parsed JSON, text, or a binary object; None if it is
     empty and JSON was expected.
 
     Raises ConnectorError as `check` does.
@@ -65,14 +65,14 @@ def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
     )
     output = client.output if inputs["responseType"] == "binary" else None
     url = client.provider.raw_url(inputs["url"], query)
-    # No name holds the response, so that a reader can free a large body once it is converted.
+    # No variable holds the response, so that a reader can free a large body after converting it.
     return _READERS[inputs["responseType"]](
         client.request(inputs["method"], url, headers, body, rule, output), client
     )
 
 
 def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
-    """Raise ConnectorError with every problem of the inputs: `blocked_target` where the URL is more
+    """Raise ConnectorError with every problem of the inputs: `blocked_target` if the URL is more
     than a path, otherwise `invalid_input`, for malformed values and reserved headers.
 
     `bad` holds the inputs that failed validation; they are missing from `inputs`.
@@ -149,7 +149,7 @@ def _headers(inputs: Mapping[str, Any], problems: _Problems) -> dict[str, str]:
 def _body(
     inputs: Mapping[str, Any], bad: Collection[str], problems: _Problems
 ) -> tuple[bytes | None, str | None]:
-    """Return the body and its content type; both are None where there is no body."""
+    """Return the body and its content type; both are None if there is no body."""
     data, form, files = (inputs.get(key) for key in ("data", "formData", "fileData"))
     if form or files:
         if data is not None:

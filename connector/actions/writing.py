@@ -83,7 +83,7 @@ class Writer:
     def write(
         self, messages: Sequence[dict[str, Any]], prompt: str, streams: bool = False
     ) -> Completion:
-        """Return the completion of `messages`, or of `prompt` where the legacy API is used.
+        """Return the completion of `messages`, or of `prompt` if the legacy API is used.
 
         With `streams` the caller may see it grow; see `Client.post`.
         """

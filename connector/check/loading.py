@@ -46,7 +46,7 @@ def load(path: Path) -> Manifest:
 def read_checked(path: Path, lines: dict[str, int]) -> tuple[Manifest | None, list[dict[str, str]]]:
     """Return the manifest at `path` and a row for each problem of its shape or its schemas.
 
-    The manifest is None where its shape is wrong. `lines` is filled with the line of each pointer.
+    The manifest is None if its shape is wrong. `lines` is filled with the line of each pointer.
     """
     raw = reader.read(path, lines)
     rows = list(_shape_problems(raw))
@@ -60,7 +60,7 @@ def read_checked(path: Path, lines: dict[str, int]) -> tuple[Manifest | None, li
 
 
 def line_of(pointer: str, lines: Mapping[str, int]) -> int | None:
-    """Return the line of a pointer, or of what encloses it; None where no line is known."""
+    """Return the line of a pointer, or of what encloses it; None if no line is known."""
     while pointer and pointer not in lines:
         pointer = pointer.rpartition("/")[0]
     return lines.get(pointer)
@@ -132,7 +132,7 @@ class _Schemas:
     ) -> Rows:
         """Yield the problems of the schema that `make` returns.
 
-        That is the schema of the file `file`; where None, of an object with one input, whose own
+        That is the schema of the file `file`; if None, of an object with one input, whose own
         schema is at the pointer `at`.
         """
         import jsonschema

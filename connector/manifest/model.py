@@ -43,9 +43,9 @@ class Input(NamedTuple):
 class Connection(NamedTuple):
     """A kind of connection that a user can fill in.
 
-    `handler` names the function that makes an authenticated provider from the fields; where None,
+    `handler` names the function that makes an authenticated provider from the fields; if None,
     the fields are those of the built-in providers. `test` names the function that tests a
-    connection, None where none can.
+    connection, None if none can.
     """
 
     key: str
@@ -91,7 +91,7 @@ class Action(NamedTuple):
 class Manifest(NamedTuple):
     """All that a manifest declares. `raw` is the document itself, for form builders.
 
-    `version` is the manifest's own semantic version, None where it has none. `schemas` returns a
+    `version` is the manifest's own semantic version, None if it has none. `schemas` returns a
     schema file by its path below `schemas/`.
     """
 

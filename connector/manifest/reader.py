@@ -21,7 +21,7 @@ level."""
 def load(path: Path) -> Manifest:
     """Return the manifest at `path`; its `schemas/` lies beside it.
 
-    Raises ConnectorError `invalid_manifest` where it is not a manifest at all. It is not checked
+    Raises ConnectorError `invalid_manifest` if it is not a manifest at all. It is not checked
     any further: see `check`.
     """
     raw = read(path)

@@ -75,7 +75,7 @@ def bundle(name: str, schemas: Schemas) -> dict[str, Any]:
 def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
     """Return what `schema`, a part of `root`, refers to, or `schema` itself.
 
-    Raises ConnectorError `invalid_manifest` where the references form a circle.
+    Raises ConnectorError `invalid_manifest` if the references form a circle.
     """
     followed = set()
     while isinstance(schema, Mapping) and "$ref" in schema:

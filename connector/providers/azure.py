@@ -26,7 +26,7 @@ _AZURE_HOST = re.compile(r".*\.azure\.(com|us|cn)\Z")
 def azure(fields: Mapping[str, Any]) -> Provider:
     """Return the provider that `fields` lead to: endpoint, or organization, and apiVersion.
 
-    Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
+    Raises ConnectorError `invalid_connection` or `blocked_target` that names the invalid field.
     """
     endpoint = endpoint_of(_address(fields))
     match = _AZURE_TAIL.match(endpoint.path)
@@ -39,7 +39,7 @@ def azure(fields: Mapping[str, Any]) -> Provider:
             "endpoint", "Endpoint", "is not the address of a resource or a deployment"
         )
     if match and match["inference"]:
-        query = {}  # the address of another API of the same resource, with versions of its own
+        query = {}  # the address of another API of the same resource, which has other versions
     version = fields.get("apiVersion") or query.get("api-version") or None
     if version and not _DATED.match(version) and version not in ("v1", "preview", "latest"):
         raise field_error("endpoint", "Endpoint", "has an api-version that is no version")

@@ -17,7 +17,7 @@ _OPENAI_TAIL = re.compile(rf"(?P<base>.*?)(/v1(/({OPERATIONS}))?)?/*\Z")
 def openai(fields: Mapping[str, Any]) -> Provider:
     """Return the provider that `fields` lead to: endpoint, organization.
 
-    Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
+    Raises ConnectorError `invalid_connection` or `blocked_target` that names the invalid field.
     """
     endpoint = endpoint_of(fields.get("endpoint") or _OPENAI)
     if endpoint.query:

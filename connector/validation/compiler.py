@@ -136,7 +136,7 @@ class Compiler:
         return self._functions[key]
 
     def value(self, schema: Any, x: str, types: Sequence[str] = ()) -> None:
-        """Emit the code that refuses `x` where it does not fit `schema`.
+        """Emit the code that refuses `x` if it does not fit `schema`.
 
         `types` are the types that the value is known to have one of, none where nothing is known.
         """

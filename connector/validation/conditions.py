@@ -22,7 +22,7 @@ def parts(schema: Mapping[str, Any]) -> list[Any]:
 def tested(part: Any) -> tuple[str, tuple[str, ...]] | None:
     """Return the key that the `if` of `part` tests and the strings that satisfy it.
 
-    None where `part` has no `if`, an `if` of another form, or other keywords too.
+    None if `part` has no `if`, an `if` of another form, or other keywords too.
     """
     if not isinstance(part, Mapping) or not _BRANCHES.issuperset(part) or "if" not in part:
         return None
@@ -41,7 +41,7 @@ def tested(part: Any) -> tuple[str, tuple[str, ...]] | None:
 def selector(schema: Mapping[str, Any]) -> str | None:
     """Return the required key of an object whose value selects exactly one of the parts.
 
-    None where there is no such key. A part with `else` whose `if` lists all the values may be
+    None if there is no such key. A part with `else` whose `if` lists all the values may be
     among them: it applies only to values that the schema of the key refuses.
     """
     of_schema = parts(schema)

@@ -90,7 +90,7 @@ class Keyword(NamedTuple):
 
     `find(finder, schema, value, path)` returns the violations of the keyword by a value.
 
-    `tell` words them, None where nothing but the keyword's name can be said.
+    `tell` words them, None if nothing but the keyword's name can be said.
     """
 
     name: str

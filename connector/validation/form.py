@@ -62,7 +62,7 @@ class Form:
     """The declared inputs of an action, or the fields of a connection, ready to clean payloads.
 
     `path` is the JSON pointer under which problems are reported, such as `/inputs`. `check`
-    returns the action's own check; None where it has none.
+    returns the action's own check; None if it has none.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Form:
         self, values: Mapping[str, Any], problems: Sequence[Mapping[str, str]]
     ) -> ConnectorError | None:
         """Return the error that lists `problems` and those that the action's own check finds in
-        the other values, in the order of the form; None where there are none.
+        the other values, in the order of the form; None if there are none.
 
         It is for payloads that are refused anyway: where the inputs are good, the action itself
         raises what its check finds.
@@ -205,7 +205,7 @@ def _converted(value: Any, rules: _Rules) -> Any:
     """Return `value` converted to a type that the schema allows.
 
     Where that is impossible it is returned unchanged, and validation says what is wrong. Raises
-    ValueError where only JSON in a text would do, and the text is not JSON.
+    ValueError if only JSON in a text would do, and the text is not JSON.
     """
     if isinstance(value, str) and "string" not in rules.types:
         value = _from_text(value, rules.types)
