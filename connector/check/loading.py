@@ -1,6 +1,6 @@
-"""Loads a manifest from elsewhere, checked so far that it is safe to run.
+"""Loads the manifest of another connector, after the checks that make it safe to run.
 
-What needs the handlers and the examples is checked in `report`.
+`report` checks what needs the handlers and the examples.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ Rows = Iterator[dict[str, str]]
 
 
 def load(path: Path) -> Manifest:
-    """Return the manifest at `path`; its `schemas/` lies beside it.
+    """Return the manifest at `path`, with `schemas/` in the same folder.
 
-    Raises ConnectorError `invalid_manifest`; its details name the place and the line of every
+    Raises ConnectorError `invalid_manifest`, whose details give the place and the line of every
     problem.
     """
     lines: dict[str, int] = {}
@@ -55,7 +55,7 @@ def read_checked(path: Path, lines: dict[str, int]) -> tuple[Manifest | None, li
     spec = reader.parse(raw, SchemaFiles(path.parent / "schemas"))
     try:
         return spec, list(_content_problems(spec))
-    except RecursionError:  # schema files nest in each other, or the caller is deep itself
+    except RecursionError:  # schema files contain each other, or the caller is deeply nested itself
         raise ConnectorError("invalid_manifest", "The schemas are nested too deeply.") from None
 
 
@@ -132,7 +132,7 @@ class _Schemas:
     ) -> Rows:
         """Yield the problems of the schema that `make` returns.
 
-        That is the schema of the file `file`; if None, of an object with one input, whose own
+        It is the schema of the file `file`; if None, that of an object with one input, whose own
         schema is at the pointer `at`.
         """
         import jsonschema
@@ -147,7 +147,7 @@ class _Schemas:
             schema["$defs"] = definitions
             rows = [*self._unknown_keywords(schema, at, file), *_unusable_patterns(schema, at)]
             yield from rows
-            if not rows:  # jsonschema compiles patterns too, and lets some errors pass
+            if not rows:  # jsonschema compiles patterns too, and some errors escape it
                 jsonschema.Draft202012Validator.check_schema(schema)
                 self._checked.update(definitions)
         except ConnectorError as error:
@@ -156,7 +156,7 @@ class _Schemas:
             yield problem(at, f"is not a JSON Schema: {error.message[:200]}")
 
     def _unknown_keywords(self, schema: Any, at: str, file: str | None) -> Rows:
-        """An unknown keyword checks nothing; most are misspelled."""
+        """Yield unknown keywords, which check nothing and are mostly misspelled."""
         for path in vocabulary.unknown_keywords(schema):
             known = self._suggest(str(path[-1]), vocabulary.KEYWORDS)
             message = f"is not a JSON Schema keyword{known}"

@@ -23,8 +23,8 @@ ABSENT = _Absent()
 class Input(NamedTuple):
     """One input of an action, or one field of a connection.
 
-    `default` is ABSENT where there is none. `schema` is as in the manifest: its references name
-    files. `data_source` is the key of the source of its dropdown, None without a dropdown.
+    `default` is ABSENT if there is none. `schema` is as in the manifest, where references name
+    files. `data_source` is the key of the data source of its dropdown, None without a dropdown.
     """
 
     key: str
@@ -58,7 +58,7 @@ class Connection(NamedTuple):
 
 
 class DataSource(NamedTuple):
-    """What fills a dropdown of the form."""
+    """The source of the choices of a dropdown."""
 
     key: str
     label: str
@@ -89,7 +89,7 @@ class Action(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """All that a manifest declares. `raw` is the document itself, for form builders.
+    """Everything that a manifest declares. `raw` is the document itself, for form builders.
 
     `version` is the manifest's own semantic version, None if it has none. `schemas` returns a
     schema file by its path below `schemas/`.

@@ -1,4 +1,4 @@
-"""Recognises forms of `if` and `anyOf` for which fast code exists.
+"""Recognizes forms of `if` and `anyOf` for which fast code exists.
 
 An `if` of this form asks whether the value of one key is one of some strings.
 """
@@ -14,7 +14,7 @@ _SIMPLE = frozenset(("type", "enum", "title", "description"))
 
 
 def parts(schema: Mapping[str, Any]) -> list[Any]:
-    """Return the schemas that apply beside this one: those of `allOf`, and its own condition."""
+    """Return the schemas that apply besides this one: those of `allOf`, and its own condition."""
     own = {key: schema[key] for key in _BRANCHES if key in schema}
     return [*schema.get("allOf", ()), *([own] if "if" in own else ())]
 
@@ -30,7 +30,12 @@ def tested(part: Any) -> tuple[str, tuple[str, ...]] | None:
     try:
         ((key, fragment),) = condition["properties"].items()
         texts = tuple(fragment["enum"])
-    except (KeyError, TypeError, ValueError, AttributeError):  # a manifest may have anything here
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ):  # a manifest may contain anything here
         return None
     whole = {"required": [key], "properties": {key: {"enum": [*texts]}}}
     if condition != whole or not all(isinstance(text, str) for text in texts):

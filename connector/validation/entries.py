@@ -1,4 +1,4 @@
-"""What the table of keywords is made of: JSON types and entries. The table is in `keywords`."""
+"""JSON types, and the entries of the table in `keywords`."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,8 +13,8 @@ Path = tuple[str | int, ...]
 class JsonType(NamedTuple):
     """One type.
 
-    `exact` is the expression by which generated code recognises a value `{x}`. It is the fastest
-    one, and may be wrong about subclasses, such as those of `str`: then `matches` decides.
+    `exact` is the expression with which generated code recognizes a value `{x}`. It is fast and may
+    be wrong about subclasses, such as those of `str`; then `matches` decides.
     """
 
     exact: str
@@ -68,7 +68,7 @@ class Unsupported(Exception):
 
 
 class Violation(NamedTuple):
-    """One broken keyword; the attributes are named as those of jsonschema's errors.
+    """One broken keyword, with the attribute names of jsonschema's errors.
 
     `validator` is the keyword, None for the schema `false`.
     """
@@ -81,7 +81,7 @@ class Violation(NamedTuple):
 
 
 class Keyword(NamedTuple):
-    """All that is known about one keyword.
+    """Everything about one keyword.
 
     `of` is the type to whose values it applies, None for all.
 
@@ -90,7 +90,7 @@ class Keyword(NamedTuple):
 
     `find(finder, schema, value, path)` returns the violations of the keyword by a value.
 
-    `tell` words them, None if nothing but the keyword's name can be said.
+    `tell` makes their messages; None if a message can only give the keyword's name.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Cleans a JSON payload: conversion, defaults, and validation against the manifest's schemas.
 
-Low-code builders send strings; they are converted where the schema wants another type. All
+Low-code builders send strings, which are converted if the schema requires another type. All
 problems are found at once, before anything is sent.
 """
 
@@ -26,8 +26,8 @@ _JSON_TYPES = (str, int, float, list, dict)
 class Cleaned(NamedTuple):
     """The result of cleaning a payload with a form.
 
-    `values` may be used only where there are no `problems`. `defaulted` are the keys whose value
-    equals the default, whether it was sent or left out: forms send the defaults that they show.
+    `values` may be used only if there are no `problems`. `defaulted` are the keys whose value
+    equals the default, whether it was sent or left out, because forms send their defaults.
     """
 
     values: dict[str, Any]
@@ -37,7 +37,7 @@ class Cleaned(NamedTuple):
 
 
 Check = Callable[[Mapping[str, Any], Collection[str]], object]
-"""An action's own check: it is given the inputs that fit their schemas, and the keys of the others.
+"""An action's own check. It gets the inputs that fit their schemas, and the keys of the others.
 
 Raises ConnectorError with details.
 """
@@ -47,8 +47,8 @@ class _Rules(NamedTuple):
     """What cleaning needs to know about one input.
 
     `types` are those that its schema allows. `pairs` means that an object stands for a list of
-    keys and values. Where the schema allows a text and an array, a text may contain an array, which
-    `array` validates; None elsewhere.
+    keys and values. If the schema allows both a text and an array, a text may contain an array,
+    which `array` validates; otherwise it is None.
     """
 
     item: Input
@@ -113,8 +113,8 @@ class Form:
         """Return the error that lists `problems` and those that the action's own check finds in
         the other values, in the order of the form; None if there are none.
 
-        It is for payloads that are refused anyway: where the inputs are good, the action itself
-        raises what its check finds.
+        It is for payloads that are refused anyway. For valid inputs, the action itself raises what
+        its check finds.
         """
         code: ErrorCode = "invalid_input"
         hint, rows = None, [dict(row) for row in problems]
@@ -134,7 +134,7 @@ class Form:
         return row["path"][len(self.path) + 1 :].partition("/")[0]
 
     def _position(self, row: Mapping[str, str]) -> int:
-        """Return where a problem comes among the others: as in the form, unknown names first."""
+        """Return the sort key of a problem: the order of the form, unknown names first."""
         return self._positions.get(self._key(row), -1)
 
     def _unknown(self, keys: Iterable[str]) -> Iterator[dict[str, str]]:
@@ -160,7 +160,7 @@ class Form:
 
 
 NO_INPUTS = Form("Nothing", "/inputs", (), lambda name: {}).clean({})
-"""The inputs of a connection test and of a data source: they have none."""
+"""The form of connection tests and data sources, which have no inputs."""
 
 
 def _same(value: Any, default: Any) -> bool:
@@ -204,8 +204,8 @@ def _may_be_empty(fragment: Mapping[str, Any]) -> bool:
 def _converted(value: Any, rules: _Rules) -> Any:
     """Return `value` converted to a type that the schema allows.
 
-    Where that is impossible it is returned unchanged, and validation says what is wrong. Raises
-    ValueError if only JSON in a text would do, and the text is not JSON.
+    If that is impossible, it is returned unchanged, and validation reports the problem. Raises
+    ValueError if the text must contain JSON and does not.
     """
     if isinstance(value, str) and "string" not in rules.types:
         value = _from_text(value, rules.types)
@@ -229,8 +229,7 @@ def _from_text(text: str, types: frozenset[str]) -> Any:
 
 
 def _array_from_text(text: str, array: Validator) -> Any:
-    """Return the array that `text` contains where it is a valid one, else `text`, which is a value
-    of its own, whatever it looks like."""
+    """Return the array that `text` contains if it is valid, otherwise `text` itself."""
     if not text.lstrip().startswith("["):
         return text
     try:
@@ -242,6 +241,6 @@ def _array_from_text(text: str, array: Validator) -> Any:
 
 def _number(text: str, types: frozenset[str]) -> int | float:
     if text.strip().lstrip("+-").isdigit():
-        return int(text)  # exact, however long
+        return int(text)  # exact, however many digits
     number = float(text)
     return int(number) if "integer" in types and number.is_integer() else number

@@ -1,4 +1,4 @@
-"""The messages of problems. None quotes text of the value, which may be a secret."""
+"""The messages of problems. They never quote text of the value, which may be a secret."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ from connector.validation.conditions import only_requires
 
 
 class Problem(NamedTuple):
-    """Where a value breaks its schema: the keys and indexes that lead there, and a message."""
+    """The place where a value breaks its schema, as keys and indexes, and a message."""
 
     path: tuple[str | int, ...]
     message: str
@@ -18,7 +18,7 @@ Suggest = Callable[[str, Iterable[str]], str]
 """Returns the end of a message about an unknown name; see `suggestions`."""
 
 Tell = Callable[[Any, Suggest], Iterator[Problem]]
-"""Words an error: a `Violation`, or an error of jsonschema, which has the same attributes."""
+"""Makes the messages of a `Violation`, or of an error of jsonschema with the same attributes."""
 
 
 def told(message: Callable[[Any], str]) -> Tell:
@@ -31,12 +31,12 @@ def told(message: Callable[[Any], str]) -> Tell:
 
 
 def broken(error: Any) -> str:
-    """Return the message for a keyword that has none of its own."""
+    """Return the message for a keyword that has no own message."""
     return f"breaks the rule {error.validator!r}"
 
 
 not_allowed = told(lambda error: "is not allowed")
-"""Words what the schema `false` refuses."""
+"""The message for values that the schema `false` refuses."""
 
 _NAMES = {
     "string": "a text",
