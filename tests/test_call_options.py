@@ -1,4 +1,4 @@
-"""What a caller says of one invocation: its time and its retries."""
+"""The options of one invocation."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ def test_a_pause_of_one_endpoint_is_not_that_of_another(
 def test_a_pause_longer_than_the_time_left_ends_the_call_and_is_not_prolonged(
     connector: Connector, fake_clock: FakeClock
 ) -> None:
-    """Many short calls would otherwise keep the pause alive for ever."""
+    """Many short calls would otherwise keep the pause alive forever."""
     with FaultServer([LIMITED, GOOD]) as server:
         given = connection(server.url)
         assert not connector.invoke(CHAT, inputs_of(CHAT), given, max_retries=0).ok

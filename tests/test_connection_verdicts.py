@@ -1,4 +1,4 @@
-"""What the test of a connection may conclude from an answer, and from no answer.
+"""What the test of a connection may conclude from a response, and from no response.
 
 Whole conversations with gateways are in `cases/contract/gateways.yaml`.
 """

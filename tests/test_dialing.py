@@ -147,7 +147,7 @@ class SlowResolver:
         raise OSError(-2, "Name or service not known")
 
     def interrupt(self) -> None:
-        """Interrupt the main thread while it waits for a look-up."""
+        """Interrupt the main thread while it waits for a lookup."""
         assert self.begun.acquire(timeout=60)
         os.kill(os.getpid(), signal.SIGINT)
 

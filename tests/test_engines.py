@@ -271,7 +271,7 @@ class Once:
 def test_what_is_finished_survives_until_the_return(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, where: str, interrupt: bool
 ) -> None:
-    """Between the last answer and the return there is time for an interrupt."""
+    """Between the last response and the return there is time for an interrupt."""
     inputs = {"model": "m", "messages": [str(number) for number in range(50)]}
     with signal_raises(KeyboardInterrupt if interrupt else SoftTimeLimit) as fire:
         owner, _, name = where.rpartition(".")

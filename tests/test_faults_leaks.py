@@ -1,5 +1,5 @@
-"""A provider that quotes the key, a proxy that quotes its login, a payload that misplaces both:
-the key is seen nowhere, in no form."""
+"""The key appears nowhere, in no form, even if a provider quotes the key, a proxy quotes its login,
+or a payload misplaces both."""
 
 from __future__ import annotations
 

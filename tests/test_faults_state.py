@@ -278,7 +278,7 @@ def test_a_response_that_comes_before_the_body_is_sent_is_read(connector: Connec
         inputs = {"method": "POST", "data": "x" * 20_000_000}
         result = connector.invoke("rawRequest", inputs, fields(url))
     assert result.error is not None
-    # The reset that follows may overtake the answer: then nobody knows what the server did.
+    # The reset that follows may overtake the response: then nobody knows what the server did.
     found = (result.error.code, result.error.sent)
     assert found in [("bad_request", "rejected"), ("connection_lost", "unknown")]
 
@@ -415,7 +415,7 @@ def test_an_early_response_is_read_over_tls_too(connector: Connector, tmp_path: 
         to = fields(url, caFile=str(ca_file(tmp_path)))
         result = connector.invoke("rawRequest", inputs, to)
     assert result.error is not None
-    # The reset may overtake the answer, as without TLS.
+    # The reset may overtake the response, as without TLS.
     found = (result.error.code, result.error.sent)
     assert found in [("bad_request", "rejected"), ("connection_lost", "unknown")]
 

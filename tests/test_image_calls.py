@@ -150,7 +150,7 @@ def test_base64_is_read_in_pieces_that_leave_no_gap(
 def test_the_type_is_the_most_specific_one(
     connector: Connector, data: bytes, url: str, stated: Any, kind: str
 ) -> None:
-    """The bytes themselves, then the address, then the answer."""
+    """The bytes themselves, then the address, then the response."""
     item = {"b64_json": base64.b64encode(data).decode(), "url": url}
     seen = call(connector, IMAGE, made(item, output_format=stated))
     assert seen.data[0]["contentType"] == kind

@@ -269,7 +269,7 @@ def test_a_handlers_own_failure_is_an_internal_error(
 def test_a_thread_that_could_not_start_is_not_reported_as_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever starts another one at the end of a thread would try for ever."""
+    """Whoever starts another one at the end of a thread would try forever."""
     ended: list[object] = []
 
     def none(*_: object) -> None:

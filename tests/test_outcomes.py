@@ -109,7 +109,7 @@ def test_a_partial_failure_reports_what_its_first_failure_reported(connector: Co
     assert first["retryAfterMs"] == 500_000
 
 
-# What meta tells of the answers
+# What meta tells of the responses
 
 
 def test_usage_is_that_of_all_calls(connector: Connector) -> None:

@@ -1,6 +1,6 @@
 """What the error of many parts says, of which some failed.
 
-Through the front the worst attempt of all decides on `sent`; here it is what the parts tell alone.
+Through the front, the worst attempt decides on `sent`; here only the parts decide.
 """
 
 from __future__ import annotations

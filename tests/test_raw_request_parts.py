@@ -1,4 +1,4 @@
-"""What a raw request is made of: each problem is told at its place, and what is right is sent."""
+"""The parts of a raw request: each problem is reported with its place, valid parts are sent."""
 
 from __future__ import annotations
 
@@ -290,7 +290,7 @@ def test_a_file_says_what_it_is(connector: Connector) -> None:
 def test_the_time_limit_is_in_milliseconds(
     connector: Connector, fake_clock: FakeClock, timeout: int, code: str | None
 ) -> None:
-    """The first answer takes 9995 seconds."""
+    """The first response takes 9995 seconds."""
 
     def answer(_: Received, index: int) -> Any:
         if index:

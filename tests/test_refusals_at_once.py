@@ -1,4 +1,4 @@
-"""What is wrong with a payload is told at once, whichever part of the connector finds it: the
+"""All problems of a payload are reported at once, whichever part of the connector finds it: the
 connection, the schemas, the provider's names of models, or the action itself."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The body of an answer: read in bounded pieces, to the byte as large as it may be, and no further
+"""The body of a response: read in bounded pieces, to the byte as large as it may be, and no further
 than its compression makes sense."""
 
 from __future__ import annotations

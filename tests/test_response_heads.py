@@ -1,4 +1,4 @@
-"""The head of an answer: whatever is well formed is read whole, all else is one exception."""
+"""The head of a response: a well-formed one is read, anything else is an exception."""
 
 from __future__ import annotations
 

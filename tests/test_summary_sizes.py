@@ -73,7 +73,7 @@ def told(context: int) -> dict[str, Any]:
 def test_a_text_that_fits_is_one_call(
     connector: Connector, model: str, limit: int | None, most: int
 ) -> None:
-    """With the answer and the instructions; a quarter of the context is the text's in any case."""
+    """With the response and the instructions; at least a quarter of the context is for the text."""
     answer = {"json": completion("Short.") if model == LEGACY else chat_completion("Short.")}
     inputs = {"model": model, "maxTokens": limit}
     for size, calls in ((most, 1), (most + 1, 3)):
@@ -95,7 +95,7 @@ def test_a_text_that_fits_is_one_call(
         (16_397, refusal(400, **TOO_LONG), [8_198, 8_198, 1]),
         # An eighth of the text is the least.
         (24_002, told(9), [2_999] * 8 + [10]),
-        # A quarter of the context is the text's, whatever the answer may take.
+        # A quarter of the context is the text's, whatever the response may take.
         (1_199, told(400), [299] * 4 + [3]),
         (389, told(200), [191, 191, 7]),
     ],

@@ -138,7 +138,7 @@ def before(day: str) -> str:
 
 
 def by_path(received: Received, _: int) -> Any:
-    """An answer of the API that was asked."""
+    """A response of the API that was asked."""
     if "/images/" in received.target:
         return URL
     return {"json": chat_completion() if "/chat/" in received.target else completion()}
@@ -217,7 +217,7 @@ def test_a_deployment_of_images_serves_a_default_of_images(tmp_path: Path, name:
 
 @pytest.mark.parametrize("name", [*MODELS, "unknown"])
 def test_a_text_that_fits_the_context_is_sent_whole(long_ago: Connector, name: str) -> None:
-    """The context is estimated at three bytes a token, with room for the answer."""
+    """The context is estimated at three bytes a token, with room for the response."""
     if name in IMAGES:
         return
     context = MODELS.get(name, {"contextTokens": 32_000})["contextTokens"]

@@ -193,7 +193,7 @@ def test_an_image_is_an_address_or_bytes(
         assert seen.data == [{**expected, "contentType": "image/png"}]
 
 
-# The names of the longest answer
+# The names of the longest response
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_a_name_has_its_code_whatever_the_status(
 
 @pytest.mark.parametrize("name", QUOTA)
 def test_a_spent_quota_is_asked_about_once(connector: Connector, name: str) -> None:
-    """Also where the answer names a delay; only an explicit wish of the provider repeats it."""
+    """Also where the response names a delay; only an explicit wish of the provider repeats it."""
     for kind in KINDS:
         answer = refused(429, {"retry-after": 1}, **{kind: name, "message": "Retry after 1 second"})
         for action in ("createChatCompletion", "createImage", "summarizeText"):
@@ -400,7 +400,7 @@ Unsupported parameter: 'max_tokens'
 
 
 def limits(seen: Seen) -> list[tuple[int | None, int | None]]:
-    """Return how each request named the longest answer."""
+    """Return how each request named the longest response."""
     bodies = [received.json() for received in seen.requests]
     return [(body.get("max_completion_tokens"), body.get("max_tokens")) for body in bodies]
 

@@ -1,4 +1,4 @@
-"""The tables of how an answer may quote the key, row by row: each spelling is masked everywhere.
+"""The tables of how a response may quote the key, row by row: each spelling is masked everywhere.
 
 The rows are written out here: a row that is deleted from the connector must not take its case
 along.

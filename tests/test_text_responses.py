@@ -1,4 +1,4 @@
-"""One text answer by whichever API serves the model: what is asked, what is read, what is told."""
+"""One text from whichever API serves the model: the requests, what is read, what is reported."""
 
 from __future__ import annotations
 

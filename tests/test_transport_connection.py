@@ -127,7 +127,7 @@ def test_an_attempt_is_not_free_while_its_deadline_ends_it(
         assert not exchange.close()
 
 
-# The wait for an answer
+# The wait for a response
 
 
 class Waited:

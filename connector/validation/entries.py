@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connector.validation.messages import Tell, told
+from connector.validation.messages import MakeProblems, one_problem
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
@@ -90,14 +90,14 @@ class Keyword(NamedTuple):
 
     `find(finder, schema, value, path)` returns the violations of the keyword by a value.
 
-    `tell` makes their messages; None if a message can only give the keyword's name.
+    `make_problems` makes their messages; None if a message can only give the keyword's name.
     """
 
     name: str
     of: str | None
     emit: Callable[[Any, Schema, str, Sequence[str]], None]
     find: Callable[[Any, Schema, Any, Path], Iterable[Violation]]
-    tell: Tell | None = None
+    make_problems: MakeProblems | None = None
 
 
 Table = Mapping[str, Keyword | None]
@@ -134,4 +134,4 @@ def leaf(
             return (Violation(name, schema[name], value, schema, path),)
         return ()
 
-    return Keyword(name, of, emit, find, told(sentence))
+    return Keyword(name, of, emit, find, one_problem(sentence))

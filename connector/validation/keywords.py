@@ -258,7 +258,7 @@ _NUMBER, _LENGTH = messages.number, messages.length
 
 KEYWORDS = table(
     (
-        Keyword("type", None, _emit_type, _find_type, messages.told(messages.wrong_type)),
+        Keyword("type", None, _emit_type, _find_type, messages.one_problem(messages.wrong_type)),
         leaf(
             "enum", None, "not isinstance({x}, str) or {x} not in {limit}", messages.enum, _strings
         ),

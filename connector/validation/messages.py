@@ -17,17 +17,17 @@ class Problem(NamedTuple):
 Suggest = Callable[[str, Iterable[str]], str]
 """Returns the end of a message about an unknown name; see `suggestions`."""
 
-Tell = Callable[[Any, Suggest], Iterator[Problem]]
+MakeProblems = Callable[[Any, Suggest], Iterator[Problem]]
 """Makes the messages of a `Violation`, or of an error of jsonschema with the same attributes."""
 
 
-def told(message: Callable[[Any], str]) -> Tell:
-    """Return a `Tell` for errors that are one problem, at the place of the value itself."""
+def one_problem(message: Callable[[Any], str]) -> MakeProblems:
+    """Return a `MakeProblems` for errors that are one problem, at the place of the value itself."""
 
-    def tell(error: Any, _: Suggest) -> Iterator[Problem]:
+    def make(error: Any, _: Suggest) -> Iterator[Problem]:
         yield Problem(tuple(error.absolute_path), message(error))
 
-    return tell
+    return make
 
 
 def broken(error: Any) -> str:
@@ -35,7 +35,7 @@ def broken(error: Any) -> str:
     return f"breaks the rule {error.validator!r}"
 
 
-not_allowed = told(lambda error: "is not allowed")
+not_allowed = one_problem(lambda error: "is not allowed")
 """The message for values that the schema `false` refuses."""
 
 _NAMES = {

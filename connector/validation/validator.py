@@ -73,8 +73,8 @@ def _of(error: Any, suggest: messages.Suggest) -> Iterable[Problem]:
     if error.validator is None:
         return messages.not_allowed(error, suggest)
     keyword = KEYWORDS.get(error.validator)
-    tell = keyword.tell if keyword else None
-    return (tell or messages.told(messages.broken))(error, suggest)
+    make = keyword.make_problems if keyword else None
+    return (make or messages.one_problem(messages.broken))(error, suggest)
 
 
 def _place(problem: Problem) -> tuple[list[tuple[int, str]], str]:
