@@ -101,7 +101,9 @@ def test_a_time_that_is_one_is_not_refused(connector: Connector, value: float) -
 
 
 @pytest.mark.parametrize("action", CALLS)
-def test_the_time_bounds_all_that_an_action_does(connector: Connector, action: str) -> None:
+def test_the_time_limit_applies_to_everything_that_an_action_does(
+    connector: Connector, action: str
+) -> None:
     with FaultServer({"hang": True}) as server:
         result = connector.invoke(
             action, inputs_of(action), connection(server.url), timeout_ms=150, max_retries=5
@@ -116,7 +118,7 @@ def test_the_time_bounds_all_that_an_action_does(connector: Connector, action: s
         assert len(server.requests) == 1
 
 
-def test_the_time_bounds_the_waits_between_attempts(
+def test_the_time_limit_applies_to_waits_between_attempts(
     connector: Connector, fake_clock: FakeClock
 ) -> None:
     limited = {"status": 503, "headers": {"retry-after": "3"}, "text": "x"}
@@ -212,7 +214,7 @@ GOOD = {"json": chat_completion()}
     ],
 )
 @pytest.mark.parametrize("max_retries", [0, None])
-def test_a_429_holds_back_what_has_the_same_key_and_model(
+def test_a_429_pauses_requests_with_the_same_key_and_model(
     connector: Connector,
     fake_clock: FakeClock,
     model: str,

@@ -122,7 +122,7 @@ def test_an_untrusted_certificate_is_a_failure(connector: Connector) -> None:
     assert found == {"endpoint": "failed", "key": "unknown", "version": "unknown"}
 
 
-def test_an_address_that_nothing_may_be_sent_to_is_a_failure(
+def test_a_forbidden_address_is_a_failure_of_the_test(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 443))]
@@ -133,7 +133,7 @@ def test_an_address_that_nothing_may_be_sent_to_is_a_failure(
     assert result.data["endpoint"]["verdict"] == "failed"
 
 
-def test_a_deployment_that_no_path_can_hold_is_asked_for_nowhere(connector: Connector) -> None:
+def test_a_deployment_that_fits_no_path_is_never_requested(connector: Connector) -> None:
     with FaultServer({"status": 404, "json": {"detail": "Not Found"}}) as server:
         endpoint = f"{server.url}/openai/deployments/a%3Fb?api-version=2024-10-21"
         result = connector.test_connection(fields(endpoint, isOpenAIKey=False))
@@ -149,7 +149,7 @@ def test_the_key_shows_in_no_verdict_and_no_warning(connector: Connector) -> Non
     assert "may not do this" in result.data["key"]["message"]
 
 
-def test_a_chat_that_is_refused_with_an_error_and_the_status_of_a_success_proves_nothing(
+def test_an_error_with_the_status_of_a_success_proves_nothing(
     connector: Connector,
 ) -> None:
     error = {"error": "Unexpected endpoint or method."}

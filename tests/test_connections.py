@@ -1,4 +1,4 @@
-"""Connections by name, targets kept for the next call, and keys that stay secret."""
+"""Connections by name, connections that are kept for later calls, and keys that stay secret."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_file_that_others_may_change_is_refused(tmp_path: Path, mode: int) -> 
 
 
 @pytest.mark.usefixtures("_my_key")
-def test_of_a_link_the_file_that_it_leads_to_counts(tmp_path: Path) -> None:
+def test_the_target_of_a_link_counts(tmp_path: Path) -> None:
     path, link = configured(tmp_path, 0o666), tmp_path / "link.json"
     link.symlink_to(path)
     assert planned(Connector.load(connections=link)).error.code == "invalid_connection"
@@ -216,7 +216,7 @@ def test_what_an_engine_configures_itself_is_in_no_file() -> None:
 
 
 @pytest.mark.usefixtures("_my_key")
-def test_where_files_have_no_modes_none_is_refused(
+def test_on_systems_without_file_modes_no_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "geteuid")
@@ -354,7 +354,7 @@ def test_a_connector_is_not_pickled() -> None:
         pickle.dumps(Connector.load())
 
 
-def test_names_with_a_space_are_no_way_to_a_connections_form(connector: Connector) -> None:
+def test_a_name_with_a_space_does_not_return_a_connections_form(connector: Connector) -> None:
     connector.schema("connection")
     connection = {"fields": {"apiKey": "k", "isOpenAIKey": True}}
     for name in ("connection apiKey", "connection", "apiKey", "", 3, ["createImage"], None):

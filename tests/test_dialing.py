@@ -177,7 +177,7 @@ def waiting(connector: Connector, host: str) -> threading.Thread:
     return thread
 
 
-def test_look_ups_of_one_name_share_a_thread(connector: Connector, slow: SlowResolver) -> None:
+def test_lookups_of_one_name_share_a_thread(connector: Connector, slow: SlowResolver) -> None:
     first = waiting(connector, "several.internal")
     assert slow.begun.acquire(timeout=60)
     for _ in range(5):
@@ -188,7 +188,7 @@ def test_look_ups_of_one_name_share_a_thread(connector: Connector, slow: SlowRes
     first.join()
 
 
-def test_look_ups_that_hang_are_bounded(connector: Connector, slow: SlowResolver) -> None:
+def test_lookups_that_hang_are_bounded(connector: Connector, slow: SlowResolver) -> None:
     hanging = [waiting(connector, f"host{number}.internal") for number in range(32)]
     for _ in hanging:
         assert slow.begun.acquire(timeout=60)
@@ -204,9 +204,7 @@ def test_look_ups_that_hang_are_bounded(connector: Connector, slow: SlowResolver
     assert "not known" in call(connector, "one-more.internal").message
 
 
-def test_a_look_up_that_is_interrupted_ends_at_once(
-    connector: Connector, slow: SlowResolver
-) -> None:
+def test_an_interrupted_lookup_ends_at_once(connector: Connector, slow: SlowResolver) -> None:
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         interrupt = threading.Thread(target=slow.interrupt)
@@ -228,7 +226,7 @@ class Hurried:
         return self.now
 
 
-def test_addresses_that_never_response_are_given_up(
+def test_addresses_that_never_respond_are_given_up(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialing, "time", Hurried())
@@ -302,7 +300,7 @@ def test_what_lost_the_race_is_closed(
         assert [sock.fileno() >= 0 for sock in made[:2]] == [False, False]
 
 
-def test_a_look_up_without_a_thread_is_done_by_the_caller(
+def test_a_lookup_without_a_thread_is_done_by_the_caller(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*_: Any, **__: Any) -> Any:

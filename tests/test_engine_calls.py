@@ -170,7 +170,7 @@ def test_the_icon_of_the_bundled_manifest_is_a_png(connector: Connector) -> None
     assert icon == (ROOT / connector.describe()["icon"]).read_bytes()
 
 
-def test_the_icon_of_another_manifest_lies_beside_it(tmp_path: Path) -> None:
+def test_the_icon_of_another_manifest_is_in_its_folder(tmp_path: Path) -> None:
     second = Copied(tmp_path)
     assert second.load().icon() == b""
     made = second.load("icon: images/own.png")

@@ -1,4 +1,4 @@
-"""What engines do to a running call: exceptions of their own raised into it, from a signal handler
+"""What engines do to a running call: they raise their own exceptions into it, from a signal handler
 or through the interpreter. Each ends the call and reaches the engine; nothing goes on behind it."""
 
 from __future__ import annotations

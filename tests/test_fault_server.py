@@ -111,7 +111,7 @@ def test_pipelined_requests_all_get_responses() -> None:
 
 
 @pytest.mark.parametrize("junk", [b"\x16\x03\x01junk\r\n", GET[:-2] + b"content-length: x\r\n\r\n"])
-def test_what_is_no_request_gets_400_and_is_not_recorded(junk: bytes) -> None:
+def test_a_malformed_request_gets_400_and_is_not_recorded(junk: bytes) -> None:
     with FaultServer({}) as server, connect(server) as sock:
         sock.sendall(junk)
         assert read_all(sock).startswith(b"HTTP/1.1 400 ")
@@ -262,7 +262,7 @@ def test_head_requests_get_no_body() -> None:
     assert body == b""
 
 
-def test_interim_responses_come_first() -> None:
+def test_interim_responses_are_skipped() -> None:
     head, rest = wire({"interim": [100, 102], "interim_flood": 1000, "status": 204})
     assert head.startswith("HTTP/1.1 100 Continue\r\n")
     assert rest.startswith(b"HTTP/1.1 102 Processing\r\n")

@@ -287,7 +287,7 @@ def test_the_key_of_a_configured_connection_that_is_refused_is_not_quoted() -> N
         canary.assert_absent(where, content)
 
 
-def test_a_name_that_could_be_a_key_is_not_quoted_where_nothing_can_mask_it(
+def test_a_name_that_could_be_a_key_is_not_quoted_if_nothing_can_mask_it(
     connector: Connector,
 ) -> None:
     connection = fields("https://a.example")
@@ -327,7 +327,7 @@ def test_debugging_of_the_standard_library_prints_nothing_of_ours(
     assert capfd.readouterr().out == ""
 
 
-def test_an_end_that_passes_through_takes_no_key_along(connector: Connector) -> None:
+def test_an_exception_that_passes_through_carries_no_key(connector: Connector) -> None:
     """As SystemExit does, from the handler of a signal by which a worker is told to stop."""
 
     def answer(*_: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What is bounded: memory, retries of a whole process, files, and the time of each of them."""
+"""Limits of memory, of the retries of a process, of files, and of time."""
 
 from __future__ import annotations
 
@@ -179,9 +179,7 @@ def members(content: bytes, count: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("content", [b"", b"x"], ids=["empty", "a byte each"])
-def test_gzip_of_ever_more_members_that_hold_nothing_is_refused(
-    connector: Connector, content: bytes
-) -> None:
+def test_gzip_with_endless_empty_members_is_refused(connector: Connector, content: bytes) -> None:
     with FaultServer(members(content, 80_000)) as server:
         result = connector.invoke("rawRequest", BINARY, fields(server.url))
     assert result.error is not None

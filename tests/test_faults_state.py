@@ -304,7 +304,7 @@ def test_ipv6(connector: Connector) -> None:
     assert f"Host: [::1]:{port}\r\n".encode() in server.seen
 
 
-def test_a_child_of_a_fork_uses_sockets_of_its_own(connector: Connector) -> None:
+def test_a_forked_child_uses_its_own_sockets(connector: Connector) -> None:
     def answer(received: Received, _: int) -> dict[str, Any]:
         return {"json": received.target}
 
@@ -420,7 +420,7 @@ def test_an_early_response_is_read_over_tls_too(connector: Connector, tmp_path: 
     assert found in [("bad_request", "rejected"), ("connection_lost", "unknown")]
 
 
-def test_a_deadline_ends_what_is_attached_and_nothing_else() -> None:
+def test_a_deadline_ends_only_what_is_attached() -> None:
     over, late, left = Guarded(), Guarded(), Guarded()
     short, long = Deadline(60), Deadline(60)
     long.attach(late)
@@ -436,7 +436,7 @@ def test_a_deadline_ends_what_is_attached_and_nothing_else() -> None:
     assert not {over, late, left} & set(deadline._watchdog._times)
 
 
-def test_a_cancelled_deadline_ends_what_comes_later_too() -> None:
+def test_a_cancelled_deadline_ends_later_attempts_too() -> None:
     before, after = Guarded(), Guarded()
     cancelled = Deadline(60)
     cancelled.attach(before)
@@ -468,7 +468,7 @@ def test_an_attempt_guards_the_socket_that_it_has_now() -> None:
         sock.close()
 
 
-def test_an_attempt_that_was_ended_before_it_had_its_socket_is_ended_all_the_same() -> None:
+def test_an_attempt_that_was_ended_before_it_had_a_socket_stays_ended() -> None:
     first, second = pair(), pair()
     exchange = Exchange(Deadline(60))
     exchange.guard(first[0])
@@ -495,7 +495,7 @@ def test_an_attempt_that_let_go_ends_nothing() -> None:
     right.close()
 
 
-def test_a_connection_goes_back_before_another_attempt_can_have_it(
+def test_a_connection_is_released_before_another_attempt_can_take_it(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The deadline of the attempt that is done must not watch over the next one's work."""
@@ -522,7 +522,7 @@ def test_a_connection_goes_back_before_another_attempt_can_have_it(
         (ValueError("length"), "protocol_error"),
     ],
 )
-def test_a_peer_that_vanishes_is_not_called_our_deadline(broken: Exception, code: str) -> None:
+def test_a_peer_that_vanishes_is_not_reported_as_our_deadline(broken: Exception, code: str) -> None:
     """The system's own timeout is a TimeoutError like that of a socket."""
     exchange = Exchange(Deadline(60))
     exchange.sent = True

@@ -1,4 +1,4 @@
-"""Cleaning: tables of what builders send, and properties of whatever they may send."""
+"""Cleaning: tables of what builders send, and properties of anything that they may send."""
 
 from __future__ import annotations
 

@@ -93,7 +93,7 @@ def test_every_package_has_layers_and_every_module_is_in_one() -> None:
 FOREIGN = (ROOT / "tests/data/private-names.txt").read_text(encoding="utf-8").splitlines()
 
 
-def test_private_names_are_used_where_they_are_defined_but_for_the_listed() -> None:
+def test_private_names_are_used_only_where_they_are_defined_except_listed_ones() -> None:
     """The list names each private name of a library, the class that has it, and our module."""
     listed = [line.split() for line in FOREIGN if line and not line.startswith("#")]
     for module, owner, private in listed:

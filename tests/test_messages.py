@@ -173,7 +173,7 @@ def places(result: Any, below: str) -> list[str]:
 
 
 @pytest.mark.parametrize("message", ACCEPTED, ids=json.dumps)
-def test_a_message_that_the_documents_accept_is_sent_as_it_is(
+def test_a_message_that_the_documents_accept_is_sent_unchanged(
     shared: Connector, message: Any
 ) -> None:
     messages = [{"role": "user", "content": "Hi"}, message]

@@ -1,5 +1,5 @@
-"""A response that is open: its head is there before its body, and all that guards a call holds
-while it is read."""
+"""An open response: its head arrives before its body, and all limits of a call apply while the body
+is read."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_head_is_there_before_the_body() -> None:
         assert b"Authorization: Bearer " + canary.KEY.encode() in server.requests[0]
 
 
-def test_a_body_in_chunks_is_whole_at_its_last_chunk() -> None:
+def test_a_body_in_chunks_is_complete_at_its_last_chunk() -> None:
     first = CHUNKED.encode() + b"3\r\nabc\r\n"
     with Server(first, b"2\r\nde\r\n0\r\n\r\n") as server:
         response = opened(server)

@@ -1,4 +1,4 @@
-"""What an envelope says of a call: how long it took, what may have been billed, what is masked."""
+"""What an envelope says about a call: its duration, what may have been billed, what is masked."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_sent_is_that_of_the_worst_attempt(
     assert ("may have billed the work twice" in warnings) is twice
 
 
-def test_a_success_after_a_loss_says_what_may_have_been_billed(connector: Connector) -> None:
+def test_a_success_after_a_lost_attempt_warns_about_the_bill(connector: Connector) -> None:
     seen = call(connector, CHAT, [LOST, {"json": chat_completion()}])
     assert seen.envelope["meta"]["attempts"] == 2
     assert "twice" in " ".join(seen.envelope["meta"]["warnings"])

@@ -1,4 +1,4 @@
-"""The file of a binary result (`output`): whole or not at all, and as private as it was."""
+"""The file of a binary result (`output`): complete or absent, and as private as before."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def test_a_result_goes_to_its_file(connector: Connector, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_of_a_repeated_attempt_only_the_last_is_in_the_file(
-    connector: Connector, tmp_path: Path
-) -> None:
+def test_only_the_last_attempt_is_in_the_file(connector: Connector, tmp_path: Path) -> None:
     broken = {"repeat": {"text": "x", "times": 200_000}, "close": "mid_body"}
     result = fetch(connector, [broken, {"text": "new"}], tmp_path / "out", maxRetries=1)
     assert result.meta["attempts"] == 2
@@ -335,7 +333,7 @@ def test_a_file_whose_owner_cannot_be_kept_is_refused_before_anything_is_sent(
     assert path.read_text() == "precious"
 
 
-def test_further_images_are_as_private_as_the_file_that_was_named(
+def test_further_images_are_as_private_as_the_named_file(
     connector: Connector, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     path = tmp_path / "image.png"
@@ -349,7 +347,7 @@ def test_further_images_are_as_private_as_the_file_that_was_named(
     }
 
 
-def test_images_that_are_born_read_only_are_all_written(
+def test_images_that_are_created_read_only_are_all_written(
     connector: Connector, sandbox: Sandbox, tmp_path: Path, umask: Any
 ) -> None:
     umask(0o222)

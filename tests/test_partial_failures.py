@@ -1,4 +1,4 @@
-"""What the error of many parts says, of which some failed.
+"""The error of an action in which some of many parts failed.
 
 Through the front, the worst attempt decides on `sent`; here only the parts decide.
 """
@@ -49,7 +49,7 @@ def test_what_was_not_started_is_no_cause() -> None:
     assert error.message == "3 of 3 calls failed; the first: server_error: Why server_error."
 
 
-def test_where_nothing_was_started_the_first_is_the_cause() -> None:
+def test_if_nothing_was_started_the_first_failure_is_the_cause() -> None:
     parts = [failed("cancelled", hint="First."), failed("cancelled", hint="Second.")]
     error = partial.failure(parts, None, client(), "calls")
     assert (error.code, error.hint) == ("cancelled", "First.")
@@ -65,7 +65,7 @@ def test_a_refusal_before_anything_was_sent_is_the_error(code: str) -> None:
         assert (error.code, error.data) == ("partial_failure", ["kept"])
 
 
-def test_what_failed_on_its_way_is_no_refusal() -> None:
+def test_a_network_failure_does_not_count_as_a_rejection() -> None:
     error = partial.failure([failed("connect_failed")], ["kept"], client("no"), "parts")
     assert error.code == "partial_failure"
 
@@ -117,7 +117,7 @@ def test_a_partial_failure_is_retryable_if_each_part_is(parts: list[Any], retrya
         ("createImage", {"model": "dall-e-3", "numImages": 2}),
     ],
 )
-def test_an_address_that_nothing_may_be_sent_to_is_no_failure_of_each_part(
+def test_a_forbidden_address_is_not_a_failure_of_each_part(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, action: str, inputs: dict[str, Any]
 ) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 443))]

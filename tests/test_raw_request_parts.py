@@ -173,7 +173,7 @@ def test_a_text_is_sent_as_what_it_holds(connector: Connector, data: str, kind: 
 @pytest.mark.parametrize(
     ("value", "text"), [(True, "true"), (False, "false"), (7, "7"), (0.5, "0.5"), ("x", "x")]
 )
-def test_a_value_that_is_no_text_is_written_as_json_would(
+def test_a_value_that_is_not_text_is_written_as_json(
     connector: Connector, value: Any, text: str
 ) -> None:
     inputs = {
@@ -244,7 +244,7 @@ def test_a_binary_response_says_what_it_is(
     assert seen.data == {"contentType": kind, "encoding": "base64", "data": body}
 
 
-def test_bytes_that_are_no_text_are_replaced_in_one(connector: Connector) -> None:
+def test_invalid_bytes_are_replaced_in_a_text(connector: Connector) -> None:
     answer = {
         "body_base64": base64.b64encode(b"a\xffb").decode(),
         "headers": {"content-type": "text/plain; charset=utf-8"},
@@ -351,7 +351,7 @@ def test_a_url_that_is_more_than_a_path_is_refused_with_what_to_give(
     assert error["details"][0]["input"] == ("Header" if inputs.get("url") is None else "URL")
 
 
-def test_a_binary_response_goes_to_the_output_file_and_no_other_does(
+def test_only_a_binary_response_goes_to_the_output_file(
     connector: Connector, tmp_path: Path
 ) -> None:
     body = base64.b64encode(b"\x00\xff").decode()

@@ -62,7 +62,7 @@ def test_a_well_formed_head_is_read_as_the_standard_library_does(
 
 
 @given(PAIRS, st.data())
-def test_a_head_that_breaks_off_is_a_connection_that_does(
+def test_a_head_that_breaks_off_is_a_lost_connection(
     pairs: list[tuple[str, str]], data: st.DataObject
 ) -> None:
     whole = head(pairs)
@@ -73,7 +73,7 @@ def test_a_head_that_breaks_off_is_a_connection_that_does(
 
 @given(st.binary(), st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\na: b\r\n"]))
 @example(b"content-length: " + b"9" * 5000 + b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n")
-def test_whatever_comes_ends_as_one_kind_of_exception(rest: bytes, start: bytes) -> None:
+def test_any_bytes_end_as_a_response_or_one_kind_of_exception(rest: bytes, start: bytes) -> None:
     with contextlib.suppress(http.client.HTTPException):
         read(start + rest)
 

@@ -87,7 +87,7 @@ def test_calls_say_what_was_asked(sandbox: Sandbox, path: str) -> None:
     assert function["id"] != custom["id"]
 
 
-def test_a_prompt_that_is_nothing_but_the_mark_is_repeated(sandbox: Sandbox) -> None:
+def test_a_prompt_that_is_only_the_mark_is_repeated(sandbox: Sandbox) -> None:
     body = chat("sandbox:call-tool shell", tools=TOOLS)
     (call,) = choice(ask(sandbox, CHAT, body))["message"]["tool_calls"]
     assert call["custom"]["input"] == "sandbox:call-tool shell"

@@ -188,7 +188,7 @@ def test_summaries_of_half_their_text_are_short_enough(
     assert (len(seen.requests) == 5) is not ok
 
 
-def test_a_part_in_its_own_parts_counts_as_all_of_them(slowly: Connector) -> None:
+def test_a_part_that_was_split_counts_as_all_its_parts(slowly: Connector) -> None:
     """The first part is refused and halved; the halves' summaries are kept in order."""
     answers = [
         refusal(413),
@@ -201,7 +201,7 @@ def test_a_part_in_its_own_parts_counts_as_all_of_them(slowly: Connector) -> Non
     assert seen.data["summary"] == "All."
 
 
-def test_a_part_that_stops_for_another_is_no_cause(connector: Connector) -> None:
+def test_a_part_that_stops_because_of_another_is_not_the_cause(connector: Connector) -> None:
     """The first of two parts is stopped between its own parts, because the second one failed."""
     another, failed = threading.Event(), threading.Event()
     text = "".join(f"Sentence number {n} tells of the tide.\n" for n in range(4000))
@@ -262,7 +262,7 @@ def test_an_empty_summary_is_reported_with_its_reason(connector: Connector) -> N
 @pytest.mark.parametrize(
     ("key", "label"), [("textToSummarize", "Text to Summarize"), ("language", "Language")]
 )
-def test_a_text_that_no_request_can_carry_is_reported_with_its_input(
+def test_a_text_that_cannot_be_encoded_is_reported_with_its_input(
     connector: Connector, key: str, label: str
 ) -> None:
     seen = call(connector, SUMMARY, SHORT, {key: "a\ud800"})

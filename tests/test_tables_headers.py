@@ -55,7 +55,7 @@ SPELLINGS = [as_it_is, in_capitals, with_underscores, mixed]
 
 @pytest.mark.parametrize("spelled", SPELLINGS)
 @pytest.mark.parametrize("name", OWN_HEADERS)
-def test_a_header_of_the_connectors_own_is_refused(
+def test_a_header_that_the_connector_sets_is_refused(
     connector: Connector, name: str, spelled: Any
 ) -> None:
     given = spelled(name)
@@ -176,7 +176,7 @@ def test_a_text_in_ascii_holds_nothing_else(connector: Connector, charset: str) 
     koi8-t euc-tw iso-8859-123 latin-2x windows-12 windows-12520 ascii-x x-utf-8 wtf-8
     iso-8859-99 iso-8859-0 windows-9999 windows-125""".split(),
 )
-def test_a_text_in_what_is_no_charset_is_read_as_utf8(connector: Connector, charset: str) -> None:
+def test_a_text_in_an_unknown_charset_is_read_as_utf8(connector: Connector, charset: str) -> None:
     """Python's codecs are more than charsets, and of each family it lacks some."""
     content = "ä\\u0041+AGE-%41".encode()
     assert read(connector, content, f"text/plain; charset={charset}") == "ä\\u0041+AGE-%41"

@@ -95,11 +95,11 @@ LEGACY = [name for name, facts in MODELS.items() if facts.get("api") == "complet
 URL = {"json": {"data": [{"url": "https://images.example/1"}]}}
 
 
-def test_the_manifest_has_these_models_and_no_others(connector: Connector) -> None:
+def test_the_manifest_has_exactly_these_models(connector: Connector) -> None:
     assert connector.describe()["models"] == MODELS
 
 
-def test_the_manifest_has_these_policies_and_no_others(connector: Connector) -> None:
+def test_the_manifest_has_exactly_these_policies(connector: Connector) -> None:
     assert connector.describe()["policies"] == POLICIES
 
 
@@ -113,7 +113,7 @@ def test_a_manifest_without_policies_has_the_same(tmp_path: Path, fake_clock: Fa
 
 @pytest.mark.parametrize("provider", ["openai", "azure"])
 @pytest.mark.parametrize("name", MODELS)
-def test_the_choices_say_until_when_a_model_is_served(
+def test_the_choices_say_when_a_model_retires(
     connector: Connector, name: str, provider: str
 ) -> None:
     with FaultServer({"json": {"data": [{"id": name}, {"id": f"{name}-x"}]}}) as server:
@@ -235,7 +235,7 @@ def planned(connector: Connector, inputs: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("name", [*IMAGES, "unknown"])
-def test_a_model_is_asked_for_as_many_images_as_it_makes_a_call(
+def test_one_request_asks_for_as_many_images_as_the_model_allows(
     connector: Connector, name: str
 ) -> None:
     answer = {"json": {"data": [{"url": "https://images.example/1"}] * 3}}

@@ -46,7 +46,7 @@ def answer_of(action: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("action", "name", "label"), OWN)
-def test_a_parameter_with_an_input_of_its_own_is_refused(
+def test_a_parameter_that_has_an_input_is_refused(
     connector: Connector, action: str, name: str, label: str
 ) -> None:
     """Whatever its value, and beside others."""

@@ -1,4 +1,4 @@
-"""The tables of what providers refuse with, row by row: codes, statuses, sentences, retries.
+"""The tables of providers' errors, row by row: codes, statuses, sentences, retries.
 
 To add a row: a line in the list of its table here, and none of the tests. The rows are written out
 here: a row that is deleted from the connector must not take its case along.
@@ -338,7 +338,7 @@ def by_path(chat: Any, legacy: Any) -> Callable[[Received, int], Any]:
 
 @pytest.mark.parametrize("status", [400, 404])
 @pytest.mark.parametrize("message", OTHER_API)
-def test_a_model_of_the_other_api_is_asked_there(
+def test_a_model_of_the_other_api_is_requested_there(
     connector: Connector, message: str, status: int
 ) -> None:
     answers = by_path(refused(status, message=message), {"json": completion("legacy")})

@@ -1,4 +1,4 @@
-"""JSON and YAML as texts: what is let in, what is refused, and how much work that takes."""
+"""JSON and YAML: what is accepted, what is refused, and how much work that takes."""
 
 from __future__ import annotations
 
@@ -259,9 +259,7 @@ def test_yaml_that_is_refused(text: str, message: str) -> None:
     "unit",
     ["[", "{a: ", "- ", "-  ", "? ", "? - ", "-\t", "[{a: ", "? [", "!x [", "&a [", '"', "a: [\n"],
 )
-def test_yaml_that_nests_without_end_is_refused_early(
-    unit: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endlessly_nested_yaml_is_refused_early(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of these nests, or never ends; deep nesting has overrun the C parser's stack."""
     events = parsed(monkeypatch)
     assert refusal(safe_yaml.loads, unit * (MEBIBYTE // len(unit)))

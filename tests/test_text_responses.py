@@ -59,7 +59,7 @@ def test_a_legacy_response_has_what_the_prompt_leaves(
     assert limits(seen.requests) == [("max_tokens", limit)]
 
 
-def test_a_legacy_model_that_nobody_knows_has_a_context_of_4096_tokens(
+def test_an_unknown_legacy_model_has_a_context_of_4096_tokens(
     connector: Connector,
 ) -> None:
     answers = [NOT_CHAT, {"json": completion("One.")}]
@@ -214,7 +214,7 @@ def test_the_model_of_many_responses_is_that_of_the_first(connector: Connector) 
     assert failed.envelope["data"]["model"] == "some-model"
 
 
-def test_each_prompt_that_no_request_can_carry_is_reported(connector: Connector) -> None:
+def test_each_prompt_that_cannot_be_encoded_is_reported(connector: Connector) -> None:
     seen = call(connector, MANY, refusal(400), {"messages": ["a", "\ud800", "b", "c\udfff"]})
     assert seen.requests == []
     assert seen.error["details"] == [
@@ -317,7 +317,7 @@ def test_another_number_of_choices_is_reported(connector: Connector, count: int)
         ),
     ],
 )
-def test_what_is_no_chat_response_is_refused(
+def test_a_response_that_is_not_a_chat_completion_is_refused(
     connector: Connector, answer: Any, message: str
 ) -> None:
     error = call(connector, CHAT, {"json": answer}).error
@@ -360,7 +360,7 @@ def test_a_limit_that_is_refused_for_its_value_is_not_sent_again(connector: Conn
     assert seen.error["message"] == "Too large."
 
 
-def test_a_limit_goes_by_the_name_that_was_taken(connector: Connector) -> None:
+def test_a_limit_is_sent_by_the_name_that_was_accepted(connector: Connector) -> None:
     """Chat first, its older name where the first is refused, and that one from then on."""
     refused = refusal(400, message="Unsupported parameter.", param="max_completion_tokens")
     answers = [refused, {"json": chat_completion()}]
@@ -375,7 +375,7 @@ def test_a_limit_goes_by_the_name_that_was_taken(connector: Connector) -> None:
     ]
 
 
-def test_a_name_that_is_refused_after_all_is_tried_the_other_way(connector: Connector) -> None:
+def test_a_name_that_is_refused_later_is_tried_the_other_way(connector: Connector) -> None:
     first = refusal(400, message="Unsupported parameter.", param="max_completion_tokens")
     second = refusal(400, message="Unsupported parameter.", param="max_tokens")
     answers = [first, {"json": chat_completion()}, second, {"json": chat_completion()}]
@@ -403,7 +403,7 @@ def test_a_name_that_is_refused_after_all_is_tried_the_other_way(connector: Conn
         ("response_format", "Response Format"),
     ],
 )
-def test_what_has_an_input_is_no_extra_parameter(
+def test_a_parameter_with_an_input_is_not_an_extra_parameter(
     connector: Connector, name: str, label: str
 ) -> None:
     seen = call(connector, CHAT, refusal(400), {"extraParameters": {name: 1, "seed": 7}})
@@ -448,7 +448,7 @@ def test_a_manifest_without_defaults_sends_the_same(tmp_path: Path, fake_clock: 
         ({"temperature": 1, "topP": 1}, {}, []),
     ],
 )
-def test_the_successor_of_a_default_gets_what_it_takes(
+def test_the_successor_of_a_default_gets_only_what_it_supports(
     tmp_path: Path,
     fake_clock: FakeClock,
     inputs: dict[str, Any],

@@ -1,4 +1,4 @@
-"""A kind of connection with a token of its own: fetched once, renewed once, shown nowhere.
+"""A kind of connection that fetches a token once, renews it once, and shows it nowhere.
 
 Two servers on loopback: the token's host and the provider.
 """
@@ -661,7 +661,7 @@ def test_a_fetch_whose_thread_ends_at_once_blocks_no_other(step: str) -> None:
     assert (first, second) == ([], [f"{TOKEN}0"])
 
 
-def test_a_thread_that_comes_when_a_fetch_has_just_ended_takes_its_token() -> None:
+def test_a_thread_that_arrives_just_after_a_fetch_uses_its_token() -> None:
     """It found no token, and when it begins a fetch of its own there is one."""
 
     class Late(dict[int, Any]):

@@ -1,4 +1,4 @@
-"""One connection: what ends it from outside, how it waits, and whether its pool keeps it."""
+"""One connection: what can end it, how it waits, and whether its pool keeps it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def told(exchange: Exchange) -> tuple[bool, bool, bool]:
     return exchange.sent, exchange.fresh, exchange.cut
 
 
-def test_of_a_new_attempt_nothing_was_sent_and_nothing_ended_it() -> None:
+def test_a_new_attempt_has_sent_nothing_and_is_not_ended() -> None:
     exchange = Exchange(Deadline(60))
     assert told(exchange) == (False, False, False)
     assert exchange.close()

@@ -1,4 +1,4 @@
-"""Nothing leaves for another host, whatever is written into an endpoint, a path or a header."""
+"""Nothing is sent to another host, whatever an endpoint, a path or a header contains."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_metadata_address_is_refused_in_any_notation(
 
 
 @pytest.mark.parametrize("endpoint", UNUSABLE + SPACED)
-def test_an_endpoint_that_is_no_plain_address_is_refused(shared: Connector, endpoint: str) -> None:
+def test_an_invalid_endpoint_is_refused(shared: Connector, endpoint: str) -> None:
     result = shared.invoke("rawRequest", {"method": "GET"}, fields(endpoint))
     assert result.error is not None
     assert result.error.code in REFUSED, result.to_dict()
@@ -331,7 +331,7 @@ def test_any_text_as_url_is_refused_or_arrives_below_the_endpoint(
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=30), max_size=4))
 @example({"X-A": "caf\u00e9", "x_a": "\x7f"})
-def test_any_headers_are_refused_or_arrive_as_they_are(
+def test_any_headers_are_refused_or_arrive_unchanged(
     shared: Connector, echo: FaultServer, headers: dict[str, str]
 ) -> None:
     echo.requests.clear()

@@ -1,4 +1,4 @@
-"""What the inputs of embed may not be together."""
+"""The rules between the inputs of embed."""
 
 from __future__ import annotations
 
