@@ -1,4 +1,4 @@
-"""The body of a response: read in bounded pieces, up to exact limits of its size and compression."""
+"""The body of a response: read in pieces, up to exact limits of its size and compression."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def create_completions(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
     """Return one choice for each prompt, in order, whichever API serves the model.
 
-    Raises ConnectorError `partial_failure`, with the data, where a prompt failed.
+    Raises ConnectorError `partial_failure`, with the data, if a prompt failed.
     """
     check(inputs, ())
     writer = Writer(client, inputs["model"], inputs.get("maxTokens"))

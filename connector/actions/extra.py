@@ -14,7 +14,7 @@ def merge(
     """Return `body` with `extra` added.
 
     `owned` maps each parameter that the action sets itself to the label of the input that sets
-    it. Raises ConnectorError `invalid_input` where `extra` names one of these, or asks for a
+    it. Raises ConnectorError `invalid_input` if `extra` names one of these, or asks for a
     stream, since an action returns whole responses.
     """
     problems = [

@@ -39,7 +39,7 @@ def create_image(inputs: Mapping[str, Any], client: Client) -> list[dict[str, An
     prompt.
 
     The model is always sent, because the service's own default is retired. Raises ConnectorError
-    `partial_failure`, with the images that were made, where one of several requests failed.
+    `partial_failure`, with the images that were made, if one of several requests failed.
     """
     body = {"model": inputs["model"], "prompt": inputs["prompt"], "size": inputs["imageSize"]}
     body = extra.merge(body, inputs.get("extraParameters"), _OWNED)

@@ -30,7 +30,7 @@ def summarize_text(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
     """Return the summary, the model, the choices of the last request, and the usage of all.
 
     A text that does not fit the model's context is split. Its parts are summarized in parallel,
-    and their summaries are merged in the same way. Raises ConnectorError `invalid_response` where
+    and their summaries are merged in the same way. Raises ConnectorError `invalid_response` if
     the summaries do not get shorter. The data of an error has the same shape and holds the
     summaries that were finished; it is None if there are none.
     """

@@ -23,7 +23,7 @@ _LEGACY_CONTEXT = 4096
 """The context of an unknown model of the legacy API, in tokens."""
 
 _LEAST_LEGACY = 256
-"""The smallest limit sent, even where the estimated prompt leaves less room. The estimate is rather
+"""The smallest limit sent, even if the estimated prompt leaves less room. The estimate is rather
 too high, and a server that has less room states its context."""
 
 

@@ -59,7 +59,7 @@ def _copy_owner_and_mode(descriptor: int, old: os.stat_result) -> None:
 
 
 class OutputFile:
-    """Writes to `path` through a temporary file beside it, so that a failure leaves nothing.
+    """Writes to `path` through a temporary file next to it, so that a failure leaves nothing.
 
     `begin` starts over, `finish` moves the file into place. A second result goes to
     `name-2.suffix`, and so on; if such a file exists, it is kept and the next number is used. A

@@ -1,6 +1,6 @@
 """Finds the manifest, the schemas and the icon.
 
-They are beside the package in a checkout, inside it in an installed wheel, and in the archive if
+They are next to the package in a checkout, inside it in an installed wheel, and in the archive if
 the package is imported from a zip.
 """
 

@@ -85,7 +85,7 @@ class Keyword(NamedTuple):
 
     `of` is the type to whose values it applies, None for all.
 
-    `emit(compiler, schema, x, types)` writes the code that refuses the value named `x` where it
+    `emit(compiler, schema, x, types)` writes the code that refuses the value named `x` if it
     breaks the keyword of `schema`. Keywords that are checked together share one function.
 
     `find(finder, schema, value, path)` returns the violations of the keyword by a value.

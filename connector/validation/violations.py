@@ -58,7 +58,7 @@ class Finder:
             yield from keyword.find(self, schema, value, path)
 
     def step(self) -> None:
-        """Count a schema that applies beside others.
+        """Count a schema that applies besides others.
 
         Only schemas that refer to the same others again and again take more steps than the value
         has parts. Raises Unsupported for these; jsonschema then decides, with its own limit.
