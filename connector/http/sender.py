@@ -164,7 +164,7 @@ class OpenResponse:
     def pieces(self, limit: int, idle_seconds: float) -> Generator[bytes, None, None]:
         """Yield the body decompressed, as it arrives, at most `limit` bytes; then close.
 
-        Raises ConnectorError where it breaks off or is too large, and `deadline_exceeded` where
+        Raises ConnectorError if it breaks off or is too large, and `deadline_exceeded` if
         nothing arrives for `idle_seconds`.
         """
         outcome: int | str = f"{self.status}, but its body is incomplete"
@@ -191,8 +191,10 @@ class OpenResponse:
         raise failure
 
     def finish(self, seconds: float) -> None:
-        """Let the rest of the body take at most `seconds`, if its events have said that they are
-        over: then its connection can be used again."""
+        """Let the rest of the body take at most `seconds`, after the last event has arrived.
+
+        Then the connection can be used again.
+        """
         self._idle_seconds = seconds
 
     def _arriving(self) -> Iterator[bytes]:
@@ -212,8 +214,7 @@ class OpenResponse:
         return ConnectorError("deadline_exceeded", message, sent="unknown")
 
     def _check_end(self) -> None:
-        """Raise TimeoutError for a body that was cut from outside and looks whole, because only
-        the end of the connection ends it."""
+        """Raise TimeoutError if the body ends with the connection, which was cut from outside."""
         framed = "content-length" in self.headers or self._raw.chunked
         if self._exchange.cut and not framed:
             raise TimeoutError

@@ -68,11 +68,11 @@ class DataSource(NamedTuple):
 class Action(NamedTuple):
     """One action.
 
-    `output` names the schema file of its data, None where it may be anything. `output_path` is the
-    path of the value that most flows use next, such as `data.items[0].name`, None where no value
-    stands out. `check` names the function that finds what is wrong beyond the schemas, such as
-    inputs that exclude each other, None where there is none. `streams` says that its answer can
-    be read while it is written.
+    `output` names the schema file of its data, None if it may be anything. `output_path` is the
+    path of the value that most flows use next, such as `data.items[0].name`, None if no value
+    stands out. `check` names the function that finds problems beyond the schemas, such as inputs
+    that exclude each other, None if there is none. `streams` means that its response can be read
+    while it is written.
     """
 
     key: str
