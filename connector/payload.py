@@ -1,16 +1,20 @@
-"""The payload of an invocation, read strictly; the same for every door."""
+"""Parses the payload of an invocation; every door uses it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from connector.errors import ConnectorError, problem, refused, unknown
+from connector.errors import ConnectorError
+from connector.problems import error_of, problem, unknown_pointer
 from connector.text import strict_json
 from connector.validation.suggestions import suggester
 
 
 class Payload(NamedTuple):
-    """What a payload holds: `inputs`, empty where it has none, and `connection`, an object or the
-    name of a configured one, None where it has none."""
+    """The parts of a payload.
+
+    `inputs` is empty if absent. `connection` is an object or the name of a configured connection,
+    None if absent.
+    """
 
     inputs: Mapping[str, Any]
     connection: Mapping[str, Any] | str | None
@@ -19,8 +23,8 @@ class Payload(NamedTuple):
 def parse(text: bytes | str) -> Payload:
     """Return the payload of a JSON text.
 
-    Raises ConnectorError `invalid_payload` for what is not an object with `inputs` and
-    `connection`, and for a duplicated key anywhere in it.
+    Raises ConnectorError `invalid_payload` unless it is an object with `inputs` and `connection`,
+    without a duplicated key anywhere in it.
     """
     try:
         value = strict_json.loads(text, unique=True)
@@ -31,7 +35,7 @@ def parse(text: bytes | str) -> Payload:
         raise ConnectorError("invalid_payload", "The payload is not a JSON object.", hint=_HINT)
     rows = list(_problems(value))
     if rows:
-        raise refused("invalid_payload", rows, _HINT)
+        raise error_of("invalid_payload", rows, _HINT)
     return Payload(value.get("inputs") or {}, value.get("connection"))
 
 
@@ -42,7 +46,7 @@ def _problems(value: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     close = suggester()
     for name in value:
         if name not in Payload._fields:
-            yield problem(unknown(name), f"is not known here{close(name, Payload._fields)}")
+            yield problem(unknown_pointer(name), f"is not known here{close(name, Payload._fields)}")
     if not isinstance(value.get("inputs"), dict | None):
         yield problem("/inputs", "must be an object")
     if not isinstance(value.get("connection"), dict | str | None):

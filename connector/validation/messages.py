@@ -1,4 +1,4 @@
-"""The messages of problems. None quotes text of the value, which may be a secret."""
+"""The messages of problems. They never quote text of the value, which may be a secret."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -8,7 +8,7 @@ from connector.validation.conditions import only_requires
 
 
 class Problem(NamedTuple):
-    """Where a value breaks its schema: the keys and indexes that lead there, and a message."""
+    """The place where a value breaks its schema, as keys and indexes, and a message."""
 
     path: tuple[str | int, ...]
     message: str
@@ -17,26 +17,26 @@ class Problem(NamedTuple):
 Suggest = Callable[[str, Iterable[str]], str]
 """Returns the end of a message about an unknown name; see `suggestions`."""
 
-Tell = Callable[[Any, Suggest], Iterator[Problem]]
-"""Words an error: a `Violation`, or an error of jsonschema, which has the same attributes."""
+MakeProblems = Callable[[Any, Suggest], Iterator[Problem]]
+"""Makes the messages of a `Violation`, or of an error of jsonschema with the same attributes."""
 
 
-def told(message: Callable[[Any], str]) -> Tell:
-    """Return a `Tell` for errors that are one problem, at the place of the value itself."""
+def one_problem(message: Callable[[Any], str]) -> MakeProblems:
+    """Return a `MakeProblems` for errors that are one problem, at the place of the value itself."""
 
-    def tell(error: Any, _: Suggest) -> Iterator[Problem]:
+    def make(error: Any, _: Suggest) -> Iterator[Problem]:
         yield Problem(tuple(error.absolute_path), message(error))
 
-    return tell
+    return make
 
 
 def broken(error: Any) -> str:
-    """Return the message for a keyword that has none of its own."""
+    """Return the message for a keyword that has no own message."""
     return f"breaks the rule {error.validator!r}"
 
 
-not_allowed = told(lambda error: "is not allowed")
-"""Words what the schema `false` refuses."""
+not_allowed = one_problem(lambda error: "is not allowed")
+"""The message for values that the schema `false` refuses."""
 
 _NAMES = {
     "string": "a text",
