@@ -39,14 +39,14 @@ class Connector:
     def __init__(
         self,
         spec: Manifest,
-        handlers: str = HANDLERS,
+        handlers: str | None = None,
         configured: Path | Mapping[str, Any] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         reach: Reach | None = None,
         folder: Path | None = None,
     ) -> None:
         self._folder = folder or resources.root()
-        self.catalog = Catalog(spec, Handlers(handlers))
+        self.catalog = Catalog(spec, Handlers(handlers or spec.handlers or HANDLERS))
         self._clock = clock
         self._connections = ConnectionStore(spec, self.catalog.handlers, configured, reach)
 
@@ -55,14 +55,15 @@ class Connector:
         cls,
         path: str | os.PathLike[str] | None = None,
         *,
-        handlers: str = HANDLERS,
+        handlers: str | None = None,
         connections: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         reach: Reach | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> Connector:
         """Return the connector of a manifest: the bundled one where `path` is absent.
 
-        `handlers` is the package below which the manifest may name functions. `connections` is
+        `handlers` is the package below which the manifest may name functions; where absent, the
+        one that the manifest names itself, else that of the bundled one. `connections` is
         the operator's file of named connections, or its content; where absent, the file that
         CONNECTOR_CONNECTIONS names. `reach` limits the hosts that connections may lead to, for
         who serves others; where absent, any public, private or loopback host. Raises

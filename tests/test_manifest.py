@@ -638,6 +638,26 @@ def test_a_handler_whose_module_cannot_be_imported(
         assert caught.value.code == "invalid_manifest"
 
 
+def test_a_handler_may_be_re_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a module of the package freely, from elsewhere by `__all__`."""
+    (tmp_path / "shared_functions.py").write_text("def far(inputs, client): return 'far'\n")
+    package = tmp_path / "exporting_handlers"
+    package.mkdir()
+    (package / "near.py").write_text("def near(inputs, client): return 'near'\n")
+    (package / "__init__.py").write_text(
+        "from shared_functions import far\nfrom .near import near\n__all__ = ['far', 'near']\n"
+    )
+    (package / "use.py").write_text("from shared_functions import far\nfrom .near import near\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    connector = load({**small(), "handlers": "exporting_handlers"}, tmp_path)
+    find = connector.catalog.handlers.find
+    assert [find(name)({}, None) for name in ("far", "near", "use.near")] == ["far", "near", "near"]
+    with pytest.raises(
+        ConnectorError, match=r"exporting_handlers\.use only imports it; list it in"
+    ):
+        find("use.far")
+
+
 # What engines read of it
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from connector.policy.clock import SYSTEM_CLOCK, Clock
 from connector.policy.deadline import Deadline
 from connector.policy.limits import Policies
 from connector.policy.usage import add_up
+from connector.runtime import debugging
 
 _SENT = ("no", "rejected", "unknown")
 
@@ -64,6 +65,8 @@ class Context:
         self.received: Any = None
         self.shows_response = False
         self.replaced_model = False
+        self.mask: Callable[[str], str] = str
+        """Removes the secrets of the connection from a text."""
         self._lock = threading.Lock()
 
     def warn(self, text: str) -> None:
@@ -85,6 +88,7 @@ class Context:
 
     def defect(self, error: Exception) -> ConnectorError:
         """Return the error of an unexpected exception, and log it."""
+        debugging.show(error, self.mask)
         # Only its type and place: the text of an unexpected exception may hold anything.
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
