@@ -104,7 +104,7 @@ def small() -> dict[str, Any]:
                 "description": "Goes.",
                 "handler": "raw.raw_request",
                 "inputs": [
-                    {"key": "x", "label": "X", "comments": "An x.", "schema": {"type": "string"}}
+                    {"key": "data", "label": "X", "comments": "An x.", "schema": {"type": "string"}}
                 ],
             }
         ],
@@ -161,7 +161,7 @@ def _schema(fragment: Any) -> Edit:
                 copy.deepcopy(raw["actions"][0]["inputs"][0])
             ),
             "/actions/0/inputs/1/key",
-            "the key 'x' is duplicated",
+            "the key 'data' is duplicated",
         ),
         (
             lambda raw: raw["actions"][0]["inputs"][0].update(key="connection"),
@@ -535,7 +535,7 @@ def test_the_line_of_a_missing_key_is_that_of_its_object(tmp_path: Path) -> None
     with pytest.raises(ConnectorError) as caught:
         load(text, tmp_path)
     (row,) = caught.value.details or []
-    line = 1 + text.splitlines().index("  - key: x")
+    line = 1 + text.splitlines().index("  - key: data")
     assert row == {"path": "/actions/0/inputs/0/label", "message": f"is required (line {line})"}
 
 
@@ -579,9 +579,9 @@ def test_schemas_may_have_properties_that_are_named_like_keywords(tmp_path: Path
     connector = load(raw, tmp_path, {"n.schema.json": {"$id": "https://a/b", "type": "integer"}})
     form = connector.catalog.form("go")
     for name in named:
-        assert form.clean({"x": {name: 1}}).problems == []
-        assert [row["path"] for row in form.clean({"x": {name: "a"}}).problems] == [
-            f"/inputs/x/{name}"
+        assert form.clean({"data": {name: 1}}).problems == []
+        assert [row["path"] for row in form.clean({"data": {name: "a"}}).problems] == [
+            f"/inputs/data/{name}"
         ]
 
 
@@ -652,9 +652,7 @@ def test_a_handler_may_be_re_exported(tmp_path: Path, monkeypatch: pytest.Monkey
     connector = load({**small(), "handlers": "exporting_handlers"}, tmp_path)
     find = connector.catalog.handlers.find
     assert [find(name)({}, None) for name in ("far", "near", "use.near")] == ["far", "near", "near"]
-    with pytest.raises(
-        ConnectorError, match=r"exporting_handlers\.use only imports it; list it in"
-    ):
+    with pytest.raises(ConnectorError, match=r"exporting_handlers\.use only imports it; list it"):
         find("use.far")
 
 
