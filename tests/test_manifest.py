@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from connector.manifest.reader import SchemaFiles
 from connector.manifest.vocabulary import KEYWORDS, OWN
 from connector.text import safe_yaml
 
-from .conftest import FakeClock
 from .support import work
 from .support.manifests import FROZEN
 
@@ -57,24 +55,6 @@ def test_policies_equal_the_defaults_in_the_code() -> None:
     from connector.policy import limits
 
     assert limits.policies({}) == SPEC.policies
-
-
-# Older manifests
-
-
-@pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.stem)
-def test_an_older_manifest_still_loads_and_runs(
-    path: Path, tmp_path: Path, fake_clock: FakeClock
-) -> None:
-    shutil.copy(path, tmp_path / "connector.yaml")
-    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
-    connector = Connector.load(tmp_path / "connector.yaml", clock=fake_clock.clock())
-    fields = {"apiKey": "none", "organization": "resource"}
-    for key, action in connector.manifest.actions.items():
-        connector.catalog.handlers.find(action.handler)
-        for example in action.examples:
-            result = connector.invoke(key, example["inputs"], {"fields": fields}, dry_run=True)
-            assert result.ok, result.error
 
 
 def test_there_is_an_older_manifest() -> None:

@@ -35,7 +35,7 @@ def check(path: Path, handlers: str | None = None) -> list[str]:
         return [f"{path}: {error.message}"]
     if spec is not None:
         broken = {_schema_of(row["path"]) for row in rows}
-        rows += _reference_problems(spec, path, Handlers(handlers or spec.handlers or HANDLERS))
+        rows += _reference_problems(spec, path, handlers or spec.handlers or HANDLERS)
         rows += _value_problems(spec, broken)
         rows += _output_problems(spec, broken)
     return [
@@ -49,7 +49,8 @@ def _schema_of(path: str) -> str:
     return "/".join(path.split("/")[:6])  # such as /actions/0/inputs/0/schema
 
 
-def _reference_problems(spec: Manifest, path: Path, handlers: Handlers) -> Rows:
+def _reference_problems(spec: Manifest, path: Path, package: str) -> Rows:
+    handlers = Handlers(package)
     icon = spec.raw.get("icon")
     if icon and not (path.parent / icon).is_file():
         yield problem("/icon", f"there is no file {icon}")

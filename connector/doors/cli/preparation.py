@@ -14,11 +14,9 @@ from typing import Any
 
 from connector import payload
 from connector.connector import Connector
-from connector.doors.cli import parser
+from connector.doors.cli import manifest_option, parser
 from connector.doors.cli.terminal import print_message
 from connector.errors import ConnectorError
-from connector.files import resources
-from connector.manifest import reader
 from connector.payload import Payload
 from connector.result import Result
 from connector.text.secrets import MASK
@@ -51,9 +49,28 @@ def mask_unless_known(word: str, known: Collection[str]) -> str:
     return MASK
 
 
-def bundled_connector(connections: Path | None = None) -> Connector:
-    """Return the bundled connector, without the imports of `Connector.load`."""
-    return Connector(reader.load(resources.manifest()), configured=connections)
+def check_manifest_options(arguments: argparse.Namespace) -> None:
+    """Raise UsageError if there is no such manifest, or no such package of handlers."""
+    path = manifest_option.chosen(arguments)
+    if path is not None and not os.path.isfile(path):
+        raise UsageError("MANIFEST: no such file")
+    if arguments.handlers is not None and not _is_package(arguments.handlers):
+        raise UsageError("--handlers: no such package")
+
+
+def _is_package(name: str) -> bool:
+    import importlib.util
+
+    try:
+        return importlib.util.find_spec(name.partition(".")[0]) is not None
+    except ValueError:  # an empty name
+        return False
+
+
+def connector_of(arguments: argparse.Namespace) -> Connector:
+    """Return the connector that a command is about, without the imports of `Connector.load`."""
+    check_manifest_options(arguments)
+    return manifest_option.load(arguments, getattr(arguments, "connections", None))
 
 
 def command_line_inputs(arguments: argparse.Namespace, connector: Connector) -> dict[str, str]:
@@ -78,7 +95,7 @@ def prepare(
     The connection is the sandbox's, the payload's or the environment's; None if there is none or if
     -i names one.
     """
-    connector = bundled_connector(arguments.connections)
+    connector = connector_of(arguments)
     if "action" in arguments:
         arguments.known = mask_unless_known(arguments.action, connector.manifest.actions)
     inputs, connection = _payload(arguments.payload)
@@ -97,12 +114,13 @@ def _sandbox_connection(stack: contextlib.ExitStack, connector: Connector, kind:
     """Start a sandbox that `stack` stops, and return a connection to it."""
     try:
         sandbox = stack.enter_context(make_sandbox(connector, 0))
+        from connector.sandbox.connection import connection_to
     except OSError as error:
         raise ConnectorError(
             "connect_failed", f"The sandbox cannot be started ({system_reason(error)})."
         ) from None
     try:
-        return sandbox.connection(kind)
+        return connection_to(sandbox, kind, connector.manifest.raw)
     except ValueError as error:
         raise UsageError(f"--sandbox: {error}") from None
 
