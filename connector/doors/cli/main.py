@@ -28,6 +28,7 @@ _COMMANDS = {
     "schema": ("manifest", "schema"),
     "check": ("manifest", "check"),
     "docs": ("manifest", "docs"),
+    "new": ("authoring", "new"),
     "sandbox": ("sandbox", "serve"),
     "serve": ("serve", "serve"),
     "bulk": ("bulk", "bulk"),

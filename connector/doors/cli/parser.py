@@ -119,7 +119,8 @@ def _build(words: Sequence[str]) -> tuple[_Parser, dict[str, _Parser]]:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(command=name)
         options(command)
-        manifest_option.add(command)
+        if name != "new":
+            manifest_option.add(command)
     return parser, commands.choices
 
 
@@ -190,6 +191,10 @@ def _docs(command: _Parser) -> None:
     )
 
 
+def _new(command: _Parser) -> None:
+    command.add_argument("folder", type=Path, metavar="DIR", help="the folder, such as acme")
+
+
 def _sandbox(command: _Parser) -> None:
     command.add_argument(
         "--port",
@@ -251,6 +256,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[_Parser], None]]] = {
     "options": ("Print the choices of a dropdown as JSON.", _options),
     "check": ("Check a manifest: schema, defaults, references, handlers.", _check),
     "docs": ("Write the connector's page to docs/, from the manifest.", _docs),
+    "new": ("Write a connector of your own, ready to run, into a new folder.", _new),
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
     "bulk": ("Run one action over the rows of a file; go on where it stopped.", _bulk),
     "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),
