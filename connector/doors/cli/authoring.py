@@ -75,8 +75,8 @@ def _write(folder: Path, names: Mapping[str, str]) -> int:
     manifest = folder / package / "connector.yaml"
     made = folder / "docs" / f"{names['key']}.md"
     made.parent.mkdir()
-    text = page.render(Connector(loading.load(manifest), folder=manifest.parent))
-    made.write_text(text, encoding="utf-8")
+    connector = Connector(loading.load(manifest), folder=manifest.parent)
+    made.write_text(page.render(connector, page.folder_from(made, manifest)), encoding="utf-8")
     return len(content) + 1
 
 

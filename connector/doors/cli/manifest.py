@@ -50,8 +50,9 @@ def docs(arguments: argparse.Namespace) -> int:
     from connector.doors import page
 
     connector = connector_of(arguments)
-    text = page.render(connector)
     path = Path("docs") / f"{connector.manifest.key}.md"
+    own = manifest_option.chosen(arguments)
+    text = page.render(connector, page.folder_from(path, own)) if own else page.render(connector)
     if arguments.check:
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             print(f"{path} is current.")
