@@ -65,6 +65,16 @@ def test_every_command_takes_it(made: list[str], capsys: Capture) -> None:
     assert dry["headers"]["Authorization"] == "Bearer ***"
 
 
+def test_keys_of_other_services_in_the_environment_are_not_used(
+    made: list[str], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789abcdef")
+    assert cli.main(["invoke", "sendMessage", "--dry-run", "-i", "text=Hi", *OWN]) == 1
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["details"] == [{"path": "/connection", "message": "is required"}]
+    assert error["hint"] == "Give a connection in --payload, or try --sandbox=echo."
+
+
 def test_its_page_shows_its_icon(made: list[str]) -> None:
     text = Path("docs/acme.md").read_text(encoding="utf-8")
     (icon,) = re.findall(r"!\[Acme\]\((.*?)#", text)

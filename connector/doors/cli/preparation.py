@@ -102,7 +102,7 @@ def prepare(
     if connection is None and not _names_connection(arguments):
         connection = inputs.get("connection")
         if connection is None and not arguments.sandbox:
-            connection = _from_environment()
+            connection = _from_environment(connector)
     with contextlib.ExitStack() as stack:
         if arguments.sandbox:
             connection = _sandbox_connection(stack, connector, arguments.sandbox)
@@ -129,11 +129,17 @@ def _names_connection(arguments: argparse.Namespace) -> bool:
     return "connection" in dict(getattr(arguments, "input", ()))
 
 
-def _from_environment() -> dict[str, Any] | None:
-    """Return the environment's connection or None; warn if there are several keys."""
+def _from_environment(connector: Connector) -> dict[str, Any] | None:
+    """Return the environment's connection or None; warn if there are several keys.
+
+    None too for a connector of another service, which must not get these keys.
+    """
     from connector.providers.api_key import from_environment
 
     found = from_environment(os.environ)
+    fields = {field["key"] for field in connector.manifest.raw["connections"][0]["fields"]}
+    if found is None or not fields.issuperset(found["fields"]):
+        return None
     keys = [name for name, value in os.environ.items() if from_environment({name: value})]
     if len(keys) > 1:
         # The used key is the one without which the connection would be different.
@@ -152,7 +158,8 @@ def with_connection_hint(result: Result, connection: Any, arguments: argparse.Na
     error = result.error
     missing = connection is None and not _names_connection(arguments)
     if missing and error is not None and error.code == "invalid_connection":
-        error.hint = parser.connection_hint()
+        own = "Give a connection in --payload, or try --sandbox=echo."
+        error.hint = own if manifest_option.chosen(arguments) else parser.connection_hint()
     return result
 
 
