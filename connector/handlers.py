@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from connector.errors import ConnectorError
+from connector.errors import ConnectorError, problem, refused
 from connector.runtime import debugging
 
 HANDLERS = "connector.actions"
@@ -42,7 +42,7 @@ class Handlers:
                 found = error.with_traceback(None)
             self._found[name] = found
         if isinstance(found, ConnectorError):
-            raise ConnectorError(found.code, found.message)
+            raise ConnectorError(found.code, found.message, details=found.details)
         return found
 
     def _find(self, name: str) -> Callable[..., Any]:
@@ -65,10 +65,16 @@ class Handlers:
         home = f"{getattr(function, '__module__', '')}."
         return home.startswith(f"{self._package}.") or name in getattr(module, "__all__", ())
 
+    def _missing(self) -> dict[str, str]:
+        place = "beside the manifest nor among the installed packages"
+        return problem("/handlers", f"there is no package {self._package}, neither {place}")
+
     def _module(self, name: str) -> Any:
         try:
             return importlib.import_module(name)
         except ModuleNotFoundError as error:
+            if f"{self._package}.".startswith(f"{error.name}."):
+                raise refused("invalid_manifest", [self._missing()]) from None
             if f"{name}.".startswith(f"{error.name}."):
                 return None
             reason = f"needs {error.name}, which is not installed"

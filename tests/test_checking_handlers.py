@@ -113,6 +113,16 @@ def test_an_async_handler_is_a_problem(problems: Callable[..., list[str]]) -> No
     assert row.endswith("called from threads; write: def handler(inputs, client)")
 
 
+def test_a_package_that_is_missing_is_one_problem(tmp_path: Path) -> None:
+    path = tmp_path / "connector.yaml"
+    path.write_text(json.dumps({**manifest(), "handlers": "no_such.actions"}), encoding="utf-8")
+    (row,) = report.check(path)
+    assert row.endswith(
+        "/handlers: there is no package no_such.actions, "
+        "neither beside the manifest nor among the installed packages"
+    )
+
+
 OTHER = """
 NAMES = {"temperature": ("seven", "t")}
 
@@ -168,6 +178,8 @@ def test_an_input_may_be_read_by_the_check_alone_or_by_a_pattern(
 
 NOT_READS = [
     "client.post('/', {'seven': inputs['eight']})",
+    "client.post('/', inputs['eight'])['seven']",
+    "client.other.get('seven', inputs['eight'])",
     "read_other(inputs)",
     "[inputs[key] for key in NAMES]",
 ]

@@ -74,6 +74,7 @@ def run(connector: Connector, sandbox: Sandbox) -> None:
     result = connector.invoke("go", {}, connection)
     assert result.error is not None
     assert result.error.code == "internal_error"
+    assert result.error.hint == "Set CONNECTOR_DEBUG=1 to see the traceback."
     connector.close()
 
 

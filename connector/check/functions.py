@@ -28,6 +28,9 @@ def function(name: str | None, at: str, handlers: Handlers, wanted: tuple[str, .
         fault = _fault(handlers.find(name), name, wanted)
     except ConnectorError as error:
         fault = error.message
+        if error.details:  # not of this function, but of the package
+            yield from map(dict, error.details)
+            return
     if fault is not None:
         yield problem(at, fault)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -56,15 +56,16 @@ class _Reading:
         except (OSError, TypeError, ValueError, SyntaxError):
             self._all = True
             return
-        name = parameters[argument] if isinstance(argument, int) and parameters else argument
+        named = parameters[argument] if isinstance(argument, int) and parameters else argument
+        name = None if named is None else str(named)
         names = vars(inspect.getmodule(function) or object)
         source = _Source(tree, {**names, **_closure(function)})
-        self._names |= {text for text, is_key in source.texts() if not is_key}
-        self._tables |= {text for text, is_key in source.texts() if is_key}
+        self._names |= {text for text, is_key in source.texts(name) if not is_key}
+        self._tables |= {text for text, is_key in source.texts(name) if is_key}
         for found in source.globals():
             self._add(found, home, _DEPTH)
         if name is not None:
-            self._uses(source, str(name), home)
+            self._uses(source, name, home)
 
     def _add(self, value: Any, home: str, depth: int) -> None:
         """Add a value that a function refers to: a text, a table of texts, a function to follow."""
@@ -94,17 +95,24 @@ class _Reading:
                     self._by_variable = True
                 case ast.Compare(left=left, ops=[ast.In() | ast.NotIn()]), _ if left is not node:
                     self._by_variable |= not isinstance(left, ast.Constant)
-                case ast.Match(), _:
-                    self._all |= any(
-                        isinstance(inner, ast.MatchMapping) and inner.rest
-                        for inner in ast.walk(parent)
-                    )
+                case ast.Match(cases=cases), _:
+                    self._match([case.pattern for case in cases])
                 case ast.Call(func=func, args=args), _ if node in args:
                     self._pass(source.value(func), home, args.index(node))
                 case ast.keyword(arg=str(keyword)), ast.Call(func=func):
                     self._pass(source.value(func), home, keyword)
                 case _:
                     self._all = True
+
+    def _match(self, patterns: Sequence[ast.pattern]) -> None:
+        """Add the names in patterns that the inputs are compared with."""
+        for node in [inner for pattern in patterns for inner in ast.walk(pattern)]:
+            if isinstance(node, ast.MatchMapping):
+                self._all |= node.rest is not None
+                keys = [key.value for key in node.keys if isinstance(key, ast.Constant)]
+                self._names |= {key for key in keys if isinstance(key, str)}
+            elif isinstance(node, ast.MatchAs):
+                self._all |= node.name is not None and node in patterns
 
     def _pass(self, function: Any, home: str, argument: int | str) -> None:
         """Follow the inputs into a function that they are passed to."""
@@ -125,13 +133,24 @@ class _Source:
             child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
         }
 
-    def texts(self) -> Iterator[tuple[str, bool]]:
-        """Yield each text that may name an input, and whether it is a key of a dictionary."""
+    def texts(self, inputs: str | None) -> Iterator[tuple[str, bool]]:
+        """Yield each text that may name an input, and whether it is a key of a dictionary.
+
+        Names that are looked up elsewhere than in the variable `inputs` are left out.
+        """
         for node in ast.walk(self._tree):
             if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
                 continue
             match self._parents[node]:
-                case ast.Subscript(ctx=ast.Store()) | ast.Expr() | ast.JoinedStr():
+                case ast.Expr() | ast.JoinedStr() | ast.MatchValue() | ast.MatchMapping():
+                    continue
+                case ast.Subscript(value=ast.Name(id=name)) if name == inputs:
+                    yield node.value, False
+                case ast.Subscript():
+                    continue
+                case ast.Call(func=ast.Attribute(value=value, attr="get")) if (
+                    not isinstance(value, ast.Name) or value.id != inputs
+                ):
                     continue
                 case ast.Dict(keys=keys) if node in keys:
                     yield node.value, True

@@ -40,7 +40,7 @@ def check(path: Path, handlers: str | None = None) -> list[str]:
         rows += _output_problems(spec, broken)
     return [
         f"{path}:{loading.line_of(row['path'], lines) or 1}: {row['path']}: {row['message']}"
-        for row in rows
+        for row in {(row["path"], row["message"]): row for row in rows}.values()
     ]
 
 

@@ -100,7 +100,9 @@ class Context:
         kind = type(error).__name__
         log = logging.getLogger("connector")
         log.error("internal error in %s: %s at %s", self.name, kind, place)
-        return ConnectorError("internal_error", f"{kind} at {place}.", sent=self.sent)
+        hint = f"Set {debugging.VARIABLE}=1 to see the traceback."
+        message = f"{kind} at {place}."
+        return ConnectorError("internal_error", message, sent=self.sent, hint=hint)
 
     def check(self, sent: Sent = "no") -> None:
         """Raise ConnectorError where the action was cancelled or its time is over; `sent` is

@@ -42,7 +42,8 @@ def check(arguments: argparse.Namespace) -> int:
     if problems:
         print_message(f"{len(problems)} problem{'s' * (len(problems) > 1)} found.")
         return 1
-    print(f"{escape_controls(path.name)}: no problems found.")
+    bundled = "" if manifest_option.chosen(arguments) else " (the bundled one)"
+    print(f"{escape_controls(path.name)}{bundled}: no problems found.")
     return 0
 
 

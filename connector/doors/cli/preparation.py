@@ -53,7 +53,7 @@ def check_manifest_options(arguments: argparse.Namespace) -> None:
     """Raise UsageError if there is no such manifest, or no such package of handlers."""
     path = manifest_option.chosen(arguments)
     if path is not None and not os.path.isfile(path):
-        raise UsageError("MANIFEST: no such file")
+        raise UsageError(f"{'--manifest' if arguments.manifest else 'MANIFEST'}: no such file")
     if arguments.handlers is not None and not _is_package(arguments.handlers):
         raise UsageError("--handlers: no such package")
 
