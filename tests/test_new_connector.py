@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from connector.sandbox.connection import connection_to
 
 pytestmark = pytest.mark.core
 
+ROOT = Path(__file__).parent.parent
 Capture = pytest.CaptureFixture[str]
 
 
@@ -179,3 +182,58 @@ def test_files_are_not_overwritten(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "file").touch()
     assert cli.main(["new", str(tmp_path / "file")]) == 1
     assert "Not a directory" in capsys.readouterr().err
+
+
+# The standard tests find what is wrong
+
+BROKEN = {
+    "test_an_unexpected_response_is_no_defect": (
+        "actions/messages.py",
+        "    match response:\n",
+        '    return response["body"]\n    match response:\n',
+    ),
+    "test_every_default_and_example_validates": (
+        "connector.yaml",
+        "        default: false\n",
+        "        default: perhaps\n",
+    ),
+    "test_the_page_is_current": ("connector.yaml", "comments: What to say.", "comments: A text."),
+    "test_handlers_and_manifest_are_a_bijection": (
+        "actions/messages.py",
+        "def send_message(",
+        "def forgotten(inputs, client): ...\n\n\ndef send_message(",
+    ),
+    "test_every_reference_resolves_and_every_schema_file_is_used": (
+        "connector.yaml",
+        "    output: message.schema.json\n",
+        "",
+    ),
+    "test_an_example_sends_what_its_dry_run_shows": (
+        "actions/messages.py",
+        "    match response:\n",
+        '    client.post("/more", {"key": inputs["text"]})\n    match response["no"]:\n',
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("test", BROKEN)
+def test_the_standard_tests_of_a_broken_connector_fail(test: str, made: list[str]) -> None:
+    name, right, wrong = BROKEN[test]
+    path = Path("acme_connector") / name
+    text = path.read_text(encoding="utf-8")
+    assert right in text
+    path.write_text(text.replace(right, wrong), encoding="utf-8")
+    words = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", "-k", test]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    assert f"::{test}" in done.stdout
+
+
+def test_the_standard_tests_say_what_they_need() -> None:
+    program = "import sys; sys.modules['pytest'] = None; import connector.testing"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "pip install 'azure-openai-service-connector[testing]'" in done.stderr
