@@ -66,8 +66,8 @@ class Handlers:
         return home.startswith(f"{self._package}.") or name in getattr(module, "__all__", ())
 
     def _missing(self) -> dict[str, str]:
-        place = "beside the manifest nor among the installed packages"
-        return problem("/handlers", f"there is no package {self._package}, neither {place}")
+        fix = "install it, or name the package that holds the functions"
+        return problem("/handlers", f"there is no package {self._package}; {fix}")
 
     def _module(self, name: str) -> Any:
         try:

@@ -118,8 +118,8 @@ def test_a_package_that_is_missing_is_one_problem(tmp_path: Path) -> None:
     path.write_text(json.dumps({**manifest(), "handlers": "no_such.actions"}), encoding="utf-8")
     (row,) = report.check(path)
     assert row.endswith(
-        "/handlers: there is no package no_such.actions, "
-        "neither beside the manifest nor among the installed packages"
+        "/handlers: there is no package no_such.actions; "
+        "install it, or name the package that holds the functions"
     )
 
 

@@ -609,7 +609,7 @@ def test_a_handler_whose_module_cannot_be_imported(
     connector = Connector(SPEC, "lacking_handlers")
     with pytest.raises(ConnectorError, match="needs not_installed_anywhere"):
         connector.catalog.handlers.find("go.go")
-    with pytest.raises(ConnectorError, match="there is no package no_such_package, neither"):
+    with pytest.raises(ConnectorError, match="there is no package no_such_package; install it"):
         Connector(SPEC, "no_such_package").catalog.handlers.find("go.go")
     for name, text in (("syntax", "def x(:"), ("end", "raise SystemExit"), ("bad", "1 / 0")):
         (package / f"{name}.py").write_text(text)
