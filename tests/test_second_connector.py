@@ -24,6 +24,9 @@ FOLDER = Path(__file__).parent / "second"
 TestSecondConnector = standard_tests(
     FOLDER / "connector.yaml", handlers="tests.second.handlers", kinds=KINDS
 )
+TestSecondConnectorOnEcho = standard_tests(
+    FOLDER / "connector.yaml", handlers="tests.second.handlers"
+)
 
 
 @pytest.fixture

@@ -29,8 +29,7 @@ class ExampleTests(ConnectorTests):
         plans = planned.data if isinstance(planned.data, list) else [planned.data]
         result = connector.invoke(example.action, example.inputs, connection)
         if result.error is not None:
-            assert kind == ECHO
-            assert result.error.code == "invalid_response", result.error
+            assert (kind, _error(result)["code"]) == (ECHO, "invalid_response"), result.error
         assert result.meta["action"] == example.action
         assert result.meta["attempts"] == len(sandbox.requests)
         json.dumps(result.to_dict(), allow_nan=False)
