@@ -39,14 +39,14 @@ class Connector:
     def __init__(
         self,
         spec: Manifest,
-        handlers: str = HANDLERS,
+        handlers: str | None = None,
         configured: Path | Mapping[str, Any] | None = None,
         clock: Clock = SYSTEM_CLOCK,
         reach: Reach | None = None,
         folder: Path | None = None,
     ) -> None:
         self._folder = folder or resources.root()
-        self.catalog = Catalog(spec, Handlers(handlers))
+        self.catalog = Catalog(spec, Handlers(handlers or spec.handlers or HANDLERS))
         self._clock = clock
         self._connections = ConnectionStore(spec, self.catalog.handlers, configured, reach)
 
@@ -55,14 +55,15 @@ class Connector:
         cls,
         path: str | os.PathLike[str] | None = None,
         *,
-        handlers: str = HANDLERS,
+        handlers: str | None = None,
         connections: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         reach: Reach | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> Connector:
         """Return the connector of the manifest at `path`, by default of the bundled one.
 
-        `handlers` is the package with the functions that the manifest names. `connections` is the
+        `handlers` is the package with the functions that the manifest names; if None, the one that
+        the manifest names itself, otherwise that of the bundled one. `connections` is the
         operator's file of named connections, or its content; if None, the file that
         CONNECTOR_CONNECTIONS names. `reach` limits the hosts that connections may lead to, for
         services that run other people's payloads; if None, any public, private or loopback host

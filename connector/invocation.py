@@ -145,7 +145,7 @@ class Invocation:
         except Exception as defect:  # noqa: BLE001 - callers get a result, whatever fails
             if (end := find_external(defect)) is not None:
                 raise end from None
-            error = context.defect(defect)
+            error = self._defect(defect)
         else:
             if context.deadline.cancelled.is_set():
                 context.warn("The action was interrupted after its work was done.")
@@ -156,6 +156,11 @@ class Invocation:
         self._settle(error)
         return error.data, error
 
+    def _defect(self, defect: Exception) -> ConnectorError:
+        if self._ready is None:
+            self._context.mask = self._connections.secret(self._connection).scrub
+        return self._context.defect(defect)
+
     def _done(self) -> Any:
         if self._context.deadline.ended_by is not None:
             self._check_resumable()
@@ -163,8 +168,9 @@ class Invocation:
             self._context.check()
             if self._problems:
                 raise error_of("invalid_payload", self._problems)
-            self._ready = self.prepare()
-            self._authorize(self._ready)
+            self._ready = ready = self.prepare()
+            self._context.mask = lambda text: ready.authentication.secret.scrub_message(text)
+            self._authorize(ready)
             self._is_authorized = True
         return self.run(self._client(self._ready))
 
@@ -267,7 +273,8 @@ class ActionRun(Invocation):
         if not isinstance(given, Mapping):
             raise error_of("invalid_payload", [problem("/inputs", "must be an object")])
         if "connection" in given and connection is None:
-            connection = given["connection"]  # builders keep the reference among the inputs
+            # Builders keep the reference among the inputs.
+            self._connection = connection = given["connection"]
         self._cleaned = form.clean({key: given[key] for key in given if key != "connection"})
         try:
             return self._connections.get(connection)

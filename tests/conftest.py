@@ -17,8 +17,6 @@ from connector.policy.clock import Clock
 from connector.runtime.flag import Flag
 from connector.sandbox import Sandbox
 
-pytest.register_assert_rewrite("tests.support.suites")
-
 # A busy machine is not a failure.
 settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("house")

@@ -16,10 +16,10 @@ from connector import Connector
 from connector.doors import page
 from connector.doors.cli import main as cli
 from connector.manifest import reader
-from connector.sandbox import Sandbox
+from connector.sandbox import KINDS, Sandbox
+from connector.testing import StandardTests
+from connector.testing.base import Project, project_of
 from connector.text import safe_yaml
-
-from .support import suites
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = "handlers_with_one_more"
@@ -69,7 +69,7 @@ def with_one_more(document: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[suites.Project]:
+def one_more(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A copy of the bundled connector with one more action."""
     folder = tmp_path_factory.mktemp("one-more")
     for name in ("schemas", "assets"):
@@ -81,13 +81,19 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[suites.Project
     (handlers / "sample.py").write_text(HANDLER)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
-        yield suites.project(path, PACKAGE, handlers)
+        yield project_of(path, PACKAGE)
     for name in [name for name in sys.modules if f"{name}.".startswith(f"{PACKAGE}.")]:
         del sys.modules[name]
 
 
-class TestOneMoreAction(suites.ConnectorSuite):
+class TestOneMoreAction(StandardTests):
     document = with_one_more(reader.read(ROOT / "connector.yaml"))
+    kinds = KINDS
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def project(cls, one_more: Project) -> Project:
+        return one_more
 
     def test_it_runs(self, connector: Connector, sandbox: Sandbox, kind: str) -> None:
         inputs = {"input": "Tides."}
@@ -99,13 +105,11 @@ class TestOneMoreAction(suites.ConnectorSuite):
         assert json.loads(request.body) == {"model": "text-embedding-3-small", "input": "Tides."}
 
     def test_it_runs_on_the_command_line(
-        self,
-        connector: Connector,
-        monkeypatch: pytest.MonkeyPatch,
-        capsys: pytest.CaptureFixture[str],
+        self, project: Project, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        suites.use_on_the_command_line(connector, monkeypatch)
-        assert cli.main(["invoke", "createSampleEmbedding", "--sandbox", "-i", "input=Tides."]) == 0
+        words = ["createSampleEmbedding", "--sandbox", "-i", "input=Tides."]
+        own = ["--manifest", str(project.path), "--handlers", PACKAGE]
+        assert cli.main(["invoke", *words, *own]) == 0
         assert json.loads(capsys.readouterr().out)["ok"] is True
 
     def test_all_else_is_as_it_was(self, connector: Connector) -> None:

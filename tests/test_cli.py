@@ -544,7 +544,7 @@ def test_the_help_shows_the_form_and_the_kinds_of_a_sandbox() -> None:
     (other,) = [line for line in shown.splitlines() if "JSON file with" in line]
     assert line.startswith("  --sandbox[=KIND] ")
     assert line.index("run against") == other.index("JSON file with")
-    assert "openai, azure, azure-dated" in shown
+    assert "openai, azure, azure-dated, echo" in shown
 
 
 @pytest.fixture

@@ -6,20 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from connector.handlers import HANDLERS
-from connector.manifest import reader
+from connector.sandbox import KINDS
+from connector.testing import standard_tests
 
-from .support import suites
+from .support.manifests import FROZEN
 
 pytestmark = pytest.mark.core
 
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def project() -> suites.Project:
-    return suites.project(ROOT / "connector.yaml", HANDLERS, ROOT / "connector" / "actions")
-
-
-class TestBundledConnector(suites.ConnectorSuite):
-    document = reader.read(ROOT / "connector.yaml")
+TestBundledConnector = standard_tests(
+    ROOT / "connector.yaml",
+    page=ROOT / "docs" / "azure-openai-service.md",
+    frozen=FROZEN,
+    kinds=KINDS,
+)

@@ -148,6 +148,20 @@ def test_the_page_lists_what_may_be_imported() -> None:
     assert tuple(re.findall(r"`([\w.]+)`", section)) == ALLOWED
 
 
+def test_the_page_describes_what_is_imported() -> None:
+    section = PAGE.partition("## What else it may import\n")[2].partition("\n## ")[0]
+    described = set(re.findall(r"`(\w+)(?:\([^`]*\))?`", section))
+    templates = (ROOT / "connector" / "template").rglob("*.py.tmpl")
+    for text in [path.read_text(encoding="utf-8") for path in (*ACTIONS, *templates)]:
+        for node in ast.walk(ast.parse(text.replace("$package", "a"))):
+            module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+            if re.match(r"connector\.(?!client|actions|testing)", module):
+                assert isinstance(node, ast.ImportFrom)
+                for item in node.names:
+                    whole = f"`{module}.{item.name}`" in section  # a module
+                    assert whole or item.name in described, f"{module}.{item.name}"
+
+
 def snippet(name: str) -> str:
     found = re.search(rf"<!-- snippet: {name} -->\n```\w+\n(.*?)```", PAGE, re.S)
     assert found is not None

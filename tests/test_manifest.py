@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from connector.manifest.reader import SchemaFiles
 from connector.manifest.vocabulary import KEYWORDS, OWN
 from connector.text import safe_yaml
 
-from .conftest import FakeClock
 from .support import work
 from .support.manifests import FROZEN
 
@@ -59,24 +57,6 @@ def test_policies_equal_the_defaults_in_the_code() -> None:
     assert limits.policies({}) == SPEC.policies
 
 
-# Older manifests
-
-
-@pytest.mark.parametrize("path", FROZEN, ids=lambda path: path.stem)
-def test_an_older_manifest_still_loads_and_runs(
-    path: Path, tmp_path: Path, fake_clock: FakeClock
-) -> None:
-    shutil.copy(path, tmp_path / "connector.yaml")
-    shutil.copytree(ROOT / "schemas", tmp_path / "schemas")
-    connector = Connector.load(tmp_path / "connector.yaml", clock=fake_clock.clock())
-    fields = {"apiKey": "none", "organization": "resource"}
-    for key, action in connector.manifest.actions.items():
-        connector.catalog.handlers.find(action.handler)
-        for example in action.examples:
-            result = connector.invoke(key, example["inputs"], {"fields": fields}, dry_run=True)
-            assert result.ok, result.error
-
-
 def test_there_is_an_older_manifest() -> None:
     assert FROZEN
 
@@ -104,7 +84,7 @@ def small() -> dict[str, Any]:
                 "description": "Goes.",
                 "handler": "raw.raw_request",
                 "inputs": [
-                    {"key": "x", "label": "X", "comments": "An x.", "schema": {"type": "string"}}
+                    {"key": "data", "label": "X", "comments": "An x.", "schema": {"type": "string"}}
                 ],
             }
         ],
@@ -161,7 +141,7 @@ def _schema(fragment: Any) -> Edit:
                 copy.deepcopy(raw["actions"][0]["inputs"][0])
             ),
             "/actions/0/inputs/1/key",
-            "the key 'x' is duplicated",
+            "the key 'data' is duplicated",
         ),
         (
             lambda raw: raw["actions"][0]["inputs"][0].update(key="connection"),
@@ -535,7 +515,7 @@ def test_the_line_of_a_missing_key_is_that_of_its_object(tmp_path: Path) -> None
     with pytest.raises(ConnectorError) as caught:
         load(text, tmp_path)
     (row,) = caught.value.details or []
-    line = 1 + text.splitlines().index("  - key: x")
+    line = 1 + text.splitlines().index("  - key: data")
     assert row == {"path": "/actions/0/inputs/0/label", "message": f"is required (line {line})"}
 
 
@@ -579,9 +559,9 @@ def test_schemas_may_have_properties_that_are_named_like_keywords(tmp_path: Path
     connector = load(raw, tmp_path, {"n.schema.json": {"$id": "https://a/b", "type": "integer"}})
     form = connector.catalog.form("go")
     for name in named:
-        assert form.clean({"x": {name: 1}}).problems == []
-        assert [row["path"] for row in form.clean({"x": {name: "a"}}).problems] == [
-            f"/inputs/x/{name}"
+        assert form.clean({"data": {name: 1}}).problems == []
+        assert [row["path"] for row in form.clean({"data": {name: "a"}}).problems] == [
+            f"/inputs/data/{name}"
         ]
 
 
@@ -629,13 +609,31 @@ def test_a_handler_whose_module_cannot_be_imported(
     connector = Connector(SPEC, "lacking_handlers")
     with pytest.raises(ConnectorError, match="needs not_installed_anywhere"):
         connector.catalog.handlers.find("go.go")
-    with pytest.raises(ConnectorError, match="There is no handler"):
+    with pytest.raises(ConnectorError, match="there is no package no_such_package; install it"):
         Connector(SPEC, "no_such_package").catalog.handlers.find("go.go")
     for name, text in (("syntax", "def x(:"), ("end", "raise SystemExit"), ("bad", "1 / 0")):
         (package / f"{name}.py").write_text(text)
         with pytest.raises(ConnectorError, match="cannot be imported") as caught:
             connector.catalog.handlers.find(f"{name}.go")
         assert caught.value.code == "invalid_manifest"
+
+
+def test_a_handler_may_be_re_exported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a module of the package freely, from elsewhere by `__all__`."""
+    (tmp_path / "shared_functions.py").write_text("def far(inputs, client): return 'far'\n")
+    package = tmp_path / "exporting_handlers"
+    package.mkdir()
+    (package / "near.py").write_text("def near(inputs, client): return 'near'\n")
+    (package / "__init__.py").write_text(
+        "from shared_functions import far\nfrom .near import near\n__all__ = ['far', 'near']\n"
+    )
+    (package / "use.py").write_text("from shared_functions import far\nfrom .near import near\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    connector = load({**small(), "handlers": "exporting_handlers"}, tmp_path)
+    find = connector.catalog.handlers.find
+    assert [find(name)({}, None) for name in ("far", "near", "use.near")] == ["far", "near", "near"]
+    with pytest.raises(ConnectorError, match=r"exporting_handlers\.use only imports it; list it"):
+        find("use.far")
 
 
 # What engines read of it

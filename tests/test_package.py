@@ -11,6 +11,7 @@ import sys
 import tarfile
 import venv
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,80 @@ def test_the_wheel_runs_without_being_installed(built: Path, tmp_path: Path) -> 
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(wheel))
+
+
+# A connector of one's own
+
+GUIDE = (REPOSITORY / "docs" / "your-own-connector.md").read_text(encoding="utf-8")
+STEPS = re.compile(
+    r"(?:<!-- (?P<how>append|write): (?P<path>\S+) -->\n)?"
+    r"^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+RUNS_PYTEST = """#!{python}
+import sys
+import pytest
+sys.exit(pytest.console_main())
+"""
+RUNS_PIP = """#!/bin/sh
+exec "{own}" -m pip --python "{python}" "$@"
+"""
+
+
+@pytest.fixture
+def as_author(installed: Path, tmp_path: Path) -> Callable[[str], str]:
+    """Runs a command as an author does who has installed the wheel; returns what it prints.
+
+    `cd` changes the folder of the commands after it.
+    """
+    python = installed / "bin" / "python"
+    for name, text in (("pytest", RUNS_PYTEST), ("pip", RUNS_PIP)):
+        script = installed / "bin" / name  # what an index would have installed with them
+        script.write_text(text.format(python=python, own=sys.executable), encoding="utf-8")
+        script.chmod(0o755)
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "PATH": f"{installed / 'bin'}:{os.environ['PATH']}",
+        "PIP_NO_INDEX": "1",
+        "PIP_NO_DEPS": "1",
+        "PIP_NO_BUILD_ISOLATION": "0",  # the name says no, and 0 says that it is so
+    }
+    folder = [tmp_path / "work"]
+    folder[0].mkdir()
+
+    def run(command: str) -> str:
+        if command.startswith("cd "):
+            folder.append(folder[-1] / command[3:])
+            return ""
+        done = subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=folder[-1],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (command, done.stdout, done.stderr)
+        return done.stdout
+
+    return run
+
+
+def test_the_guide_to_ones_own_connector_works_as_it_stands(
+    as_author: Callable[[str], str], tmp_path: Path
+) -> None:
+    printed: dict[str, str] = {}
+    for step in STEPS.finditer(GUIDE):
+        if step["how"]:
+            path = tmp_path / "work" / "acme" / step["path"]
+            with path.open("a" if step["how"] == "append" else "x", encoding="utf-8") as file:
+                file.write(step["text"])
+        elif step["language"] == "sh":
+            for command in step["text"].splitlines():
+                printed[command] = as_author(command)
+    for command, text in printed.items():
+        if command.startswith("connector invoke") and "--dry-run" not in command:
+            assert json.loads(text)["ok"] is True
+        if command == "pytest":
+            assert " passed" in text
+    assert list(printed.values())[-1] == "Acme\n"

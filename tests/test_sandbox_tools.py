@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.sandbox import Sandbox
+from connector.sandbox import KINDS, Sandbox
 
 from .support.sandbox_client import CHAT, DATED, answered, ask, chat, choice, events
 
@@ -142,7 +142,7 @@ def test_the_connector_hands_calls_through(connector: Connector, sandbox: Sandbo
         "messages": [{"role": "user", "content": "sandbox:call-tool shell"}],
         "extraParameters": {"tools": TOOLS, "tool_choice": "auto"},
     }
-    for kind in sandbox.kinds:
+    for kind in KINDS:
         result = connector.invoke("createChatCompletion", inputs, sandbox.connection(kind))
         assert result.ok, result.to_dict()
         assert calls_of(result.data["choices"][0]) == ["shell"]

@@ -12,23 +12,21 @@ import pytest
 from connector import Connector
 from connector.manifest import reader
 from connector.sandbox import KINDS, Sandbox
+from connector.testing import standard_tests
 
 from .conftest import FakeClock
-from .support import suites
 
 pytestmark = pytest.mark.core
 
 FOLDER = Path(__file__).parent / "second"
 
 
-@pytest.fixture(scope="module")
-def project() -> suites.Project:
-    package = "tests.second.handlers"
-    return suites.project(FOLDER / "connector.yaml", package, FOLDER / "handlers")
-
-
-class TestSecondConnector(suites.ConnectorSuite):
-    document = reader.read(FOLDER / "connector.yaml")
+TestSecondConnector = standard_tests(
+    FOLDER / "connector.yaml", handlers="tests.second.handlers", kinds=KINDS
+)
+TestSecondConnectorOnEcho = standard_tests(
+    FOLDER / "connector.yaml", handlers="tests.second.handlers"
+)
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from connector.check import loading
+from connector.check import functions, loading
+from connector.check.functions import function
 from connector.errors import ConnectorError
-from connector.handlers import Handlers
+from connector.handlers import HANDLERS, Handlers
 from connector.manifest.model import ABSENT, Action, Input, Manifest
 from connector.manifest.schemas import bundle, object_schema
 from connector.problems import pointer, problem
@@ -19,10 +20,11 @@ from connector.validation.validator import Validator
 Rows = Iterator[dict[str, str]]
 
 
-def check(path: Path, handlers: str) -> list[str]:
+def check(path: Path, handlers: str | None = None) -> list[str]:
     """Return every problem of the manifest at `path` as `file:line: pointer: message`.
 
-    `handlers` is the package with the functions that the manifest names.
+    `handlers` is the package below which the manifest names functions; where None, the one that
+    the manifest names, else that of the bundled manifest.
     """
     lines: dict[str, int] = {}
     try:
@@ -31,12 +33,12 @@ def check(path: Path, handlers: str) -> list[str]:
         return [f"{path}: {error.message}"]
     if spec is not None:
         broken = {_schema_of(row["path"]) for row in rows}
-        rows += _reference_problems(spec, path, Handlers(handlers))
+        rows += _reference_problems(spec, path, handlers or spec.handlers or HANDLERS)
         rows += _value_problems(spec, broken)
         rows += _output_problems(spec, broken)
     return [
         f"{path}:{loading.line_of(row['path'], lines) or 1}: {row['path']}: {row['message']}"
-        for row in rows
+        for row in {(row["path"], row["message"]): row for row in rows}.values()
     ]
 
 
@@ -45,33 +47,28 @@ def _schema_of(path: str) -> str:
     return "/".join(path.split("/")[:6])  # such as /actions/0/inputs/0/schema
 
 
-def _reference_problems(spec: Manifest, path: Path, handlers: Handlers) -> Rows:
+def _reference_problems(spec: Manifest, path: Path, package: str) -> Rows:
+    handlers = Handlers(package)
     icon = spec.raw.get("icon")
     if icon and not (path.parent / icon).is_file():
         yield problem("/icon", f"there is no file {icon}")
     for index, raw in enumerate(spec.raw["connections"]):
         at = f"/connections/{index}"
-        yield from _handler(raw.get("handler"), f"{at}/handler", handlers)
-        yield from _handler(raw.get("test"), f"{at}/test", handlers)
+        yield from function(raw.get("handler"), f"{at}/handler", handlers, functions.KIND)
+        yield from function(raw.get("test"), f"{at}/test", handlers, functions.SOURCE)
         yield from _inputs(raw["fields"], f"{at}/fields", spec)
     for index, raw in enumerate(spec.raw.get("dataSources", ())):
-        yield from _handler(raw["handler"], f"/dataSources/{index}/handler", handlers)
+        at = f"/dataSources/{index}/handler"
+        yield from function(raw["handler"], at, handlers, functions.SOURCE)
     for index, raw in enumerate(spec.raw["actions"]):
         at = f"/actions/{index}"
-        yield from _handler(raw["handler"], f"{at}/handler", handlers)
-        yield from _handler(raw.get("check"), f"{at}/check", handlers)
+        yield from function(raw["handler"], f"{at}/handler", handlers, functions.ACTION)
+        yield from function(raw.get("check"), f"{at}/check", handlers, functions.CHECK)
+        yield from functions.unread_inputs(raw, at, handlers)
         yield from _inputs(raw["inputs"], f"{at}/inputs", spec)
     for name, model in spec.models.items():
         if model.successor is not None and model.successor not in spec.models:
             yield problem(f"/models/{name}/successor", f"there is no model {model.successor!r}")
-
-
-def _handler(name: str | None, at: str, handlers: Handlers) -> Rows:
-    try:
-        if name is not None:
-            handlers.find(name)
-    except ConnectorError as error:
-        yield problem(at, error.message)
 
 
 def _inputs(inputs: list[Mapping[str, Any]], at: str, spec: Manifest) -> Rows:

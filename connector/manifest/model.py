@@ -91,12 +91,14 @@ class Action(NamedTuple):
 class Manifest(NamedTuple):
     """Everything that a manifest declares. `raw` is the document itself, for form builders.
 
-    `version` is the manifest's own semantic version, None if it has none. `schemas` returns a
-    schema file by its path below `schemas/`.
+    `version` is the manifest's own semantic version, `handlers` the package of the functions that
+    it names; each is None if the document does not say. `schemas` returns a schema file by its
+    path below `schemas/`.
     """
 
     key: str
     version: str | None
+    handlers: str | None
     label: str
     description: str
     connections: Mapping[str, Connection]

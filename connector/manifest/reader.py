@@ -88,6 +88,7 @@ def parse(raw: Mapping[str, Any], schemas: Callable[[str], Mapping[str, Any]]) -
     return Manifest(
         key=raw["key"],
         version=raw.get("version"),
+        handlers=raw.get("handlers"),
         label=raw["label"],
         description=raw["description"],
         connections=_by_key(connections),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from connector.policy.clock import SYSTEM_CLOCK, Clock
 from connector.policy.deadline import Deadline
 from connector.policy.limits import Policies
 from connector.policy.usage import add_up
+from connector.runtime import debugging
 
 _SENT = ("no", "rejected", "unknown")
 
@@ -65,6 +66,8 @@ class Context:
         self.received: Any = None
         self.shows_response = False
         self.replaced_model = False
+        self.mask: Callable[[str], str] = str
+        """Removes the secrets of the connection from a text."""
         self._lock = threading.Lock()
 
     def warn(self, text: str) -> None:
@@ -86,6 +89,7 @@ class Context:
 
     def defect(self, error: Exception) -> ConnectorError:
         """Return the error of an unexpected exception, and log it."""
+        debugging.show(error, self.mask)
         # Only its type and place, because its text may contain anything.
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
@@ -97,7 +101,9 @@ class Context:
         kind = type(error).__name__
         log = logging.getLogger("connector")
         log.error("internal error in %s: %s at %s", self.name, kind, place)
-        return ConnectorError("internal_error", f"{kind} at {place}.", sent=self.sent)
+        hint = f"Set {debugging.VARIABLE}=1 to see the traceback."
+        message = f"{kind} at {place}."
+        return ConnectorError("internal_error", message, sent=self.sent, hint=hint)
 
     def check(self, sent: Sent = "no") -> None:
         """Raise ConnectorError if the action was cancelled or its time is over."""

@@ -134,10 +134,11 @@ class Provider(NamedTuple):
     def _hint(self, meaning: Meaning) -> str | None:
         code, about = meaning
         if code == "not_found":
-            return _HINTS_NOT_FOUND[self.name, about == "model"]
+            return _HINTS_NOT_FOUND.get((self.name, about == "model"), _HINT_NOT_FOUND)
         return _HINTS.get(("", about)) or _HINTS.get((self.name, code)) or _HINTS.get(("", code))
 
 
+_HINT_NOT_FOUND = "Check the path, and the address of the connection."
 _HINTS_NOT_FOUND = {
     ("openai", True): "Set Model / Deployment Name to a model that your account can use.",
     ("openai", False): "Check the path, and Endpoint if it is set.",

@@ -13,11 +13,15 @@ kind          paths and authentication
 openai        `/v1/…`, `Authorization: Bearer`
 azure         `/openai/v1/…`, `api-key` (or Bearer); images with `api-version=preview`
 azure-dated   `/openai/deployments/NAME/…?api-version=…`, `api-key`
+echo          `/echo/…`, the key in any header: for connectors to other services
 ============  =====================================================================
 
 Routes: chat completions, legacy completions (not on `/openai/v1`), image generations, embeddings,
 the list of models and each model; on both v1 surfaces also `POST files` and
 `GET files/ID/content`.
+
+Below `/echo` every path answers with the request itself: `{"method", "path", "query", "headers",
+"body"}`.
 
 It serves the hosts `localhost`, `*.localhost` and loopback addresses only (421 for others), so that
 no web page can reach it through its own host name. `Sandbox.requests` lists what was received:

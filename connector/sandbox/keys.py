@@ -39,6 +39,13 @@ def quota_exceeded() -> ErrorResponse:
     return openai_error(429, message, code="insufficient_quota", kind="insufficient_quota")
 
 
+def wrong_key(key: str) -> ErrorResponse:
+    """Return the error of OpenAI for a wrong key."""
+    message = f"Incorrect API key provided: {mask(key)}."
+    message += " You can find your API key at https://platform.openai.com/account/api-keys."
+    return openai_error(401, message, code="invalid_api_key")
+
+
 def mask(key: str) -> str:
     """Shorten a key for display: at most half of it remains."""
     return f"{key[:5]}***{key[-2:]}" if len(key) >= 14 else f"{key[:2]}***"
@@ -55,9 +62,7 @@ def _openai_key(headers: Mapping[str, str]) -> str:
         message = "You didn't provide an API key. Send it as 'Authorization: Bearer YOUR_KEY'."
         raise openai_error(401, message)
     if not key.startswith("sk-") or any(word in key.lower() for word in _WRONG_WORDS):
-        message = f"Incorrect API key provided: {mask(key)}."
-        message += " You can find your API key at https://platform.openai.com/account/api-keys."
-        raise openai_error(401, message, code="invalid_api_key")
+        raise wrong_key(key)
     organization = headers.get("openai-organization", "")
     if "wrong" in organization.lower():
         raise openai_error(

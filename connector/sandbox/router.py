@@ -9,7 +9,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from connector.sandbox import chat, completions, embeddings, faults, files, images, listing, routes
+from connector.sandbox import (
+    chat,
+    completions,
+    echo,
+    embeddings,
+    faults,
+    files,
+    images,
+    listing,
+    routes,
+)
 from connector.sandbox.bodies import read_json
 from connector.sandbox.catalog import Catalog
 from connector.sandbox.checks import string
@@ -42,6 +52,10 @@ class Router:
             picture = _PICTURE.fullmatch(path)
             if picture is not None and received.method in ("GET", "HEAD"):
                 return surface, _found(images.file(picture[1], received.query), path)
+            if echo.is_echo(path):
+                echo.authenticate(received.headers)
+                fault = self._counts.pick(_named_fault(received, prefix, {}))
+                return surface, await fault(surface, lambda _: echo.respond(received, path))
             route = routes.find(received.method, path)
             surface = route.surface
             authenticate(surface, route.method, received.headers)

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from connector.sandbox import hosts
+from connector.sandbox import echo, hosts
 from connector.sandbox.catalog import Catalog, Facts
 from connector.sandbox.keys import AZURE_KEY, OPENAI_KEY
 from connector.sandbox.request_log import Received, RequestLog
@@ -105,17 +105,17 @@ class Sandbox:
         self._log.clear()
         self._router = Router(self._catalog)
 
-    kinds = KINDS
+    kinds = (*KINDS, echo.KIND)
 
     def connection(self, kind: str) -> dict[str, Any]:
-        """Return a connection to this sandbox; `kind` is one of `KINDS`."""
-        if kind not in KINDS:
-            raise ValueError(f"no such kind of connection; there are {', '.join(KINDS)}")
-        openai = kind == "openai"
+        """Return a connection to this sandbox; `kind` is one of `kinds`."""
+        if kind not in self.kinds:
+            raise ValueError(f"no such kind of connection; there are {', '.join(self.kinds)}")
+        openai = kind in ("openai", echo.KIND)
         fields: dict[str, Any] = {
             "apiKey": OPENAI_KEY if openai else AZURE_KEY,
             "isOpenAIKey": openai,
-            "endpoint": self.url,
+            "endpoint": self.url + (echo.PREFIX if kind == echo.KIND else ""),
         }
         if kind == "azure-dated":
             fields["apiVersion"] = "2024-10-21"

@@ -9,7 +9,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from connector.doors.cli import interrupts, parser
+from connector.doors.cli import interrupts, manifest_option, parser
 from connector.doors.cli.preparation import UsageError, system_reason
 from connector.doors.cli.terminal import (
     OutputError,
@@ -28,6 +28,7 @@ _COMMANDS = {
     "schema": ("manifest", "schema"),
     "check": ("manifest", "check"),
     "docs": ("manifest", "docs"),
+    "new": ("authoring", "new"),
     "sandbox": ("sandbox", "serve"),
     "serve": ("serve", "serve"),
     "bulk": ("bulk", "bulk"),
@@ -72,7 +73,8 @@ def _run(arguments: argparse.Namespace) -> int:
         module, function = _COMMANDS[arguments.command]
         # Imported late: the start of a command imports the modules of its own group only.
         group = importlib.import_module(f"connector.doors.cli.{module}")
-        return int(getattr(group, function)(arguments))
+        with manifest_option.import_path(arguments):
+            return int(getattr(group, function)(arguments))
     except ConnectorError as found:
         error = found
     except UsageError as usage:

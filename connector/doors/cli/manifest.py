@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from pathlib import Path
 
+from connector.doors.cli import manifest_option
 from connector.doors.cli.preparation import (
-    UsageError,
-    bundled_connector,
+    check_manifest_options,
+    connector_of,
     mask_unless_known,
     system_reason,
 )
 from connector.doors.cli.terminal import OutputError, escape_controls, print_json, print_message
 from connector.files import resources
-from connector.handlers import HANDLERS
 
 
 def describe(arguments: argparse.Namespace) -> int:
-    print_json(bundled_connector().describe())
+    print_json(connector_of(arguments).describe())
     return 0
 
 
 def schema(arguments: argparse.Namespace) -> int:
-    connector = bundled_connector()
+    connector = connector_of(arguments)
     print_json(
         connector.schema(
             mask_unless_known(arguments.name, ["connection", *connector.manifest.actions])
@@ -36,43 +34,26 @@ def schema(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:
     from connector.check.report import check
 
-    path = arguments.manifest or resources.root() / "connector.yaml"
-    if arguments.manifest and not os.path.isfile(path):
-        raise UsageError("MANIFEST: no such file")
-    # A user's own handlers are in the working directory, which an installed script does not search.
-    before = [*sys.path]
-    if arguments.handlers != HANDLERS:
-        sys.path.insert(0, "")
-    try:
-        if not _is_package(arguments.handlers):
-            raise UsageError("--handlers: no such package")
-        problems = check(path, arguments.handlers)
-    finally:
-        sys.path[:] = before
+    check_manifest_options(arguments)
+    path = manifest_option.chosen(arguments) or resources.root() / "connector.yaml"
+    problems = check(path, arguments.handlers)
     for text in problems:
         print_message(text)
     if problems:
         print_message(f"{len(problems)} problem{'s' * (len(problems) > 1)} found.")
         return 1
-    print(f"{escape_controls(path.name)}: no problems found.")
+    bundled = "" if manifest_option.chosen(arguments) else " (the bundled one)"
+    print(f"{escape_controls(path.name)}{bundled}: no problems found.")
     return 0
-
-
-def _is_package(name: str) -> bool:
-    import importlib.util
-
-    try:
-        return importlib.util.find_spec(name.partition(".")[0]) is not None
-    except ValueError:  # an empty name
-        return False
 
 
 def docs(arguments: argparse.Namespace) -> int:
     from connector.doors import page
 
-    connector = bundled_connector()
-    text = page.render(connector)
+    connector = connector_of(arguments)
     path = Path("docs") / f"{connector.manifest.key}.md"
+    own = manifest_option.chosen(arguments)
+    text = page.render(connector, page.folder_from(path, own)) if own else page.render(connector)
     if arguments.check:
         if path.is_file() and path.read_text(encoding="utf-8") == text:
             print(f"{path} is current.")

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+from connector.doors.cli import manifest_option
 from connector.doors.cli.numbers import port_number
-from connector.handlers import HANDLERS
 from connector.validation.suggestions import nearest
 from connector.version import __version__
 
@@ -96,10 +96,10 @@ def connection_hint() -> str:
 def _kinds() -> str:
     """Return a sentence about the kinds of sandbox, or about the extra that is missing."""
     try:
-        from connector.sandbox import KINDS
+        from connector.sandbox import Sandbox
     except ImportError:
         return "--sandbox needs the extra 'sandbox': pip install aiohttp."
-    return f"The kinds of --sandbox: {', '.join(KINDS)}."
+    return f"The kinds of --sandbox: {', '.join(Sandbox.kinds)}."
 
 
 def _build(words: Sequence[str]) -> tuple[_Parser, dict[str, _Parser]]:
@@ -119,6 +119,8 @@ def _build(words: Sequence[str]) -> tuple[_Parser, dict[str, _Parser]]:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(command=name)
         options(command)
+        if name != "new":
+            manifest_option.add(command)
     return parser, commands.choices
 
 
@@ -179,10 +181,7 @@ def _options(command: _Parser) -> None:
 
 def _check(command: _Parser) -> None:
     command.add_argument(
-        "manifest", nargs="?", type=Path, metavar="MANIFEST", help="(default: the bundled one)"
-    )
-    command.add_argument(
-        "--handlers", default=HANDLERS, metavar="PACKAGE", help="the package of its handlers"
+        "file", nargs="?", type=Path, metavar="MANIFEST", help="the same as --manifest MANIFEST"
     )
 
 
@@ -190,6 +189,10 @@ def _docs(command: _Parser) -> None:
     command.add_argument(
         "--check", action="store_true", help="only check whether the page is current"
     )
+
+
+def _new(command: _Parser) -> None:
+    command.add_argument("folder", type=Path, metavar="DIR", help="the folder, such as acme")
 
 
 def _sandbox(command: _Parser) -> None:
@@ -253,6 +256,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[_Parser], None]]] = {
     "options": ("Print the choices of a dropdown as JSON.", _options),
     "check": ("Check a manifest: schema, defaults, references, handlers.", _check),
     "docs": ("Write the connector's page to docs/, from the manifest.", _docs),
+    "new": ("Write a connector of your own, ready to run, into a new folder.", _new),
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
     "bulk": ("Run one action over the rows of a file; go on where it stopped.", _bulk),
     "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),

@@ -14,11 +14,9 @@ from typing import Any
 
 from connector import payload
 from connector.connector import Connector
-from connector.doors.cli import parser
+from connector.doors.cli import manifest_option, parser
 from connector.doors.cli.terminal import print_message
 from connector.errors import ConnectorError
-from connector.files import resources
-from connector.manifest import reader
 from connector.payload import Payload
 from connector.result import Result
 from connector.text.secrets import MASK
@@ -51,9 +49,28 @@ def mask_unless_known(word: str, known: Collection[str]) -> str:
     return MASK
 
 
-def bundled_connector(connections: Path | None = None) -> Connector:
-    """Return the bundled connector, without the imports of `Connector.load`."""
-    return Connector(reader.load(resources.manifest()), configured=connections)
+def check_manifest_options(arguments: argparse.Namespace) -> None:
+    """Raise UsageError if there is no such manifest, or no such package of handlers."""
+    path = manifest_option.chosen(arguments)
+    if path is not None and not os.path.isfile(path):
+        raise UsageError(f"{'--manifest' if arguments.manifest else 'MANIFEST'}: no such file")
+    if arguments.handlers is not None and not _is_package(arguments.handlers):
+        raise UsageError("--handlers: no such package")
+
+
+def _is_package(name: str) -> bool:
+    import importlib.util
+
+    try:
+        return importlib.util.find_spec(name.partition(".")[0]) is not None
+    except ValueError:  # an empty name
+        return False
+
+
+def connector_of(arguments: argparse.Namespace) -> Connector:
+    """Return the connector that a command is about, without the imports of `Connector.load`."""
+    check_manifest_options(arguments)
+    return manifest_option.load(arguments, getattr(arguments, "connections", None))
 
 
 def command_line_inputs(arguments: argparse.Namespace, connector: Connector) -> dict[str, str]:
@@ -78,14 +95,14 @@ def prepare(
     The connection is the sandbox's, the payload's or the environment's; None if there is none or if
     -i names one.
     """
-    connector = bundled_connector(arguments.connections)
+    connector = connector_of(arguments)
     if "action" in arguments:
         arguments.known = mask_unless_known(arguments.action, connector.manifest.actions)
     inputs, connection = _payload(arguments.payload)
     if connection is None and not _names_connection(arguments):
         connection = inputs.get("connection")
         if connection is None and not arguments.sandbox:
-            connection = _from_environment()
+            connection = _from_environment(connector)
     with contextlib.ExitStack() as stack:
         if arguments.sandbox:
             connection = _sandbox_connection(stack, connector, arguments.sandbox)
@@ -97,12 +114,13 @@ def _sandbox_connection(stack: contextlib.ExitStack, connector: Connector, kind:
     """Start a sandbox that `stack` stops, and return a connection to it."""
     try:
         sandbox = stack.enter_context(make_sandbox(connector, 0))
+        from connector.sandbox.connection import connection_to
     except OSError as error:
         raise ConnectorError(
             "connect_failed", f"The sandbox cannot be started ({system_reason(error)})."
         ) from None
     try:
-        return sandbox.connection(kind)
+        return connection_to(sandbox, kind, connector.manifest.raw)
     except ValueError as error:
         raise UsageError(f"--sandbox: {error}") from None
 
@@ -111,11 +129,17 @@ def _names_connection(arguments: argparse.Namespace) -> bool:
     return "connection" in dict(getattr(arguments, "input", ()))
 
 
-def _from_environment() -> dict[str, Any] | None:
-    """Return the environment's connection or None; warn if there are several keys."""
+def _from_environment(connector: Connector) -> dict[str, Any] | None:
+    """Return the environment's connection or None; warn if there are several keys.
+
+    None too for a connector of another service, which must not get these keys.
+    """
     from connector.providers.api_key import from_environment
 
     found = from_environment(os.environ)
+    fields = {field["key"] for field in connector.manifest.raw["connections"][0]["fields"]}
+    if found is None or not fields.issuperset(found["fields"]):
+        return None
     keys = [name for name, value in os.environ.items() if from_environment({name: value})]
     if len(keys) > 1:
         # The used key is the one without which the connection would be different.
@@ -134,7 +158,8 @@ def with_connection_hint(result: Result, connection: Any, arguments: argparse.Na
     error = result.error
     missing = connection is None and not _names_connection(arguments)
     if missing and error is not None and error.code == "invalid_connection":
-        error.hint = parser.connection_hint()
+        own = "Give a connection in --payload, or try --sandbox=echo."
+        error.hint = own if manifest_option.chosen(arguments) else parser.connection_hint()
     return result
 
 

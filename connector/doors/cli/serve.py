@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from connector.doors.cli.preparation import UsageError, bundled_connector, make_sandbox
+from connector.doors.cli.preparation import UsageError, connector_of, make_sandbox
 from connector.http.reach import Reach
 from connector.version import DISTRIBUTION
 
@@ -29,15 +29,20 @@ def serve(arguments: argparse.Namespace) -> int:
             "--host: other machines may reach this address, so set a token in the environment "
             f"variable {process.TOKEN}"
         )
+    own = connector_of(arguments)
     with contextlib.ExitStack() as stack:
         sandbox = ""
         if arguments.sandbox:
-            running = stack.enter_context(make_sandbox(bundled_connector(), 0))
+            running = stack.enter_context(make_sandbox(own, 0))
+            from connector.sandbox.connection import connection_to
+
             try:
-                sandbox = json.dumps(running.connection(arguments.sandbox))
+                sandbox = json.dumps(connection_to(running, arguments.sandbox, own.manifest.raw))
             except ValueError as error:
                 raise UsageError(f"--sandbox: {error}") from None
         settings = Settings(
+            manifest=str(arguments.manifest or ""),
+            handlers=arguments.handlers or "",
             connections=str(arguments.connections or ""),
             inline=arguments.allow_inline_connections,
             reach=tuple(arguments.allow_host),

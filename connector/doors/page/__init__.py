@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from connector.connector import Connector
@@ -13,16 +15,24 @@ from connector.doors.page.shapes import Shapes
 from connector.doors.page.text import json_block
 
 
-def render(connector: Connector) -> str:
-    """Return the page: connections, actions, dropdowns, models, costs, shapes, results, codes."""
-    return "\n".join(_lines(connector)).rstrip() + "\n"
+def render(connector: Connector, folder: str = "..") -> str:
+    """Return the page: connections, actions, dropdowns, models, costs, shapes, results, codes.
+
+    `folder` leads from the page to the folder of the manifest, where the icon is.
+    """
+    return "\n".join(_lines(connector, folder)).rstrip() + "\n"
 
 
-def _lines(connector: Connector) -> Iterator[str]:
+def folder_from(page: Path, manifest: Path) -> str:
+    """Return the relative path from a page to the folder of a manifest."""
+    return Path(os.path.relpath(manifest.resolve().parent, page.resolve().parent)).as_posix()
+
+
+def _lines(connector: Connector, folder: str) -> Iterator[str]:
     described = connector.describe()
     shapes = Shapes(connector)
     labels = {item["key"]: item["label"] for item in described.get("dataSources", ())}
-    yield from _head(described)
+    yield from _head(described, folder)
     yield from ("## Connections", "")
     for connection in described["connections"]:
         yield f"### {connection['label']} {{#{connection['key'].lower()}}}"
@@ -35,7 +45,7 @@ def _lines(connector: Connector) -> Iterator[str]:
         yield from ("", action["description"], "")
         yield from form(action["inputs"], shapes, labels)
         yield from output(action, connector.output_schema(action["key"]), shapes)
-        yield from _examples(action)
+        yield from _examples(action, own="handlers" in described)
     yield from guides.dropdowns(described)
     yield from guides.models(described)
     yield from guides.costs(described)
@@ -44,22 +54,23 @@ def _lines(connector: Connector) -> Iterator[str]:
     yield from guides.error_codes(connector)
 
 
-def _head(described: Mapping[str, Any]) -> Iterator[str]:
+def _head(described: Mapping[str, Any], folder: str) -> Iterator[str]:
     yield "---"
     yield f"title: {described['label']} Connector"
     yield f"sidebar_label: {described['label']}"
     yield f"description: {described['description']}"
     yield from ("---", "")
     if described.get("icon"):
-        yield f"![{described['label']}](../{described['icon']}#connector-icon)"
+        yield f"![{described['label']}]({folder}/{described['icon']}#connector-icon)"
     yield from (described["description"], "")
 
 
-def _examples(action: Mapping[str, Any]) -> Iterator[str]:
+def _examples(action: Mapping[str, Any], own: bool) -> Iterator[str]:
+    options = "--manifest connector.yaml --sandbox=echo" if own else "--sandbox"
     if action.get("examples"):
         yield from (f"#### Examples {{#{action['key'].lower()}-examples}}", "")
     for example in action.get("examples", ()):
         yield f"**{example['name']}.** Save it as `payload.json`, then run"
-        yield f"`connector invoke {action['key']} --payload payload.json --sandbox`."
+        yield f"`connector invoke {action['key']} --payload payload.json {options}`."
         yield ""
         yield from json_block({"inputs": example["inputs"]})

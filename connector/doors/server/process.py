@@ -21,7 +21,6 @@ from connector.connections import configured
 from connector.connector import Connector
 from connector.doors.server.app import create_app
 from connector.doors.server.settings import Settings
-from connector.handlers import HANDLERS
 from connector.http.reach import Reach
 
 _SETTINGS = "CONNECTOR_SERVE_SETTINGS"
@@ -69,7 +68,7 @@ def load(settings: Settings) -> tuple[Connector, Connector | None]:
     and those that the operator lists.
     """
     path = settings.manifest or None
-    handlers = settings.handlers or HANDLERS
+    handlers = settings.handlers or None
     connections: Any = settings.connections or None
     if settings.sandbox:
         connections = {**_configured(settings.connections), **_sandbox(settings.sandbox)}

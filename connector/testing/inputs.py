@@ -3,15 +3,15 @@ are refused before anything is sent."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
-from connector import Connector
+from connector.connector import Connector
 from connector.manifest.model import ABSENT
 from connector.sandbox import Sandbox
+from connector.testing.base import ConnectorTests, Example
 from connector.validation.validator import Validator
-
-from .base import ConnectorTests, Example
 
 
 class InputTests(ConnectorTests):
@@ -29,7 +29,8 @@ class InputTests(ConnectorTests):
             for value in (item.default, entry.get("example", ABSENT)):
                 if value is not ABSENT:
                     assert single.explain({item.key: value}) == [], item.key
-            assert not item.required or item.default is not ABSENT or "example" in entry
+            shows_value = item.default is not ABSENT or "example" in entry
+            assert shows_value or not item.required, f"{item.key} needs a default or an example"
         for example in spec.examples:
             assert connector.catalog.form(action).clean(example["inputs"]).problems == []
 
@@ -45,7 +46,7 @@ class InputTests(ConnectorTests):
                 missing.append(item.key)
             elif value is not ABSENT:
                 inputs[item.key] = value
-        result = connector.invoke(action, inputs, self.connection(sandbox, "openai"))
+        result = connector.invoke(action, inputs, self.connection(sandbox))
         assert result.error is not None
         assert (result.error.code, result.error.sent) == ("invalid_input", "no")
         paths = {row["path"] for row in result.error.details or ()}
@@ -65,6 +66,18 @@ class InputTests(ConnectorTests):
             check({name: value for name, value in whole.items() if name != key}, {key})
             check({key: whole[key]}, {*whole} - {key})
         check({}, set(whole))
+
+    def test_a_refused_connection_does_not_show_its_secrets(
+        self, connector: Connector, action: str
+    ) -> None:
+        value = "a-secret-0123456789"
+        for kind in connector.manifest.connections.values():
+            given = {field.key: value for field in kind.fields if field.secret}
+            connection = {"key": kind.key, "fields": {**given, "noSuchField": value}}
+            result = connector.invoke(action, {"noSuchInput": 1}, connection)
+            assert result.error is not None
+            assert result.error.sent == "no"
+            assert value not in json.dumps(result.to_dict())
 
     def test_without_a_connection_nothing_is_sent(
         self, connector: Connector, example: Example

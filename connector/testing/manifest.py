@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import ast
+import inspect
 import json
-from collections.abc import Iterator
+import pkgutil
+import shutil
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import jsonschema
 import pytest
 
-from connector import Connector
-from connector.check import report
+from connector.check import functions, report
+from connector.connector import Connector
 from connector.doors import page
 from connector.doors.cli import main as cli
-from connector.doors.cli import manifest as manifest_commands
-from connector.doors.cli import preparation
 from connector.manifest import reader
 from connector.manifest.model import ABSENT
 from connector.manifest.schemas import DIALECT, bundle
-
-from .base import ConnectorTests, Project
+from connector.sandbox import Sandbox
+from connector.testing.base import ConnectorTests, Project, project_of
 
 UNREFERENCED: Final = {"manifest.schema.json"}
 """Schema files that no action refers to: editors read them."""
@@ -36,9 +37,10 @@ class ManifestTests(ConnectorTests):
     def test_handlers_and_manifest_are_a_bijection(
         self, project: Project, connector: Connector
     ) -> None:
-        named = _named_handlers(connector)
-        assert sorted(_defined_handlers(project.package_folder)) == sorted(named)
-        assert len({connector.catalog.handlers.find(name) for name in named}) == len(named)
+        find = connector.catalog.handlers.find
+        named = [find(name) for name in _named_handlers(connector)]
+        assert {_place(each) for each in named} == {_place(each) for each in _defined(project)}
+        assert len({*named}) == len(named)
         actions = connector.manifest.actions
         assert len({item.handler for item in actions.values()}) == len(actions)
 
@@ -109,6 +111,13 @@ class ManifestTests(ConnectorTests):
         for item in spec.inputs:
             assert any(row.startswith(f"| {item.label} | ") for row in rows), item.key
 
+    def test_the_page_is_current(self, project: Project, connector: Connector) -> None:
+        """The committed page, if there is one."""
+        if self.page is not None:
+            text = self.page.read_text(encoding="utf-8")
+            wanted = page.render(connector, page.folder_from(self.page, project.path))
+            assert text == wanted, f"write {self.page.name} again: connector docs"
+
     def test_the_commands_show_every_action(
         self,
         connector: Connector,
@@ -117,23 +126,34 @@ class ManifestTests(ConnectorTests):
         monkeypatch: pytest.MonkeyPatch,
         capsys: pytest.CaptureFixture[str],
     ) -> None:
-        use_on_the_command_line(connector, monkeypatch)
+        own = ["--manifest", str(project.path.resolve()), "--handlers", project.package]
         monkeypatch.chdir(tmp_path)
-        assert cli.main(["check", str(project.path), "--handlers", project.package]) == 0
-        assert cli.main(["docs"]) == 0
-        assert cli.main(["docs", "--check"]) == 0
+        assert cli.main(["check", *own]) == 0
+        assert cli.main(["docs", *own]) == 0
+        assert cli.main(["docs", "--check", *own]) == 0
         capsys.readouterr()
-        assert cli.main(["describe"]) == 0
+        assert cli.main(["describe", *own]) == 0
         assert json.loads(capsys.readouterr().out) == connector.describe()
         for name in [*connector.manifest.actions, "connection"]:
-            assert cli.main(["schema", name]) == 0
+            assert cli.main(["schema", name, *own]) == 0
             assert json.loads(capsys.readouterr().out) == connector.schema(name)
 
-
-def use_on_the_command_line(connector: Connector, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the commands run on `connector` in place of the bundled one."""
-    for module in (manifest_commands, preparation):
-        monkeypatch.setattr(module, "bundled_connector", lambda *_: connector)
+    def test_older_manifests_still_load_and_run(
+        self, project: Project, sandbox: Sandbox, tmp_path: Path
+    ) -> None:
+        """Each manifest as it was released, with the functions of today."""
+        shutil.copytree(project.path.parent / "schemas", tmp_path / "schemas")
+        for frozen in self.frozen_manifests:
+            path = tmp_path / frozen.name
+            shutil.copy(frozen, path)
+            older = project_of(path, project.package)
+            with Connector(older.manifest, older.package) as connector:
+                for key, action in connector.manifest.actions.items():
+                    connector.catalog.handlers.find(action.handler)
+                    for example in action.examples:
+                        connection = self.connection(sandbox)
+                        result = connector.invoke(key, example["inputs"], connection, dry_run=True)
+                        assert result.ok, (frozen.name, result.error)
 
 
 def _named_handlers(connector: Connector) -> set[str]:
@@ -146,15 +166,21 @@ def _named_handlers(connector: Connector) -> set[str]:
     }
 
 
-def _defined_handlers(folder: Path) -> Iterator[str]:
+def _place(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
+def _defined(project: Project) -> Iterator[Callable[..., Any]]:
     """Yield the public functions of a package that take what a manifest's functions take."""
-    for path in sorted(folder.glob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                names = [argument.arg for argument in node.args.args]
-                if names in (["inputs", "client"], ["client"], ["fields", "tokens"]):
-                    yield f"{path.stem}.{node.name}"
+    package = import_module(project.package)
+    found = pkgutil.walk_packages(package.__path__, f"{project.package}.")
+    for module in [package, *(import_module(item.name) for item in found)]:
+        for name, value in vars(module).items():
+            is_own = inspect.isfunction(value) and value.__module__ == module.__name__
+            if is_own and not name.startswith("_"):
+                parameters = tuple(inspect.signature(value).parameters)
+                if parameters in (functions.ACTION, functions.SOURCE, functions.KIND):
+                    yield value
 
 
 def _references(value: Any) -> Iterator[str]:
