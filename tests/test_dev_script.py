@@ -103,6 +103,7 @@ EXTRAS = {
     "connector/doors/bulk": ("bulk", "parquet"),
     "connector/doors/server": ("server",),
     "connector/sandbox": ("sandbox",),
+    "connector/testing": ("testing",),
 }
 """The extras that each part needs beside the dependencies."""
 

@@ -77,6 +77,7 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 POLICIES: dict[str, Any] = {
     "deadlineMs": 600_000,
+    "streamIdleMs": 60_000,
     "maxResponseBytes": 268_435_456,
     "maxTextBytes": 134_217_728,
     "maxFileBytes": 8_589_934_592,
