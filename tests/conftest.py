@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -66,6 +67,16 @@ def _fresh_process_state() -> None:
     """Forget the budgets and pauses of other tests: a port may have served one of them."""
     budget.clear()
     pauses.clear()
+
+
+@pytest.fixture
+def no_gc_callbacks() -> Iterator[None]:
+    """Remove the callbacks that Hypothesis adds to the garbage collector: an exception that a test
+    raises into a thread is lost if it arrives in one of them."""
+    before = [*gc.callbacks]
+    gc.callbacks.clear()
+    yield
+    gc.callbacks[:] = before
 
 
 @pytest.fixture

@@ -27,6 +27,8 @@ from tests.support.fault_server import FaultServer, Received, chat_completion
 from tests.support.manifests import examples
 from tests.support.workers import at_work, left_behind
 
+pytestmark = pytest.mark.usefixtures("no_gc_callbacks")
+
 Row = dict[str, Any]
 CHAT = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
 

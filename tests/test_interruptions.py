@@ -25,6 +25,8 @@ from connector.runtime.interruptions import chain, find_external, is_external
 from tests.support import canary
 from tests.support.fault_server import FaultServer, chat_completion
 
+pytestmark = pytest.mark.usefixtures("no_gc_callbacks")
+
 
 class Foreign(Exception):
     """An exception of a library that the connector does not know."""

@@ -33,6 +33,8 @@ from tests.support.workers import left_behind
 from tests.test_engines import SoftTimeLimit, raise_in, signal_raises
 from tests.test_second_connector import FOLDER
 
+pytestmark = pytest.mark.usefixtures("no_gc_callbacks")
+
 Row = dict[str, Any]
 SECRET = canary.KEY
 TOKEN = "token-CANARY-"
