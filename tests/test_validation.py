@@ -213,6 +213,9 @@ def choices(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
+absent = st.fixed_dictionaries({"properties": st.dictionaries(keys, st.just(False), max_size=3)})
+
+
 def _bigger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     required = st.lists(keys, unique=True, max_size=2)
     option = inner | st.fixed_dictionaries({"required": required})
@@ -231,7 +234,7 @@ def _bigger(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             "else": inner,
             "minItems": sizes,
             "pattern": patterns,
-            "not": inner,
+            "not": inner | absent,
         },
     )
 

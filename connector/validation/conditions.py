@@ -1,4 +1,4 @@
-"""Recognizes forms of `if` and `anyOf` for which fast code exists.
+"""Recognizes forms of `if`, `not` and `anyOf` for which fast code exists.
 
 An `if` of this form asks whether the value of one key is one of some strings.
 """
@@ -81,3 +81,17 @@ def without(key: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def only_requires(schema: Any) -> bool:
     """Whether `schema` says nothing but that some keys are required."""
     return isinstance(schema, Mapping) and len(schema) == 1 and bool(schema.get("required"))
+
+
+def absent(schema: Any) -> list[str] | None:
+    """Return the keys that an object must not have to fit `schema`, None if it says anything else.
+
+    Under `not` an object needs one of the keys. It says what an `anyOf` of `required` says, which
+    form libraries show as a choice between empty forms.
+    """
+    if not isinstance(schema, Mapping) or schema.keys() != {"properties"}:
+        return None
+    properties = schema["properties"]
+    if not properties or not all(fragment is False for fragment in properties.values()):
+        return None
+    return [*properties]

@@ -197,6 +197,27 @@ def _find_any_of(finder: Finder, schema: Schema, value: Any, path: Path) -> Sequ
     return (Violation("anyOf", schema["anyOf"], value, schema, path),)
 
 
+# not: of one form only
+
+
+def _emit_not(out: Compiler, schema: Schema, x: str, types: Sequence[str]) -> None:
+    keys = conditions.absent(schema["not"])
+    if keys is None:
+        raise Unsupported
+    present = " or ".join(f"{out.constant(key)} in {x}" for key in keys)
+    is_object = "" if list(types) == ["object"] else f"type({x}) is dict and "
+    out.refuse(f"not ({is_object}({present}))")
+
+
+def _find_not(_: Finder, schema: Schema, value: Any, path: Path) -> Sequence[Violation]:
+    keys = conditions.absent(schema["not"])
+    if keys is None:
+        raise Unsupported
+    if TYPES["object"].matches(value) and any(key in value for key in keys):
+        return ()
+    return (Violation("not", schema["not"], value, schema, path),)
+
+
 # allOf, if, then and else: schemas that apply besides the one that contains them
 
 
@@ -276,6 +297,7 @@ KEYWORDS = table(
         Keyword("properties", "object", _emit_object, _find_properties),
         Keyword("additionalProperties", "object", _emit_object, _find_others, messages.unknown),
         Keyword("anyOf", None, _emit_any_of, _find_any_of, messages.no_option),
+        Keyword("not", None, _emit_not, _find_not, messages.excluded),
         Keyword("$ref", None, _emit_reference, _find_reference),
         Keyword("allOf", None, _emit_parts, _find_all_of),
         Keyword("if", None, _emit_parts, _find_if),

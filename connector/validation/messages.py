@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from connector.validation.conditions import only_requires
+from connector.validation.conditions import absent, only_requires
 
 
 class Problem(NamedTuple):
@@ -117,6 +117,12 @@ def unknown(error: Any, suggest: Suggest) -> Iterator[Problem]:
         if name not in known:
             message = "is not known here" + suggest(str(name), known)
             yield Problem((*error.absolute_path, name), message)
+
+
+def excluded(error: Any, _: Suggest) -> Iterator[Problem]:
+    names = absent(error.validator_value)
+    message = "needs " + " or ".join(names) if names else broken(error)
+    yield Problem(tuple(error.absolute_path), message)
 
 
 def no_option(error: Any, _: Suggest) -> Iterator[Problem]:
