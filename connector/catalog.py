@@ -12,6 +12,7 @@ from connector.manifest.model import Action, DataSource, Manifest
 from connector.manifest.schemas import bundle
 from connector.problems import shown_name
 from connector.text import strict_json
+from connector.text.markdown import plain
 from connector.validation.form import Form
 from connector.validation.messages import Problem
 from connector.validation.suggestions import nearest
@@ -26,6 +27,21 @@ class Catalog:
         self.handlers = handlers
         self._forms: dict[str, Form] = {}
         self._outputs: dict[str, Validator] = {}
+
+    def describe(self) -> dict[str, Any]:
+        """Return a copy of the manifest, with the connection among the inputs of each action.
+
+        Beside `comments`, which are Markdown, inputs and fields have `commentsText`, plain text.
+        """
+        raw: dict[str, Any] = strict_json.copy(self.manifest.raw)
+        first = raw.pop("connectionInput", None)
+        row = {"key": "connection", **(first or {}), "control": "connection", "required": True}
+        for action in raw["actions"]:
+            rows = [row, *action["inputs"]] if first else action["inputs"]
+            action["inputs"] = [_with_text(item) for item in rows]
+        for kind in raw["connections"]:
+            kind["fields"] = [_with_text(item) for item in kind["fields"]]
+        return raw
 
     def action(self, key: str) -> Action:
         """Return an action. Raises ConnectorError `unknown_action`."""
@@ -93,3 +109,13 @@ class Catalog:
         for name in names:
             with contextlib.suppress(ConnectorError):  # reported by the action that needs it
                 self.handlers.find(name)
+
+
+def _with_text(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of a form with its comments in plain text too, which follow the Markdown."""
+    found = {}
+    for key, value in row.items():
+        found[key] = value
+        if key == "comments":
+            found["commentsText"] = plain(value)
+    return found

@@ -224,21 +224,20 @@ class Connector:
 
     def describe(self) -> dict[str, Any]:
         """Return the manifest as data, with everything that a form builder needs."""
-        raw: dict[str, Any] = strict_json.copy(self.manifest.raw)
-        first = raw.pop("connectionInput", None)
-        if first:
-            row = {"key": "connection", **first, "control": "connection", "required": True}
-            raw["actions"] = [{**item, "inputs": [row, *item["inputs"]]} for item in raw["actions"]]
-        return {**raw, "runtimeVersion": __version__}
+        return {**self.catalog.describe(), "runtimeVersion": __version__}
 
-    def schema(self, name: str) -> dict[str, Any]:
+    def schema(self, name: str, kind: str | None = None) -> dict[str, Any]:
         """Return the JSON Schema that the runtime validates an action's inputs with.
 
-        The name `connection` stands for the fields of a connection. Raises ConnectorError
-        `unknown_action`.
+        The name `connection` stands for the fields of a connection, of which `kind` is the key; if
+        absent, that of the first kind. Raises ConnectorError `unknown_action` or
+        `invalid_connection`.
         """
-        is_connection = name == "connection"
-        form = self._connections.form() if is_connection else self.catalog.form(name)
+        if name == "connection":
+            key, _ = self._connections.parse({"key": kind})
+            form = self._connections.form(key)
+        else:
+            form = self.catalog.form(name)
         schema: dict[str, Any] = strict_json.copy(form.schema)
         return schema
 

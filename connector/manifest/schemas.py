@@ -12,6 +12,7 @@ from typing import Any
 from connector.errors import ConnectorError
 from connector.manifest.model import ABSENT, Input
 from connector.manifest.vocabulary import DATA, NAMED
+from connector.text.markdown import plain
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -34,22 +35,18 @@ _FILE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.schema\.json\Z")
 def object_schema(title: str, inputs: Sequence[Input], schemas: Schemas) -> dict[str, Any]:
     """Return the schema of the object that holds `inputs`.
 
-    An input is required if the manifest says so and gives no default. Labels, comments and
-    defaults become annotations.
+    An input is required if the manifest says so and gives no default. Labels, comments, defaults
+    and what a form shows become annotations: see docs/forms.md.
     """
     definitions: dict[str, Any] = {}
-    properties: dict[str, Any] = {}
-    for item in inputs:
-        fragment = {
-            "title": item.label,
-            "description": item.comments,
+    properties = {
+        item.key: {
+            **dict.fromkeys(("title", "description")),  # first, for people who read the schema
             **_local(item.schema, schemas, definitions),
+            **_annotations(item, position),
         }
-        if item.default is not ABSENT:
-            fragment["default"] = item.default
-        if item.secret:
-            fragment["writeOnly"] = True
-        properties[item.key] = fragment
+        for position, item in enumerate(inputs)
+    }
     result: dict[str, Any] = {
         "$schema": DIALECT,
         "title": title,
@@ -61,6 +58,25 @@ def object_schema(title: str, inputs: Sequence[Input], schemas: Schemas) -> dict
     if definitions:
         result["$defs"] = definitions
     return result
+
+
+def _annotations(item: Input, position: int) -> dict[str, Any]:
+    """Return what a form shows of an input, in the words of JSON Schema and our own."""
+    description = plain(item.comments)
+    found: dict[str, Any] = {"title": item.label, "description": description}
+    if item.default is not ABSENT:
+        found["default"] = item.default
+    if item.secret:
+        found.update(format="password", writeOnly=True)
+    if description != item.comments:
+        found["x-comments"] = item.comments
+    found["x-control"] = item.control
+    if item.data_source is not None:
+        found["x-data-source"] = item.data_source
+    if item.advanced:
+        found["x-advanced"] = True
+    found["x-order"] = position
+    return found
 
 
 def bundle(name: str, schemas: Schemas) -> dict[str, Any]:

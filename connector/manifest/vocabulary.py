@@ -23,8 +23,14 @@ _OTHERS = frozenset(
     "minProperties minimum multipleOf pattern readOnly required title type uniqueItems "
     "writeOnly".split()
 )
-OWN = frozenset(("x-form",))
-"""Our own keyword: describes the texts that match `pattern`, for messages."""
+OWN = frozenset("x-advanced x-comments x-control x-data-source x-form x-order".split())
+"""Our own keywords. `x-form` describes the texts that match `pattern`, for messages. The others
+say how a form shows an input."""
+
+ANNOTATIONS = OWN | frozenset(
+    "$comment default deprecated description examples format readOnly title writeOnly".split()
+)
+"""Keywords that check nothing, wherever they stand."""
 
 KEYWORDS = DATA | NAMED | _LISTS | _SINGLE | _OTHERS | OWN
 

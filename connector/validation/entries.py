@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from connector.manifest.vocabulary import ANNOTATIONS
 from connector.validation.messages import MakeProblems, one_problem
 
 Schema = Mapping[str, Any]
@@ -103,12 +104,13 @@ class Keyword(NamedTuple):
 Table = Mapping[str, Keyword | None]
 """The keywords that are understood, by name; None for those that check nothing."""
 
-_ANNOTATIONS = "$schema $defs $comment title description default examples writeOnly x-form".split()
-
 
 def table(entries: Iterable[Keyword]) -> Table:
     """Return the table of `entries`, in whose order code is emitted, and of annotations."""
-    return {**dict.fromkeys(_ANNOTATIONS), **{entry.name: entry for entry in entries}}
+    return {
+        **dict.fromkeys(("$schema", "$defs", *ANNOTATIONS)),
+        **{entry.name: entry for entry in entries},
+    }
 
 
 def leaf(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, NamedTuple
 
 from connector.errors import ConnectorError, ErrorCode
+from connector.manifest.inlining import inlined
 from connector.manifest.model import ABSENT, Input
 from connector.manifest.schemas import Schemas, object_schema, resolved
 from connector.problems import error_of, pointer, problem, unknown_pointer
@@ -75,7 +76,7 @@ class Form:
     ) -> None:
         self.path = path
         self._own_check = check
-        self.schema = object_schema(title, inputs, schemas)
+        self.schema = inlined(object_schema(title, inputs, schemas))
         self._rules = {item.key: _rules(item, self.schema) for item in inputs}
         self._positions = {key: index for index, key in enumerate(self._rules)}
         self._validator = Validator(self.schema)
