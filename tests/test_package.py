@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import hashlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from connector import Connector
 from connector.sandbox import Sandbox
 
 REPOSITORY = Path(__file__).parent.parent
@@ -91,6 +93,18 @@ def test_wheel_and_sdist_carry_manifest_schemas_and_icon(built: Path) -> None:
     assert {*needed, "LICENSE", "README.md", "dev.sh", "tests/conftest.py"} <= held
 
 
+FORMS = """
+import hashlib, json
+from connector import Connector
+with Connector.load() as ours:
+    found = [hashlib.sha256(ours.icon()).hexdigest(), ours.describe()]
+    for action in ours.manifest.actions:
+        found += [ours.schema(action), ours.output_schema(action)]
+print(json.dumps(found))
+"""
+"""Prints all that a form builder reads."""
+
+
 @pytest.fixture
 def installed(built: Path, tmp_path: Path) -> Path:
     """A fresh environment that has the wheel, and sees its dependencies where these tests do."""
@@ -139,6 +153,11 @@ def test_the_wheel_works_in_a_fresh_environment(
         "print(c.manifest.key)"
     )
     assert output(python, "-c", find).strip() == "azure-openai-service"
+    with Connector.load() as ours:
+        expected = [hashlib.sha256(ours.icon()).hexdigest(), ours.describe()]
+        for action in ours.manifest.actions:
+            expected += [ours.schema(action), ours.output_schema(action)]
+    assert json.loads(output(python, "-c", FORMS)) == expected
 
 
 def test_the_wheel_runs_without_being_installed(built: Path, tmp_path: Path) -> None:
