@@ -9,6 +9,7 @@
 #   sh dev.sh lint           check lint, format, types, layers, manifest, page
 #   sh dev.sh checks         run lint, the core tests with the oldest dependencies and on each newer
 #                            Python of this machine, then all tests
+#   sh dev.sh integration [PATH]  run the tests that need a browser, Node.js or an engine
 #   sh dev.sh mutate MODULE  mutate a module such as `text/secrets`, list what no test detects
 #   sh dev.sh docs [serve]   build the site of the documentation in build/site; or show it while you
 #                            write
@@ -32,22 +33,27 @@ find_python() {
 
 has_ensurepip() { "$1" -c 'import ensurepip; ensurepip.version()' 2>/dev/null; }
 
-# venv needs ensurepip, which Debian puts into a separate package.
-require_ensurepip() {
-  has_ensurepip "$1" && return
-  line="apt-get install $1-venv"
+# Install the package $1 if the command that follows the reason $2 fails, or say how to.
+require() {
+  package=$1 reason=$2
+  shift 2
+  "$@" >/dev/null && return
+  line="apt-get install $package"
   if [ "$(id -u)" -ne 0 ]; then
     line="sudo $line"
   elif command -v apt-get >/dev/null; then
-    say "$1 has no ensurepip: installing $1-venv with apt-get ..."
-    { apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1-venv"; } >&2 ||
+    say "$reason: installing $package with apt-get ..."
+    { apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$package"; } >&2 ||
       say "apt-get failed."
-    has_ensurepip "$1" && return
+    "$@" >/dev/null && return
   fi
-  say "$1 has no ensurepip. On Debian and Ubuntu this command installs it:"
+  say "$reason. On Debian and Ubuntu this command installs it:"
   say "    $line"
   exit 1
 }
+
+# venv needs ensurepip, which Debian puts into a separate package.
+require_ensurepip() { require "$1-venv" "$1 has no ensurepip" has_ensurepip "$1"; }
 
 # Make the environment $1 with the Python $2, unless it exists.
 make_environment() {
@@ -106,6 +112,29 @@ tests() {
       "$venv/bin/python" -m pytest -n auto --dist worksteal --cov --cov-report=term ;;
     *) "$venv/bin/python" -m pytest "$@" ;;
   esac
+}
+
+find_browser() {
+  command -v chromium || command -v chromium-browser || command -v google-chrome
+}
+
+# What pip does not install: a browser, Node.js, and the packages of each folder with a lock file.
+install_for_integration() {
+  require chromium "There is no Chromium" find_browser
+  require nodejs "There is no Node.js" command -v node
+  require npm "There is no npm" command -v npm
+  for lock in tests/integration/*/package-lock.json; do
+    folder=$(dirname "$lock")
+    if [ ! "$folder/node_modules/.package-lock.json" -nt "$lock" ]; then
+      say "Installing the packages of $folder ..."
+      (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --silent && touch node_modules/.package-lock.json)
+    fi
+  done
+}
+
+integration() {
+  [ $# -gt 0 ] || set -- tests/integration
+  "$venv/bin/python" -m pytest "$@"
 }
 
 # Print the lowest version of each dependency in pyproject.toml, as constraints for pip.
@@ -184,6 +213,7 @@ case "$task" in
   tests) install test; tests "$@" ;;
   lint) install dev; lint ;;
   checks) install dev; lint; test_oldest; test_newer; tests ;;
+  integration) install integration; install_for_integration; integration "$@" ;;
   mutate) install mutate; exec "$venv/bin/python" tests/mutate.py "$@" ;;
   docs) install docs; build_docs "$@" ;;
   bench) install try; bench "$@" ;;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import subprocess
 import sys
@@ -88,6 +89,16 @@ def test_the_help_lists_every_task() -> None:
     tasks = re.findall(r"^  (\w+)\) ", script.read_text().partition('case "$task" in')[2], re.M)
     assert {*tasks} == {*shown}
     assert "set -eu" not in done.stderr
+
+
+def test_the_locked_npm_packages_name_no_other_registry() -> None:
+    locks = [*REPOSITORY.glob("tests/integration/*/package-lock.json")]
+    assert locks
+    for lock in locks:
+        packages = json.loads(lock.read_text(encoding="utf-8"))["packages"]
+        for package in packages.values():
+            registry = "https://registry.npmjs.org/"
+            assert package.get("resolved", registry).startswith(registry)
 
 
 def declared(requirements: list[str]) -> set[str]:
