@@ -63,14 +63,14 @@ make_environment() {
   "$2" -m venv --clear "$1"
 }
 
-# Install the connector with its offline provider into the environment $1; the other arguments go to
+# Install the connector with its extras into the environment $1; the other arguments go to
 # pip.
 install_connector() {
   environment=$1
   shift
   export PIP_DISABLE_PIP_VERSION_CHECK=1
   "$environment/bin/pip" install -q 'pip>=25.1' # the first version with dependency groups
-  "$environment/bin/pip" install -q -e '.[bulk,sandbox,server]' "$@"
+  "$environment/bin/pip" install -q -e '.[bulk,cli,sandbox,server]' "$@"
 }
 
 # Prepare the environment for a dependency group, or without tools for `try`.
@@ -143,7 +143,8 @@ lowest_versions() {
 import re, tomllib
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
-for declared in [*project["dependencies"], *project["optional-dependencies"]["sandbox"]]:
+extras = project["optional-dependencies"]
+for declared in [*project["dependencies"], *extras["cli"], *extras["sandbox"]]:
     print(re.sub(r">=([^,]+).*", r"==\1", declared))
 PY
 }

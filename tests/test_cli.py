@@ -121,7 +121,6 @@ def test_a_wrong_key_and_a_dead_server_are_reported_with_a_hint(sandbox: Sandbox
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "required"),
         (["invoke"], "ACTION"),
         (["invoke", "createImage", "-i", "prompt"], "KEY=VALUE"),
         (["invoke", "createImage", "--payload", "no-such-file"], "No such file"),

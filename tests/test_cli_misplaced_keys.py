@@ -11,6 +11,8 @@ import pytest
 
 from connector.doors.cli import main as cli
 from connector.doors.cli import parser
+from connector.files import resources
+from connector.manifest import reader
 
 KEYS = [
     "sk-canary-0123456789abcdef",
@@ -20,6 +22,8 @@ KEYS = [
 ]
 MARKS = ["canary", "0123456789abcdef", "Q0FOQVJZ", "0123"]
 """A mark of each key, by which it or a part of it is recognized."""
+
+MANIFEST = reader.load(resources.manifest())
 
 BEGINNINGS = {
     "invoke": ["createImage"],
@@ -35,7 +39,7 @@ BEGINNINGS = {
 
 def spellings(command: str, key: str) -> Iterator[list[str]]:
     """Yield a command line for each place where a key can be."""
-    _, commands = parser._build([command])
+    _, commands = parser.build([command, "createImage"], MANIFEST)
     needed = BEGINNINGS.get(command, [])
     for words in ([key], [key, *needed], [*needed, key], ["--", key], [*needed, "--", key]):
         yield [command, *words]
@@ -46,14 +50,14 @@ def spellings(command: str, key: str) -> Iterator[list[str]]:
         yield [command, *needed, f"{option}{key}"]
         yield [option, key, command, *needed]
         yield [f"{option}={key}", command, *needed]
-    for action in commands[command]._actions:
+    for action in commands[command].arguments():
         for option in action.option_strings:
             yield [command, *needed, option, key]
             yield [command, *needed, f"{option}={key}"]
             yield [command, *needed, f"{option}{key}"]
             yield [command, *needed, option[:4], key]
             yield [command, *needed, f"{option[:4]}={key}"]
-            yield [command, option, key]
+            yield [command, option, key, *(needed if command in ("sandbox", "serve") else [])]
 
 
 def more(key: str) -> Iterator[list[str]]:
@@ -68,6 +72,9 @@ def more(key: str) -> Iterator[list[str]]:
             yield [*invoke, f"-i{word}"]
             yield [*invoke, f"--input={word}"]
     yield ["invoke", "createImage", "-i", f'connection={{"fields": {{"apiKey": "{key}"}}}}']
+    for word in (f"--prompt=@{key}", f"-iprompt=@{key}", f"--retry-all-errors={key}"):
+        yield ["invoke", "createImage", word]
+        yield ["invoke", "rawRequest", word]
     yield ["invoke", key, "--payload", "no-such-file"]
     yield ["invoke", key, "--payload", "broken.json"]
     yield ["invoke", f"createImage{key}"[:24]]
@@ -111,7 +118,9 @@ def test_no_spelling_prints_the_key(
     [
         (["invoke", "--out", "x", "createImage"], "no such option; did you mean '--output'?"),
         (["invoke", "createImage", "--paylaod", "x"], "did you mean '--payload'?"),
-        (["invoke", "createImage", "--zzz"], "no such option; see: connector invoke --help"),
+        (["invoke", "createImage", "--imageSize", "x"], "did you mean '--image-size'?"),
+        (["invoke", "createImage", "--zzz"], "the inputs of createImage are --prompt, "),
+        (["test-connection", "--zzz"], "no such option; see: connector test-connection --help"),
         (["nonsense"], "invalid choice; see: connector --help"),
         (["invoke", "createImage", "--dry-run=1"], "--dry-run: ignored explicit argument"),
         (["invoke", "createImage", "--payload", '{"inputs": {}}'], "the name of a file"),

@@ -5,12 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from connector.doors.cli.preparation import (
-    command_line_inputs,
-    mask_unless_known,
-    prepare,
-    with_connection_hint,
-)
+from connector.doors.cli.preparation import prepare, with_connection_hint
 from connector.doors.cli.terminal import (
     print_json,
     print_message,
@@ -18,13 +13,11 @@ from connector.doors.cli.terminal import (
     print_warnings,
     progress,
 )
+from connector.doors.cli.values import mask_unless_known
 
 
 def invoke(arguments: argparse.Namespace) -> int:
-    with prepare(arguments) as (connector, payload_inputs, connection):
-        inputs = {**payload_inputs, **command_line_inputs(arguments, connector)}
-        if connection is not None:
-            inputs.pop("connection", None)
+    with prepare(arguments) as (connector, inputs, connection):
         result = connector.invoke(
             arguments.known,
             inputs,
@@ -33,7 +26,7 @@ def invoke(arguments: argparse.Namespace) -> int:
             output=arguments.output,
             progress=progress if sys.stderr is not None and sys.stderr.isatty() else None,
         )
-        return print_result(with_connection_hint(result, connection, arguments))
+        return print_result(with_connection_hint(result, connection, arguments), arguments.show)
 
 
 def test_connection(arguments: argparse.Namespace) -> int:
@@ -41,7 +34,7 @@ def test_connection(arguments: argparse.Namespace) -> int:
         result = connector.test_connection(connection)
         for name, verdict in (result.data or {}).items():
             print_message(f"{name}: {verdict['verdict']} ({verdict['message']})")
-        return print_result(with_connection_hint(result, connection, arguments))
+        return print_result(with_connection_hint(result, connection, arguments), arguments.show)
 
 
 def options(arguments: argparse.Namespace) -> int:

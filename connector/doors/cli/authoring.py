@@ -13,8 +13,8 @@ from string import Template
 from connector.check import loading
 from connector.connector import Connector
 from connector.doors import page
-from connector.doors.cli.preparation import UsageError, system_reason
 from connector.doors.cli.terminal import OutputError
+from connector.doors.cli.values import UsageError, system_reason
 from connector.files import resources
 from connector.problems import is_plain_name
 from connector.version import DISTRIBUTION, __version__

@@ -9,8 +9,9 @@ import signal
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from connector.doors.cli.preparation import UsageError, command_line_inputs, prepare
+from connector.doors.cli.preparation import prepare
 from connector.doors.cli.terminal import print_json, print_message
+from connector.doors.cli.values import UsageError
 from connector.errors import ConnectorError
 from connector.policy.cancellation import Cancellation
 from connector.version import DISTRIBUTION
@@ -36,9 +37,7 @@ def bulk(arguments: argparse.Namespace) -> int:
             f"pip install '{DISTRIBUTION}[bulk]'"
         ) from None
     with prepare(arguments) as (connector, inputs, connection):
-        shared = {**inputs, **command_line_inputs(arguments, connector)}
-        named = shared.pop("connection", None)
-        connection = connection if connection is not None else named
+        shared = {key: inputs[key] for key in inputs if key != "connection"}
         identity = f"sandbox:{arguments.sandbox}" if arguments.sandbox else None
         try:
             source = rows.Rows(arguments.rows)

@@ -5,22 +5,24 @@ from __future__ import annotations
 import argparse
 import gc
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
 
 from connector.doors.cli import interrupts, manifest_option, parser
-from connector.doors.cli.preparation import UsageError, system_reason
 from connector.doors.cli.terminal import (
     OutputError,
     discard_output,
     print_message,
     print_result,
 )
+from connector.doors.cli.values import UsageError, system_reason
 from connector.errors import ConnectorError
 from connector.result import failed
 
 _COMMANDS = {
+    "actions": ("listing", "actions"),
     "invoke": ("actions", "invoke"),
     "test-connection": ("actions", "test_connection"),
     "options": ("actions", "options"),
@@ -32,6 +34,7 @@ _COMMANDS = {
     "sandbox": ("sandbox", "serve"),
     "serve": ("serve", "serve"),
     "bulk": ("bulk", "bulk"),
+    "completion": ("completion", "script"),
 }
 """The module and the function of each command."""
 
@@ -44,6 +47,10 @@ def run() -> int:
     """
     gc.set_threshold(50_000, 20, 20)
     try:
+        if "_ARGCOMPLETE" in os.environ:  # the shell asks how the command line may go on
+            from connector.doors.cli import completion
+
+            completion.complete()
         return main()
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
@@ -86,4 +93,5 @@ def _run(arguments: argparse.Namespace) -> int:
         raise
     except (OSError, ImportError) as cause:  # for example, the limit of open files is reached
         error = ConnectorError("internal_error", f"The command failed ({system_reason(cause)}).")
-    return print_result(failed(error, getattr(arguments, "known", None)))
+    result = failed(error, getattr(arguments, "known", None))
+    return print_result(result, getattr(arguments, "show", None))

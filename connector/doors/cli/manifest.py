@@ -6,13 +6,9 @@ import argparse
 from pathlib import Path
 
 from connector.doors.cli import manifest_option
-from connector.doors.cli.preparation import (
-    check_manifest_options,
-    connector_of,
-    mask_unless_known,
-    system_reason,
-)
+from connector.doors.cli.preparation import check_manifest_options, connector_of
 from connector.doors.cli.terminal import OutputError, escape_controls, print_json, print_message
+from connector.doors.cli.values import mask_unless_known, system_reason
 from connector.files import resources
 
 

@@ -1,112 +1,74 @@
-"""The arguments of the command line, and their help."""
+"""The commands of the command line and their arguments."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import re
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
 from connector.doors.cli import manifest_option
+from connector.doors.cli.argument_parser import SANDBOX_DEFAULT, Parser
+from connector.doors.cli.inputs import decoded, with_values
 from connector.doors.cli.numbers import port_number
-from connector.validation.suggestions import nearest
+from connector.manifest.model import Manifest
 from connector.version import __version__
 
-_SANDBOX_DEFAULT = "openai"
+SHELLS = ("bash", "zsh", "fish")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the command line; `command` in the result is the command's name.
 
-    A wrong command line ends the process with exit code 2. No message quotes the arguments, because
-    any of them may be a misplaced key.
+    What may follow `invoke` depends on the action: the result has its `words`, which
+    `parse_invocation` parses. A wrong command line ends the process with exit code 2. No message
+    quotes the arguments, because any of them may be a misplaced key.
     """
     # A bare --sandbox must not swallow the action that follows it.
-    words = [f"--sandbox={_SANDBOX_DEFAULT}" if word == "--sandbox" else word for word in argv]
-    parser, commands = _build(words)
+    words = [f"--sandbox={SANDBOX_DEFAULT}" if word == "--sandbox" else word for word in argv]
+    if words[:1] == ["invoke"] and any(not word.startswith("-") for word in words[1:]):
+        return beginning(words)
+    parser, commands = build(words)
+    if not words:
+        parser.print_help()
+        parser.exit()
     arguments, unknown = parser.parse_known_args(words)
     if unknown:
-        command = commands[arguments.command]
-        options = [word.partition("=")[0] for word in unknown if word.startswith("-")]
-        if options:
-            known = [name for action in command._actions for name in action.option_strings]
-            command.fail(f"no such option{nearest(options[0], known)}")
-        kind = " (write the kind of sandbox after an equals sign: --sandbox=KIND)"
-        command.fail("unexpected argument" + (kind if "--sandbox" in argv else ""))
+        commands[arguments.command].refuse(unknown, words)
     return arguments
 
 
-class _Parser(argparse.ArgumentParser):
-    """Imports what the help needs only for the help, and never quotes an argument.
+def beginning(words: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments that lead to the manifest, without looking at the others."""
+    parser = Parser(prog="connector invoke", add_help=False)
+    _connections_file(parser)
+    manifest_option.add(parser)
+    arguments, _ = parser.parse_known_args(words)
+    arguments.command, arguments.words = "invoke", words
+    return arguments
 
-    The width is fixed, because argparse makes a formatter for each argument and each one would ask
-    the terminal for its width.
+
+def parse_invocation(arguments: argparse.Namespace, manifest: Manifest) -> None:
+    """Parse the `words` of `arguments` into it, with the inputs of their action as flags."""
+    parser, commands = build(arguments.words, manifest)
+    invoke = commands["invoke"]
+    words = [*with_values(arguments.words, invoke.flags)]
+    _, unknown = parser.parse_known_args(words, arguments)
+    # The flags of an action that does not exist are not known: the action is what is wrong.
+    if unknown and invoke.action is not None:
+        invoke.refuse(unknown, words)
+
+
+def build(
+    words: Sequence[str], manifest: Manifest | None = None
+) -> tuple[Parser, Mapping[str, Parser]]:
+    """Return the parser of a command line, and those of the commands that it may mean.
+
+    With a manifest, `invoke` has the inputs of the first action among the words.
     """
-
-    takes_connection = False
-
-    def __init__(self, **settings: Any) -> None:
-        # No abbreviations: a new option could make one ambiguous, and argparse quotes it then.
-        super().__init__(
-            formatter_class=partial(argparse.HelpFormatter, width=80),
-            allow_abbrev=False,
-            **settings,
-        )
-
-    def error(self, message: str) -> NoReturn:
-        # argparse quotes the argument at the end of its message.
-        self.fail(re.split("['\"]", message)[0].rstrip(": "))
-
-    def fail(self, reason: str) -> NoReturn:
-        """End the process with exit code 2 and a message that quotes no argument."""
-        super().error(f"{reason}; see: {self.prog} --help")
-
-    def format_help(self) -> str:
-        from connector.providers.api_key import environment_help
-
-        if self.takes_connection:
-            self.epilog = (
-                "Without a connection in the payload, these environment variables are used: "
-                f"{environment_help()}. "
-                f"A key cannot be given on the command line. {_kinds()}"
-            )
-        return _with_optional_kind(super().format_help())
-
-    def format_usage(self) -> str:
-        return _with_optional_kind(super().format_usage())
-
-
-def _with_optional_kind(text: str) -> str:
-    # argparse cannot show an optional value that must follow an equals sign.
-    for shown in ("--sandbox KIND  ", "--sandbox KIND"):
-        text = text.replace(shown, "--sandbox[=KIND]")
-    return text
-
-
-def connection_hint() -> str:
-    """Return a hint that says where the command line looks for a connection."""
-    from connector.providers.api_key import environment_help
-
-    return f"Set {environment_help()}; or give a connection in --payload, or try --sandbox."
-
-
-def _kinds() -> str:
-    """Return a sentence about the kinds of sandbox, or about the extra that is missing."""
-    try:
-        from connector.sandbox import Sandbox
-    except ImportError:
-        return "--sandbox needs the extra 'sandbox': pip install aiohttp."
-    return f"The kinds of --sandbox: {', '.join(Sandbox.kinds)}."
-
-
-def _build(words: Sequence[str]) -> tuple[_Parser, dict[str, _Parser]]:
-    parser = _Parser(
+    parser = Parser(
         prog="connector",
         description="Run and inspect the actions of a connector.",
-        epilog="Try: connector invoke ACTION --sandbox",
+        epilog="Begin with: connector actions. Without a key: connector invoke ACTION --sandbox",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     # `prog` is given, because argparse would otherwise format the usage at each start.
@@ -116,36 +78,64 @@ def _build(words: Sequence[str]) -> tuple[_Parser, dict[str, _Parser]]:
     # A named command needs no other one; a wrong word, or --help, needs all.
     for name in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
         text, options = _COMMANDS[name]
-        command = commands.add_parser(name, help=text, description=text)
+        command = commands.add_parser(
+            name,
+            help=text,
+            description=text,
+            add_help=False,
+            conflict_handler="resolve",  # an option has precedence over an input's flag
+        )
         command.set_defaults(command=name)
+        if manifest is not None and name == "invoke":
+            _take_inputs(command, words, manifest)
+        command.begin_options()
         options(command)
         if name != "new":
             manifest_option.add(command)
     return parser, commands.choices
 
 
-def _invoke(command: _Parser) -> None:
-    command.add_argument(
-        "action", metavar="ACTION", help="an action's key; see: connector describe"
-    )
+def _take_inputs(command: Parser, words: Sequence[str], manifest: Manifest) -> None:
+    action = next((manifest.actions[word] for word in words if word in manifest.actions), None)
+    if action is not None:
+        command.take_inputs(action, manifest.schemas)
+
+
+def connection_hint() -> str:
+    """Return a hint that says where the command line looks for a connection."""
+    from connector.providers.api_key import environment_help
+
+    return f"Set {environment_help()}; or give a connection in --payload, or try --sandbox."
+
+
+def _invoke(command: Parser) -> None:
+    name, flags = "an action's key; see: connector actions", ""
+    if command.action is not None:
+        name = argparse.SUPPRESS
+    else:
+        command.usage = f"{command.prog} ACTION [--INPUT VALUE]... [OPTION]..."
+        flags = "; inputs are flags too, see: connector invoke ACTION --help"
+    command.add_argument("action", metavar="ACTION", help=name)
     _connection(command)
-    _inputs(command)
+    _inputs(command, flags)
     _run_options(command)
 
 
-def _inputs(command: _Parser) -> None:
+def _inputs(command: Parser, note: str = "") -> None:
     command.add_argument(
         "-i",
-        "--input",
+        # An input of this name has precedence: -i is what is documented.
+        *(["--input"] if "--input" not in (flag.name for flag in command.flags) else []),
+        dest="input",
         action="append",
         type=_pair,
         default=[],
         metavar="KEY=VALUE",
-        help="set one input, overriding the payload; may be repeated; VALUE may be JSON",
+        help=f"set an input by its key, overriding the payload; may be repeated{note}",
     )
 
 
-def _run_options(command: _Parser) -> None:
+def _run_options(command: Parser) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="send nothing; show the request, secrets as ***"
     )
@@ -155,47 +145,50 @@ def _run_options(command: _Parser) -> None:
         type=Path,
         help="write a binary result to FILE; the second image goes to FILE-2, and so on",
     )
+    _query(command)
 
 
 def _pair(text: str) -> tuple[str, str]:
-    # The bytes are UTF-8, whatever the locale.
-    text = os.fsencode(text).decode(errors="surrogateescape")
-    key, mark, value = text.partition("=")
+    key, mark, value = decoded(text).partition("=")
     if not mark or not key:
         raise argparse.ArgumentTypeError("KEY=VALUE needs an equals sign, and a key before it")
-    if key == "connection" and value.lstrip().startswith("{"):
+    return _named_connection(value) if key == "connection" else (key, value)
+
+
+def _named_connection(text: str) -> tuple[str, str]:
+    if text.lstrip().startswith("{"):
         raise argparse.ArgumentTypeError(
-            "connection=NAME takes the name of a configured connection, never a key"
+            "connection takes the name of a configured connection, never a key"
         )
-    return key, value
+    return "connection", decoded(text)
 
 
-def _schema(command: _Parser) -> None:
+def _schema(command: Parser) -> None:
     command.add_argument("name", metavar="ACTION", help="an action's key, or: connection")
 
 
-def _options(command: _Parser) -> None:
+def _options(command: Parser) -> None:
     command.add_argument("source", metavar="SOURCE", help="a data source's key")
     _connection(command)
 
 
-def _check(command: _Parser) -> None:
+def _check(command: Parser) -> None:
     command.add_argument(
         "file", nargs="?", type=Path, metavar="MANIFEST", help="the same as --manifest MANIFEST"
     )
 
 
-def _docs(command: _Parser) -> None:
+def _docs(command: Parser) -> None:
     command.add_argument(
         "--check", action="store_true", help="only check whether the page is current"
     )
 
 
-def _new(command: _Parser) -> None:
+def _new(command: Parser) -> None:
     command.add_argument("folder", type=Path, metavar="DIR", help="the folder, such as acme")
 
 
-def _sandbox(command: _Parser) -> None:
+def _sandbox(command: Parser) -> None:
     command.add_argument(
         "--port",
         type=port_number,
@@ -205,7 +198,7 @@ def _sandbox(command: _Parser) -> None:
     )
 
 
-def _bulk(command: _Parser) -> None:
+def _bulk(command: Parser) -> None:
     from connector.doors.cli import bulk_arguments
 
     command.add_argument("action", metavar="ACTION", help="an action's key")
@@ -214,44 +207,86 @@ def _bulk(command: _Parser) -> None:
     _inputs(command)
 
 
-def _serve(command: _Parser) -> None:
+def _serve(command: Parser) -> None:
     from connector.doors.cli import serve_arguments
 
     serve_arguments.add(command)
 
 
-def _connection(command: _Parser) -> None:
+def _actions(command: Parser) -> None:
+    command.add_argument("--json", action="store_true", help="print a JSON array")
+
+
+def _completion(command: Parser) -> None:
+    command.add_argument("shell", metavar="SHELL", choices=SHELLS, help=" or ".join(SHELLS))
+    command.epilog = (
+        'For bash add eval "$(connector completion bash)" to ~/.bashrc, for zsh the same with zsh '
+        "to ~/.zshrc, after compinit. For fish: connector completion fish > "
+        "~/.config/fish/completions/connector.fish"
+    )
+
+
+def _query(command: Parser) -> None:
+    command.set_defaults(show=None)
+    command.add_argument(
+        "--query",
+        metavar="EXPR",
+        help="print one value of the result, chosen by a JMESPath expression such as "
+        "data.choices[0].text; a text is printed without quotes",
+    )
+
+
+def _connection(command: Parser) -> None:
     command.takes_connection = True
+    command.add_argument(
+        "--connection",
+        dest="input",
+        action="append",
+        type=_named_connection,
+        default=[],
+        metavar="NAME",
+        help="use the configured connection of this name",
+    )
     command.add_argument(
         "--payload",
         metavar="FILE",
         help='JSON file with "connection" and "inputs"; - reads standard input',
     )
+    _connections_file(command)
+    command.add_argument(
+        "--sandbox",
+        metavar="KIND",
+        help="run against the offline provider: no key, no network. --sandbox alone is "
+        f"--sandbox={SANDBOX_DEFAULT}; the kinds are below",
+    )
+
+
+def _connections_file(command: Parser) -> None:
     command.add_argument(
         "--connections",
         type=Path,
         metavar="FILE",
         help="file of named connections (default: the value of CONNECTOR_CONNECTIONS)",
     )
-    command.add_argument(
-        "--sandbox",
-        metavar="KIND",
-        help="run against the offline provider: no key, no network. --sandbox alone is "
-        f"--sandbox={_SANDBOX_DEFAULT}; the kinds are below",
-    )
 
 
-def _no_options(command: _Parser) -> None:
+def _test_connection(command: Parser) -> None:
+    _connection(command)
+    _query(command)
+
+
+def _no_options(command: Parser) -> None:
     """Add nothing: the command has no options."""
 
 
-_COMMANDS: dict[str, tuple[str, Callable[[_Parser], None]]] = {
+_COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
+    "actions": ("List the actions and the inputs that they require.", _actions),
     "invoke": ("Run one action and print its result as JSON.", _invoke),
     "describe": ("Print the manifest as JSON, with all that a form builder needs.", _no_options),
     "schema": ("Print the JSON Schema that inputs are validated with.", _schema),
     "test-connection": (
         "Test the key, the endpoint and the version with an unbilled call.",
-        _connection,
+        _test_connection,
     ),
     "options": ("Print the choices of a dropdown as JSON.", _options),
     "check": ("Check a manifest: schema, defaults, references, handlers.", _check),
@@ -260,4 +295,5 @@ _COMMANDS: dict[str, tuple[str, Callable[[_Parser], None]]] = {
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
     "bulk": ("Run one action over the rows of a file; go on where it stopped.", _bulk),
     "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),
+    "completion": ("Print the script that lets a shell complete commands.", _completion),
 }

@@ -4,49 +4,23 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import errno
 import os
-import re
-import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from connector import payload
 from connector.connector import Connector
-from connector.doors.cli import manifest_option, parser
+from connector.doors.cli import manifest_option, parser, values
 from connector.doors.cli.terminal import print_message
+from connector.doors.cli.values import UsageError, mask_unless_known, system_reason
 from connector.errors import ConnectorError
 from connector.payload import Payload
 from connector.result import Result
-from connector.text.secrets import MASK
-from connector.validation.suggestions import nearest
 from connector.version import DISTRIBUTION
-
-_WORD = re.compile(r"[A-Za-z_]{1,24}\Z")
-"""A word that cannot be a key."""
 
 _SANDBOX_FILES = 32
 """Files and sockets that a run with a sandbox may have open: both ends of 8 requests, and more."""
-
-
-class UsageError(Exception):
-    """The command line itself is wrong."""
-
-
-def system_reason(error: Exception) -> str:
-    """Return the system's own words for an error, without arguments that it may quote."""
-    return getattr(error, "strerror", None) or type(error).__name__
-
-
-def mask_unless_known(word: str, known: Collection[str]) -> str:
-    """Return `word` if it is a known name or close to one.
-
-    Any other word may be a misplaced key, and is masked.
-    """
-    if word in known or (_WORD.match(word) and nearest(word, known)):
-        return word
-    return MASK
 
 
 def check_manifest_options(arguments: argparse.Namespace) -> None:
@@ -73,39 +47,37 @@ def connector_of(arguments: argparse.Namespace) -> Connector:
     return manifest_option.load(arguments, getattr(arguments, "connections", None))
 
 
-def command_line_inputs(arguments: argparse.Namespace, connector: Connector) -> dict[str, str]:
-    """Return the inputs from -i.
-
-    A name that may be a misplaced key is masked, because the error for an unknown input quotes it.
-    """
-    action = connector.manifest.actions.get(arguments.known)
-    keys = [item.key for item in action.inputs] if action else []
-    return {
-        name if _WORD.match(name) else mask_unless_known(name, keys): value
-        for name, value in arguments.input
-    }
-
-
 @contextlib.contextmanager
 def prepare(
     arguments: argparse.Namespace,
 ) -> Iterator[tuple[Connector, Mapping[str, Any], Any]]:
-    """Yield the connector, the inputs of the payload and the connection.
+    """Yield the connector, the inputs and the connection.
 
-    The connection is the sandbox's, the payload's or the environment's; None if there is none or if
-    -i names one.
+    The connection is the sandbox's, that of the command line, the payload's or the environment's;
+    None if there is none.
     """
     connector = connector_of(arguments)
+    manifest, action = connector.manifest, None
+    if "words" in arguments:  # of `invoke`
+        parser.parse_invocation(arguments, manifest)
     if "action" in arguments:
-        arguments.known = mask_unless_known(arguments.action, connector.manifest.actions)
+        arguments.known = mask_unless_known(arguments.action, manifest.actions)
+        action = manifest.actions.get(arguments.action)
+    if getattr(arguments, "query", None) is not None:
+        from connector.doors.cli import query
+
+        arguments.show = query.compiled(arguments.query)
+    values.check_standard_input(arguments)
+    given = values.given(arguments, action, manifest.schemas)
     inputs, connection = _payload(arguments.payload)
-    if connection is None and not _names_connection(arguments):
-        connection = inputs.get("connection")
-        if connection is None and not arguments.sandbox:
-            connection = _from_environment(connector)
+    inputs = {**inputs, **given}
     with contextlib.ExitStack() as stack:
         if arguments.sandbox:
             connection = _sandbox_connection(stack, connector, arguments.sandbox)
+        elif "connection" in given or connection is None:
+            connection = inputs.get("connection")
+            if connection is None:
+                connection = _from_environment(connector)
         stack.callback(connector.close)
         yield connector, inputs, connection
 
@@ -123,10 +95,6 @@ def _sandbox_connection(stack: contextlib.ExitStack, connector: Connector, kind:
         return connection_to(sandbox, kind, connector.manifest.raw)
     except ValueError as error:
         raise UsageError(f"--sandbox: {error}") from None
-
-
-def _names_connection(arguments: argparse.Namespace) -> bool:
-    return "connection" in dict(getattr(arguments, "input", ()))
 
 
 def _from_environment(connector: Connector) -> dict[str, Any] | None:
@@ -156,8 +124,7 @@ def _from_environment(connector: Connector) -> dict[str, Any] | None:
 def with_connection_hint(result: Result, connection: Any, arguments: argparse.Namespace) -> Result:
     """Add a hint about where to give a connection, if there was none at all."""
     error = result.error
-    missing = connection is None and not _names_connection(arguments)
-    if missing and error is not None and error.code == "invalid_connection":
+    if connection is None and error is not None and error.code == "invalid_connection":
         own = "Give a connection in --payload, or try --sandbox=echo."
         error.hint = own if manifest_option.chosen(arguments) else parser.connection_hint()
     return result
@@ -167,19 +134,13 @@ def _payload(source: str | None) -> Payload:
     if source is None:
         return Payload({}, None)
     try:
-        text = _standard_input() if source == "-" else Path(source).read_bytes()
+        text = values.standard_input() if source == "-" else Path(source).read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
         hint = ""
         if source.lstrip()[:1] in ("{", "["):
             hint = "; give the name of a file, or - for standard input"
         raise UsageError(f"--payload: {system_reason(error)}{hint}") from None
     return payload.parse(text)
-
-
-def _standard_input() -> bytes:
-    if sys.stdin is None:
-        raise OSError(errno.EBADF, "standard input is closed")
-    return sys.stdin.buffer.read()
 
 
 def make_sandbox(connector: Connector, port: int, show: Any = None) -> Any:

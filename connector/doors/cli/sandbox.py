@@ -6,8 +6,9 @@ import argparse
 import contextlib
 import sys
 
-from connector.doors.cli.preparation import UsageError, connector_of, make_sandbox
+from connector.doors.cli.preparation import connector_of, make_sandbox
 from connector.doors.cli.terminal import print_json, print_message
+from connector.doors.cli.values import UsageError
 
 
 def serve(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,8 @@ import json
 import os
 import sys
 
-from connector.doors.cli.preparation import UsageError, connector_of, make_sandbox
+from connector.doors.cli.preparation import connector_of, make_sandbox
+from connector.doors.cli.values import UsageError
 from connector.http.reach import Reach
 from connector.version import DISTRIBUTION
 

@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from connector.result import Result
@@ -66,12 +66,31 @@ def print_json(value: Any) -> None:
         BrokenPipeError: the reader has closed the output.
         OutputError: the output cannot be written for another reason.
     """
+    _write(encode_json(value, indent=2 if is_terminal() else None))
+
+
+def print_text(text: str) -> None:
+    """Print a text as it is, but with control characters escaped on a terminal.
+
+    Raises BrokenPipeError and OutputError, as `print_json` does.
+    """
+    if is_terminal():
+        text = _escaped(text, lambda character: repr(character)[1:-1], keep="\n\t")
+    _write(text.encode(errors="backslashreplace"))
+
+
+def is_terminal() -> bool:
+    """Whether standard output is a terminal."""
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def _write(data: bytes) -> None:
     out = sys.stdout
     if out is None:
         raise OutputError("it is closed")
     try:
         out.flush()
-        out.buffer.write(encode_json(value, indent=2 if out.isatty() else None) + b"\n")
+        out.buffer.write(data + b"\n")
         out.buffer.flush()
     except BrokenPipeError:
         raise
@@ -79,9 +98,12 @@ def print_json(value: Any) -> None:
         raise OutputError(error.strerror) from None
 
 
-def print_result(result: Result) -> int:
-    """Print the result, and its warnings and error on standard error; return the exit code."""
-    print_json(result.to_dict())
+def print_result(result: Result, show: Callable[[Mapping[str, Any]], None] | None = None) -> int:
+    """Print the result, and its warnings and error on standard error; return the exit code.
+
+    `show` prints the envelope; where absent, it is printed as JSON.
+    """
+    (show or print_json)(result.to_dict())
     print_warnings(result)
     error = result.error
     if error is None:
