@@ -59,15 +59,22 @@ _USUAL: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
 )
 
 
+# What our own variables add to either.
+_OWN = {"proxy": "CONNECTOR_PROXY", "caFile": "CONNECTOR_CA_FILE"}
+
+
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the connection that the services' usual variables describe, None for none."""
+    """Return the connection that the services' usual variables and our own describe, None for
+    none."""
     for key, fixed, others in _USUAL:
         if environment.get(key):
-            found = {f: environment[name] for f, name in others.items() if environment.get(name)}
+            names = {**others, **_OWN}
+            found = {f: environment[name] for f, name in names.items() if environment.get(name)}
             return {"fields": {"apiKey": environment[key], **fixed, **found}}
     return None
 
 
 def environment_help() -> str:
     """Return, for a person, the variables that `from_environment` reads."""
-    return ", or ".join(f"{key} with {' and '.join(o.values())}" for key, _, o in _USUAL)
+    usual = ", or ".join(f"{key} with {' and '.join(o.values())}" for key, _, o in _USUAL)
+    return f"{usual}; with either, {' and '.join(_OWN.values())}"
