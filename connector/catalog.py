@@ -46,8 +46,11 @@ class Catalog:
         """Return what fills a dropdown. Raises ConnectorError `invalid_payload`."""
         known = self.manifest.data_sources
         if key not in known:
-            close = nearest(key, known)
-            raise ConnectorError("invalid_payload", f"No data source {quoted(key)}{close}")
+            raise ConnectorError(
+                "invalid_payload",
+                f"There is no data source {quoted(key)}{nearest(key, known)}",
+                hint="Data sources: " + ", ".join(known),
+            )
         return known[key]
 
     def form(self, key: str) -> Form:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connector import payload
 from connector.catalog import Catalog
 from connector.connections.store import ConnectionStore
 from connector.errors import ConnectorError, is_plain, problem, refused
@@ -261,7 +262,7 @@ class ActionRun(Invocation):
         given, connection = self._inputs, self._connection
         given = {} if given is None else given
         if not isinstance(given, Mapping):
-            raise refused("invalid_payload", [problem("/inputs", "must be an object")])
+            raise refused("invalid_payload", [problem("/inputs", payload.NO_INPUTS)])
         if "connection" in given and connection is None:
             connection = given["connection"]  # builders keep the reference among the inputs
         self._cleaned = form.clean({key: given[key] for key in given if key != "connection"})

@@ -35,7 +35,7 @@ def choose_models(
         if item.key in cleaned.defaulted:
             model = cleaned.values[item.key] = _chosen(model, provider, models, context)
         if fault := provider.model_fault(model):
-            problems.append(problem(path, fault, item.label))
+            problems.append(cleaned.form.with_example(problem(path, fault, item.label)))
     return problems
 
 

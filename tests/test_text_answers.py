@@ -406,7 +406,7 @@ def test_what_has_an_input_is_no_extra_parameter(
         {
             "path": f"/inputs/extraParameters/{name}",
             "input": "Extra Parameters",
-            "message": f"is set by {label}",
+            "message": f"is set by {label}; leave it out here",
         }
     ]
 

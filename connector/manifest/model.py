@@ -8,7 +8,7 @@ from connector.providers import models
 
 
 class _Absent:
-    """Marks an input without a default, since None could be one."""
+    """Marks an input without a default or an example, since None could be one."""
 
     def __repr__(self) -> str:
         return "ABSENT"
@@ -25,6 +25,7 @@ class Input(NamedTuple):
 
     `default` is ABSENT where there is none. `schema` is as in the manifest: its references name
     files. `data_source` is the key of the source of its dropdown, None without a dropdown.
+    `example` is a value to show to a person, ABSENT where there is none.
     """
 
     key: str
@@ -38,6 +39,7 @@ class Input(NamedTuple):
     advanced: bool
     data_source: str | None
     operator_only: bool = False
+    example: Any = ABSENT
 
 
 class Connection(NamedTuple):

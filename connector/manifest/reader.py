@@ -153,4 +153,5 @@ def _input(raw: Mapping[str, Any]) -> Input:
         advanced=raw.get("advanced", False),
         operator_only=raw.get("operatorOnly", False),
         data_source=raw.get("dataSource"),
+        example=raw.get("example", ABSENT),
     )

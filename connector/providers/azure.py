@@ -32,7 +32,9 @@ def azure(fields: Mapping[str, Any]) -> Provider:
     match = _AZURE_TAIL.match(endpoint.path)
     query = {name.lower(): value for name, value in parse_qsl(endpoint.query)}
     if set(query) - {"api-version"}:
-        raise refused_field("endpoint", "Endpoint", "may have no query but api-version")
+        raise refused_field(
+            "endpoint", "Endpoint", "may have no query (the part after ?) but api-version"
+        )
     if match and match["base"] and _AZURE_HOST.match(endpoint.host):
         # Only gateways have a path before the service's own.
         raise refused_field(
@@ -42,11 +44,15 @@ def azure(fields: Mapping[str, Any]) -> Provider:
         query = {}  # the address of another API of the same resource, with versions of its own
     version = fields.get("apiVersion") or query.get("api-version") or None
     if version and not _DATED.match(version) and version not in ("v1", "preview", "latest"):
-        raise refused_field("endpoint", "Endpoint", "has an api-version that is no version")
+        raise refused_field(
+            "endpoint",
+            "Endpoint",
+            "has an api-version that is none; write a date, such as 2024-10-21",
+        )
     dated = version if version and _DATED.match(version) else None
     deployment = unquote(match["deployment"] or "") if match else ""
     if deployment and paths.segment_fault(deployment):
-        raise refused_field("endpoint", "Endpoint", "names a deployment that cannot be one")
+        raise refused_field("endpoint", "Endpoint", "names no usable deployment")
     return Provider(
         name="azure",
         endpoint=endpoint,
@@ -73,5 +79,9 @@ def _address(fields: Mapping[str, Any]) -> str:
         )
         raise refused("invalid_connection", [row], hint=hint)
     if not _RESOURCE.match(resource):
-        raise refused_field("organization", "Organization", "is not the name of an Azure resource")
+        raise refused_field(
+            "organization",
+            "Organization",
+            "must be the name of an Azure resource: letters, digits and hyphens",
+        )
     return f"https://{resource}.openai.azure.com"
