@@ -11,7 +11,16 @@ from connector.errors import ConnectorError, problem, refused
 from connector.files import resources
 from connector.text import strict_json
 
+VARIABLE = "CONNECTOR_CONNECTIONS"
+"""The environment variable that names the file."""
+
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+_HINT = (
+    "Name a file with --connections or CONNECTOR_CONNECTIONS, or make one with: "
+    "connector connections add NAME"
+)
 
 
 class Configured(NamedTuple):
@@ -40,7 +49,7 @@ def read(path: Path) -> Configured:
 
             content = safe_yaml.loads(text)
     except OSError as error:
-        raise _unusable(f"The connections file cannot be read: {error.strerror}.") from None
+        raise _unusable(f"The connections file cannot be read: {error.strerror}.", _HINT) from None
     except ValueError:
         # The parser's message may quote the file, and the file may hold keys.
         raise _unusable("The connections file is not valid YAML or JSON.") from None
@@ -72,6 +81,14 @@ def _unusable(message: str, hint: str | None = None) -> ConnectorError:
     return ConnectorError("invalid_connection", message, hint=hint)
 
 
+def usual_path(key: str, environment: Mapping[str, str]) -> Path:
+    """Return where the command line keeps the connections of the connector with this key."""
+    if named := environment.get(VARIABLE):
+        return Path(named)
+    folder = environment.get("XDG_CONFIG_HOME") or environment.get("APPDATA")
+    return Path(folder or os.path.expanduser("~/.config"), key, "connections.yaml")
+
+
 def has_literal(connection: Any, secrets: Collection[str]) -> bool:
     """Whether one of the fields `secrets` of a configured connection is written out, and not
     taken from a `${VARIABLE}`."""
@@ -85,7 +102,7 @@ def find(name: str, known: Mapping[str, Any], environment: Mapping[str, str]) ->
     if name not in known:
         hint = None
         if not known:
-            hint = "Name a file with --connections or CONNECTOR_CONNECTIONS."
+            hint = _HINT
         # No suggestion: the author of a payload need not learn which names exist.
         row = problem("/connection", "no connection of this name is configured")
         raise refused("invalid_connection", [row], hint=hint)

@@ -109,7 +109,7 @@ class ConnectionStore:
 
     def _known(self) -> configured_file.Configured:
         if self._configured is None:
-            path = os.environ.get("CONNECTOR_CONNECTIONS")
+            path = os.environ.get(configured_file.VARIABLE)
             file = self._file or (Path(path) if path else None)
             found = configured_file.read(file) if file else configured_file.Configured({})
             if found.exposed and any(map(self._has_key, found.connections.values())):

@@ -74,7 +74,11 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Any] | None:
     return None
 
 
+def usual_help() -> str:
+    """Return, for a person, the services' usual variables that make a connection."""
+    return ", or ".join(f"{key} with {' and '.join(o.values())}" for key, _, o in _USUAL)
+
+
 def environment_help() -> str:
     """Return, for a person, the variables that `from_environment` reads."""
-    usual = ", or ".join(f"{key} with {' and '.join(o.values())}" for key, _, o in _USUAL)
-    return f"{usual}; with either, {' and '.join(_OWN.values())}"
+    return f"{usual_help()}; with either, {' and '.join(_OWN.values())}"

@@ -28,6 +28,7 @@ _COMMANDS = {
     "schema": ("manifest", "schema"),
     "check": ("manifest", "check"),
     "docs": ("manifest", "docs"),
+    "connections": ("connections", "run"),
     "sandbox": ("sandbox", "serve"),
     "serve": ("serve", "serve"),
 }

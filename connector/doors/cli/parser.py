@@ -88,9 +88,12 @@ def _with_optional_kind(text: str) -> str:
 
 def connection_hint() -> str:
     """Return a hint that says where the command line looks for a connection."""
-    from connector.providers.api_key import environment_help
+    from connector.providers.api_key import usual_help
 
-    return f"Set {environment_help()}; or give a connection in --payload, or try --sandbox."
+    return (
+        f"Set {usual_help()}; or run connector connections add NAME; or give a connection in "
+        "--payload, or try --sandbox."
+    )
 
 
 def _kinds() -> str:
@@ -225,6 +228,12 @@ def _no_options(command: _Parser) -> None:
     """Add nothing: the command has no options."""
 
 
+def _connections(command: _Parser) -> None:
+    from connector.doors.cli import connections_arguments
+
+    connections_arguments.add(command)
+
+
 _COMMANDS: dict[str, tuple[str, Callable[[_Parser], None]]] = {
     "invoke": ("Run one action and print its result as JSON.", _invoke),
     "describe": ("Print the manifest as JSON, with all that a form builder needs.", _no_options),
@@ -236,6 +245,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[_Parser], None]]] = {
     "options": ("Print the choices of a dropdown as JSON.", _options),
     "check": ("Check a manifest: schema, defaults, references, handlers.", _check),
     "docs": ("Write the connector's page to docs/, from the manifest.", _docs),
+    "connections": ("Add, list and test named connections.", _connections),
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
     "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),
 }

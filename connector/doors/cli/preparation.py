@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from connector import payload
+from connector.connections.configured import usual_path
 from connector.connector import Connector
 from connector.doors.cli import parser
 from connector.doors.cli.terminal import print_message
@@ -26,7 +27,8 @@ from connector.validation.suggestions import nearest
 from connector.version import DISTRIBUTION
 
 _WORD = re.compile(r"[A-Za-z_]{1,24}\Z")
-"""A word that cannot be a key."""
+_WORDS = re.compile(r"[A-Za-z_ -]{1,24}\Z")
+"""A word that cannot be a key; and words that cannot if they are close to a known name."""
 
 _SANDBOX_FILES = 32
 """Files and sockets that a run with a sandbox may have open: both ends of 8 requests, and more."""
@@ -46,14 +48,21 @@ def mask_unless_known(word: str, known: Collection[str]) -> str:
 
     Any other word may be a misplaced key, and is masked.
     """
-    if word in known or (_WORD.match(word) and nearest(word, known)):
+    if word in known or (_WORDS.match(word) and nearest(word, known)):
         return word
     return MASK
 
 
 def bundled_connector(connections: Path | None = None) -> Connector:
-    """Return the bundled connector, without the imports of `Connector.load`."""
-    return Connector(reader.load(resources.manifest()), configured=connections)
+    """Return the bundled connector, without the imports of `Connector.load`.
+
+    Unlike the library, the command line also knows the connections that `connections add` wrote.
+    """
+    spec = reader.load(resources.manifest())
+    usual = usual_path(spec.key, os.environ)
+    if connections is None and usual.exists():
+        connections = usual
+    return Connector(spec, configured=connections)
 
 
 def command_line_inputs(arguments: argparse.Namespace, connector: Connector) -> dict[str, str]:
@@ -144,10 +153,9 @@ def _payload(source: str | None) -> Payload:
     try:
         text = _standard_input() if source == "-" else Path(source).read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
-        hint = ""
-        if source.lstrip()[:1] in ("{", "["):
-            hint = "; give the name of a file, or - for standard input"
-        raise UsageError(f"--payload: {system_reason(error)}{hint}") from None
+        reason = system_reason(error)
+        hint = "give the name of a JSON file, or - for standard input"
+        raise UsageError(f"--payload: {reason}; {hint}") from None
     return payload.parse(text)
 
 
