@@ -11,10 +11,15 @@ from connector.handlers import Handlers
 from connector.manifest.model import Action, DataSource, Manifest
 from connector.manifest.schemas import bundle
 from connector.text import strict_json
+from connector.text.secrets import MASK
 from connector.validation.form import Form
 from connector.validation.messages import Problem
 from connector.validation.suggestions import nearest
 from connector.validation.validator import Validator
+
+
+def _quoted(key: Any) -> str:
+    return "of this name" if key == MASK else quoted(str(key))
 
 
 class Catalog:
@@ -33,7 +38,7 @@ class Catalog:
             known = self.manifest.actions
             raise ConnectorError(
                 "unknown_action",
-                f"There is no action {quoted(str(key))}{nearest(str(key), known)}",
+                f"There is no action {_quoted(key)}{nearest(str(key), known)}",
                 hint="Actions: " + ", ".join(known),
             )
         return found
@@ -48,7 +53,7 @@ class Catalog:
         if key not in known:
             raise ConnectorError(
                 "invalid_payload",
-                f"There is no data source {quoted(key)}{nearest(key, known)}",
+                f"There is no data source {_quoted(key)}{nearest(key, known)}",
                 hint="Data sources: " + ", ".join(known),
             )
         return known[key]

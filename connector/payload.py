@@ -16,7 +16,7 @@ class Payload(NamedTuple):
     connection: Mapping[str, Any] | str | None
 
 
-NO_INPUTS = 'must be an object: {"input": value, ...}'
+NO_INPUTS = "must be an object that maps the keys of inputs to values"
 NO_CONNECTION = 'must be an object: {"fields": {...}}, or the name of a configured connection'
 
 
@@ -26,6 +26,8 @@ def parse(text: bytes | str) -> Payload:
     Raises ConnectorError `invalid_payload` for what is not an object with `inputs` and
     `connection`, and for a duplicated key anywhere in it.
     """
+    if not text.strip():
+        raise ConnectorError("invalid_payload", "The payload is empty.", hint=_HINT)
     try:
         value = strict_json.loads(text, unique=True)
     except ValueError as error:

@@ -15,13 +15,13 @@ def advise(error: ConnectorError, url: str) -> None:
     """Add a hint to the error of a direct connection if an ignored variable may explain it."""
     if error.code == "connect_failed" and not should_bypass_proxies(url, None):
         names = (f"{url.partition(':')[0]}_proxy", "all_proxy")
-        _hint(error, [n for name in names for n in (name.upper(), name)], "proxy", "Proxy")
+        _hint(error, [n for name in names for n in (name.upper(), name)], "Proxy")
     elif error.code == "tls_error":
-        _hint(error, _AUTHORITIES, "certificate authorities", "CA File")
+        _hint(error, _AUTHORITIES, "CA File")
 
 
-def _hint(error: ConnectorError, names: list[str] | tuple[str, ...], what: str, field: str) -> None:
+def _hint(error: ConnectorError, names: list[str] | tuple[str, ...], field: str) -> None:
     found = next((name for name in names if os.environ.get(name)), None)
     if found:
-        hint = f"{found} is set, but variables for {what} are ignored: fill in {field}"
-        error.hint = f"{hint} of the connection. {error.hint or ''}".rstrip()
+        hint = f"{found} is set in the environment but not used: fill in {field} of the connection."
+        error.hint = f"{hint} {error.hint or ''}".rstrip()

@@ -47,7 +47,7 @@ def azure(fields: Mapping[str, Any]) -> Provider:
         raise refused_field(
             "endpoint",
             "Endpoint",
-            "has an api-version that is none; write a date, such as 2024-10-21",
+            "must have a date, YYYY-MM-DD, as its api-version",
         )
     dated = version if version and _DATED.match(version) else None
     deployment = unquote(match["deployment"] or "") if match else ""
