@@ -23,6 +23,9 @@ _HINT = (
 )
 
 
+_SHAPE = 'Write names and connections, such as {"office": {"fields": {...}}}.'
+
+
 class Configured(NamedTuple):
     """The operator's connections by name; `exposed`: other users may read the file they are in."""
 
@@ -50,11 +53,13 @@ def read(path: Path) -> Configured:
             content = safe_yaml.loads(text)
     except OSError as error:
         raise _unusable(f"The connections file cannot be read: {error.strerror}.", _HINT) from None
-    except ValueError:
+    except ValueError as error:
         # The parser's message may quote the file, and the file may hold keys.
-        raise _unusable("The connections file is not valid YAML or JSON.") from None
+        line = re.search(r"\bline [0-9]{1,6}\b", str(error))
+        where = f" ({line[0]})" if line else ""
+        raise _unusable(f"The connections file is not valid YAML or JSON{where}.") from None
     if not isinstance(content, dict):
-        raise _unusable("The connections file must map names to connections.")
+        raise _unusable("The connections file must map names to connections.", _SHAPE)
     return Configured(content, _has_modes() and bool(found.st_mode & 0o044))
 
 

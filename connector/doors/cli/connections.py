@@ -6,7 +6,9 @@ import argparse
 import getpass
 import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -182,14 +184,14 @@ def _asked(connector: Connector, kind: Connection, given: Mapping[str, Any]) -> 
     while True:
         for item in wanted:
             fields.pop(item.key, None)
-            print_message(_LINK.sub(lambda found: found[1] or "", item.comments))
+            _explain(item)
             while (answer := _answer(item)) != "" or _is_needed(item):
                 rows = form.clean({item.key: answer}).problems
                 own = [row for row in rows if row["path"].startswith(f"{form.path}/{item.key}")]
                 if not own or _REFERENCE.match(str(answer)):
                     fields[item.key] = answer
                     break
-                print_message(f"  {item.label} {own[0]['message']}")
+                print_message(f"  {item.label}: {own[0]['message']}")
         try:
             _check(connector, kind, fields)
             return fields
@@ -203,6 +205,13 @@ def _asked(connector: Connector, kind: Connection, given: Mapping[str, Any]) -> 
             print_message(f"  {error.message}")
             if error.hint:
                 print_message(f"  {error.hint}")
+
+
+def _explain(item: Input) -> None:
+    text = _LINK.sub(lambda found: found[1] or "", item.comments)
+    print_message("")
+    for line in textwrap.wrap(text, shutil.get_terminal_size().columns):
+        print_message(line)
 
 
 def _answer(item: Input) -> Any:
