@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +15,9 @@ import pytest
 
 from connector import Connector, ConnectorError
 from connector.connections import configured, writing
+from connector.doors.cli import connections
 from connector.doors.cli import main as cli
+from connector.manifest import reader
 from connector.sandbox import Sandbox
 
 pytest.importorskip("pty")
@@ -28,18 +32,24 @@ class Terminal:
 
     def __init__(self, words: Sequence[str], environment: dict[str, str]) -> None:
         self.shown = ""
+        self._answered = 0
         self._process = subprocess.Popen(
             [sys.executable, "-c", _IN_A_TERMINAL, sys.executable, "-m", "connector", *words],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
         )
+        self._watch = threading.Timer(100, self._process.kill)  # a failure instead of a hang
+        self._watch.start()
 
     def answer(self, question: str, text: str) -> None:
-        """Wait for a question and type an answer."""
-        start = len(self.shown)
-        while question not in self.shown[start:]:
+        """Wait for a question, at the start of a line, and type an answer.
+
+        What is typed before a question about a secret is lost.
+        """
+        while f"\n{question}" not in self.shown[self._answered :]:
             self._read()
+        self._answered = len(self.shown)
         assert self._process.stdin is not None
         self._process.stdin.write(f"{text}\n".encode())
         self._process.stdin.flush()
@@ -58,6 +68,7 @@ class Terminal:
         return self._process.wait()
 
     def close(self) -> None:
+        self._watch.cancel()
         self._process.kill()
         self._process.communicate()
 
@@ -75,7 +86,7 @@ def usual(environment: dict[str, str]) -> Path:
 
 @pytest.fixture
 def terminal(environment: dict[str, str]) -> Iterator[Terminal]:
-    opened = Terminal(["connections", "add", "office"], environment)
+    opened = Terminal(["connections", "add", "office", "--kind", "apiKey"], environment)
     yield opened
     opened.close()
 
@@ -111,7 +122,7 @@ def test_a_terminal_asks_for_each_field_and_hides_the_key(
     assert terminal.end() == 0
     assert "the key alone, without spaces" in terminal.shown
     assert "must begin with https:// or http://" in terminal.shown
-    assert "key: ok" in terminal.shown
+    assert "models listed" in terminal.shown
     assert "sandbox" not in terminal.shown.replace(sandbox.url, "")
     assert usual.stat().st_mode & 0o777 == 0o600
     assert usual.parent.stat().st_mode & 0o777 == 0o700
@@ -169,7 +180,7 @@ def test_a_pipe_is_asked_nothing(
         (["office", "--field", "endpont=x"], "no such field; did you mean 'endpoint'?"),
         (["office", "--field", "endpoint"], "write KEY=VALUE"),
         (["office", "--kind", "apikey"], "--kind: write apiKey"),
-        (["office", "--key-from-stdin", "--file", "no/such/folder/c.yaml"], "API Key"),
+        (["office", "--key-from-stdin"], "is required; for example 0f1e"),
     ],
 )
 def test_a_wrong_command_line_says_what_to_write(
@@ -180,6 +191,53 @@ def test_a_wrong_command_line_says_what_to_write(
     assert says in done.stderr
     assert "secret;" in done.stderr or "secret" not in done.stderr
     assert not usual.exists()
+
+
+class Typed:
+    """A terminal's input of which each question takes the next line."""
+
+    def __init__(self, *lines: str) -> None:
+        self._lines = iter(lines)
+
+    def isatty(self) -> bool:
+        return True
+
+    def __call__(self, _: str = "") -> str:
+        return next(self._lines)
+
+
+def test_the_kind_is_asked_for_where_there_are_several(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    raw = copy.deepcopy(Connector.load().manifest.raw)
+    raw["connections"].append({**raw["connections"][0], "key": "other", "fields": []})
+    spec = reader.parse(raw, Connector.load().manifest.schemas)
+    monkeypatch.setattr(connections, "bundled_connector", lambda file=None: Connector(spec))
+    typed = Typed("else", "other")
+    monkeypatch.setattr("sys.stdin", typed)
+    monkeypatch.setattr("builtins.input", typed)
+    words = ["connections", "add", "x", "--file", str(tmp_path / "c.yaml")]
+    assert cli.main(words) == 1
+    shown = capsys.readouterr().err
+    assert "Kind of connection [apiKey]: Write apiKey or other." in shown
+    assert "has no field apiKey" in shown  # which only this kind lacks
+    monkeypatch.setattr("sys.stdin", None)
+    assert cli.main([*words, "--kind", "other", "--key-from-stdin"]) == 2
+    assert "a connection of the kind other has no key" in capsys.readouterr().err
+    assert cli.main([*words, "--key-from-stdin"]) == 2
+    assert "standard input is closed" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_a_wrong_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MY_KEY", KEY)
+    words = ["connections", "add", "x", "--field", "isOpenAIKey=true", "--field"]
+    monkeypatch.setattr("sys.stdin", None)
+    path = tmp_path / "file" / "c.yaml"
+    assert cli.main([*words, "apiKey=${MY_KEY}", "--file", str(path)]) == 2
+    assert "name a file that you may write" in capsys.readouterr().err
 
 
 def test_a_list_in_a_terminal_is_a_table(

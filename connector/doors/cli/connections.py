@@ -80,12 +80,13 @@ def _add(arguments: argparse.Namespace, connector: Connector, path: Path) -> int
     known = configured.read(path).connections if path.exists() else {}
     if arguments.name in known and not arguments.replace:
         raise UsageError("there is a connection of this name: add --replace to replace it")
-    asks = sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+    asks = sys.stdin is not None and sys.stdin.isatty()
     kind = _kind(connector, arguments.kind, asks)
     fields = _given_fields(kind, arguments.field)
-    if arguments.key_from_stdin:
-        fields[_key_field(kind).key] = _read_key()
-    elif not asks:
+    if arguments.key_from_stdin and not asks:
+        key = _key_field(kind).key
+        fields[key] = _read_key()
+    if not asks:
         missing = [item for item in kind.fields if _is_needed(item) and item.key not in fields]
         if missing:
             raise UsageError(f"{missing[0].label} is missing; {_how_to_give(missing[0])}")
@@ -170,8 +171,6 @@ def _key_field(kind: Connection) -> Input:
 def _read_key() -> str:
     if sys.stdin is None:
         raise UsageError("--key-from-stdin: standard input is closed")
-    if sys.stdin.isatty():
-        return getpass.getpass("Key: ")
     return sys.stdin.read().rstrip("\r\n")
 
 
