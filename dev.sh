@@ -64,7 +64,7 @@ install_connector() {
   shift
   export PIP_DISABLE_PIP_VERSION_CHECK=1
   "$environment/bin/pip" install -q 'pip>=25.1' # the first version with dependency groups
-  "$environment/bin/pip" install -q -e '.[sandbox,server]' "$@"
+  "$environment/bin/pip" install -q -e '.[bulk,sandbox,server]' "$@"
 }
 
 # Prepare the environment for a dependency group, or without tools for `try`.

@@ -1,4 +1,4 @@
-"""Sends a request until it succeeds or may not be repeated: credentials, attempts, errors."""
+"""Sends a request until it succeeds or must not be retried: credentials, attempts, errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Attempts:
 
     @property
     def secret(self) -> Secret:
-        """What masks the texts of the connection that must not be shown."""
+        """Masks the texts of the connection that must not be shown."""
         return self._authentication.secret
 
     def send(
@@ -43,11 +43,12 @@ class Attempts:
         model: str | None = None,
         reader: StreamReader | None = None,
     ) -> Response:
-        """Return the response of a success, after the retries that `rule` allows.
+        """Return the response to a request that succeeds, after the retries that `rule` allows.
 
-        With `output` its body goes to that file. `model` is the one that the request is about: a
-        429 holds back what goes to the same model. `reader` takes the body of a stream; once it
-        has passed an event on, nothing is repeated. In a dry run the request is only noted.
+        With `output`, its body goes to that file. `model` is the model that the request is about:
+        after a 429, other requests to the same model wait. `reader` takes the body of a stream;
+        once it has passed an event on, nothing is retried. In a dry run the request is only
+        recorded.
         """
         context = self._context
         if context.dry_run is not None:
@@ -85,9 +86,9 @@ class Attempts:
         return self._send(request, credentials, output, pause, reader)
 
     def _renew(self, credentials: Credentials) -> bool:
-        """Whether other credentials may help after a 401 to these: once in each invocation.
+        """Whether to try again with other credentials after a 401: once in each invocation.
 
-        Threads that used the same ones share that once.
+        All threads that used the same credentials may try again.
         """
         first = self._rejected.setdefault("first", credentials)  # one step, so no lock is needed
         return first is credentials and self._authentication.renew(credentials)
@@ -105,7 +106,7 @@ class Attempts:
         context.begin()
         limits, write = self._limits, None
         if output is not None:
-            output.begin()  # an earlier attempt may have left half a body
+            output.begin()  # an earlier attempt may have written part of a body
             limits, write = self._file_limits, output.write
         try:
             opened = self._transport.open(request, credentials, context.deadline)

@@ -1,4 +1,4 @@
-"""A manifest made ready to run: its forms, functions and output schemas, each made once."""
+"""The forms, functions and output schemas of a manifest, each made once."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import contextlib
 from functools import partial
 from typing import Any
 
-from connector.errors import ConnectorError, quoted
+from connector.errors import ConnectorError
 from connector.handlers import Handlers
 from connector.manifest.model import Action, DataSource, Manifest
 from connector.manifest.schemas import bundle
+from connector.problems import shown_name
 from connector.text import strict_json
 from connector.text.secrets import MASK
 from connector.validation.form import Form
@@ -19,11 +20,11 @@ from connector.validation.validator import Validator
 
 
 def _quoted(key: Any) -> str:
-    return "of this name" if key == MASK else quoted(str(key))
+    return "of this name" if key == MASK else shown_name(str(key))
 
 
 class Catalog:
-    """What a connector knows of its actions. Safe in threads."""
+    """What a connector knows about its actions. Safe in threads."""
 
     def __init__(self, manifest: Manifest, handlers: Handlers) -> None:
         self.manifest = manifest
@@ -62,21 +63,25 @@ class Catalog:
         """Return the form of an action's inputs. Raises ConnectorError `unknown_action`."""
         action = self.action(key)
         if key not in self._forms:
-            # The check is found when it is needed: to describe an action imports no handler.
+            # The check is looked up when it is needed: describing an action imports no handler.
             check = partial(self.handlers.find, action.check) if action.check else None
             schemas = self.manifest.schemas
             self._forms[key] = Form(action.label, "/inputs", action.inputs, schemas, check)
         return self._forms[key]
 
     def output_schema(self, key: str) -> dict[str, Any]:
-        """Return the JSON Schema of an action's data, one that allows anything where the manifest
-        names none. Raises ConnectorError `unknown_action`."""
+        """Return the JSON Schema of an action's data; it allows anything if the manifest has none.
+
+        Raises ConnectorError `unknown_action`.
+        """
         output = self.action(key).output
         return {} if output is None else bundle(output, self.manifest.schemas)
 
     def output_problems(self, action: Action, data: Any) -> list[Problem]:
-        """Return why `data` is not what an action returns. Raises ValueError for data that no
-        JSON can hold."""
+        """Return how `data` differs from the action's output schema.
+
+        Raises ValueError for data that JSON cannot represent.
+        """
         if action.output is None:
             strict_json.dumps(data)
             return []

@@ -1,7 +1,6 @@
-"""What a handler calls: neutral paths in, parsed responses out, every failure one ConnectorError.
+"""The client that handlers call: neutral paths in, parsed responses out, errors raised.
 
-`docs/handlers.md` describes it for authors of handlers; what is not public here, a handler cannot
-use.
+`docs/handlers.md` describes it for authors of handlers, who can use its public names only.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _STREAM = {"Content-Type": "application/json", "Accept": "text/event-stream, app
 
 
 class Client:
-    """One invocation's way to its provider, as its handler sees it. Safe in threads."""
+    """Sends the requests of one invocation for its handler. Safe in threads."""
 
     def __init__(
         self,
@@ -50,7 +49,7 @@ class Client:
         self.policies: Policies = context.policies
         """The manifest's limits."""
         self.output: OutputFile | None = output
-        """The file that a binary result goes to, None where the result is returned."""
+        """The file for a binary result, None if the result is returned."""
         self._attempts = Attempts(ready, context)
         self._context = context
         self._models = models
@@ -74,7 +73,7 @@ class Client:
         model: str | None = None,
         chunks: Callable[[], Chunks] | None = None,
     ) -> dict[str, Any]:
-        """Return the JSON object that the provider answers to a JSON body.
+        """Send `body` as JSON and return the JSON object of the response.
 
         `path` is neutral, such as `/chat/completions`. `model` is the model or deployment that
         the request is about. The response's `usage` is added to that of the invocation.
@@ -148,10 +147,10 @@ class Client:
         rule: retry.Rule | None = None,
         output: OutputFile | None = None,
     ) -> Response:
-        """Return the whole response to a caller's own request; `url` comes from the provider.
+        """Send a caller's own request and return the whole response; `url` comes from the provider.
 
-        The caller's headers win over the connector's own, whatever their case. `rule` says what
-        is retried; where absent, what the other actions retry.
+        The caller's headers replace the connector's own, whatever their case. `rule` says what is
+        retried; if None, what the other actions retry.
         """
         given = {name.lower() for name in headers}
         own = {name: value for name, value in self._headers.items() if name.lower() not in given}
@@ -165,11 +164,11 @@ class Client:
         concurrency: int | None = None,
         needs_all: bool = False,
     ) -> list[T | ConnectorError]:
-        """Return `work(item)` or its error for each item, at most `concurrency` at once (the
-        manifest's policy where absent). With `needs_all` no item is begun after a failure.
+        """Return `work(item)` or its error for each item, at most `concurrency` at once (by
+        default the manifest's policy). With `needs_all` no item is started after a failure.
 
-        What is not finished when the invocation is ended from outside is `cancelled`. Its handler
-        may then run once more, to put together what is finished: nothing is begun a second time.
+        Items that are not finished when the invocation is ended from outside are `cancelled`. The
+        handler may then run once more, to return what is finished; no item is started again.
         """
         context = self._context
         if context.dry_run is not None:
@@ -181,7 +180,7 @@ class Client:
             raise DryRunDone
         fan_out: FanOut[T] = FanOut(work, items, context, self._progress, needs_all)
         known = False
-        if threading.get_ident() == self._caller:  # in a worker it is a part of another fan-out
+        if threading.get_ident() == self._caller:  # in a worker it is part of another fan-out
             self._fan_outs += 1
             known = len(context.fan_outs) >= self._fan_outs
             if known:
@@ -195,24 +194,23 @@ class Client:
                     known = True
                     fan_out.start(limit)
                 return fan_out.outcomes()
-            except BaseException as end:  # noqa: BLE001 - waiting raises nothing of its own
+            except BaseException as end:  # noqa: BLE001 - waiting itself raises nothing
                 context.deadline.end(end)
 
     # What is known
 
     def facts(self, model: str) -> Model:
-        """Return what the manifest knows of a model; nothing where the name is a deployment's
-        that happens to be unknown."""
+        """Return what the manifest says about a model; the defaults if it is not listed."""
         return self._models.get(model, Model())
 
     @property
     def usage(self) -> dict[str, Any]:
-        """The usage of all responses so far, added up; empty where there was none."""
+        """The usage of all responses so far, added up; empty if there was none."""
         return self._context.usage or {}
 
     @property
     def replaced_model(self) -> bool:
-        """Whether a default model that has retired was replaced by its successor."""
+        """Whether a retired default model was replaced by its successor."""
         return self._context.replaced_model
 
     @property
@@ -227,25 +225,25 @@ class Client:
 
     @property
     def content_type(self) -> str:
-        """The content type of the latest response, empty where there is none."""
+        """The content type of the latest response, empty if there is none."""
         return (self._context.headers or {}).get("content-type", "")
 
     # What the result says
 
     def warn(self, text: str) -> None:
-        """Add a warning to the result, once however often it is given."""
+        """Add a warning to the result, only once if it is given more often."""
         self._context.warn(text)
 
     def show_response(self) -> None:
-        """Let the result's `meta` hold the status and the headers of the latest response."""
+        """Add the status and the headers of the latest response to the result's `meta`."""
         self._context.shows_response = True
 
     def limit_time(self, seconds: float) -> None:
-        """Let the action take so many seconds in all, counted from its beginning."""
+        """Limit the whole action to `seconds`, counted from its start."""
         self._context.limit_time(seconds)
 
     def check_time(self) -> None:
-        """Raise ConnectorError where the action was cancelled or its time is over."""
+        """Raise ConnectorError if the action was cancelled or its time is over."""
         self._context.check("unknown")
 
     # Reading
@@ -253,14 +251,14 @@ class Client:
     def parsed(self, response: Response) -> Any:
         """Return the JSON value of a body, the key masked in its texts.
 
-        Raises ValueError where it is not JSON.
+        Raises ValueError if it is not JSON.
         """
         return responses.parsed(response, self._attempts.secret, self._context)
 
     def readable(self, response: Response) -> bytes:
-        """Return a body that will become a text, which must then be masked.
+        """Return a body to decode as text, which must then be masked.
 
-        Raises ConnectorError `response_too_large` where the text would take too much memory.
+        Raises ConnectorError `response_too_large` if the text would take too much memory.
         """
         return responses.readable(response, self._context)
 
@@ -273,8 +271,10 @@ class Client:
         return self._attempts.secret.scrub_bytes(data)
 
     def invalid(self, message: str, response: Response | None = None) -> ConnectorError:
-        """Return the error of a response that is not what the action needs, with the beginning of
-        its body."""
+        """Return the `invalid_response` error to raise for a response that the action cannot use.
+
+        Given a `response`, the message quotes the beginning of its body.
+        """
         begins = ""
         if response and response.body:
             begins = f" It begins: {responses.excerpt(response, self._attempts.secret)}"
@@ -301,7 +301,7 @@ class Client:
 
 
 def _encoded(body: Any) -> bytes:
-    """Return a JSON body; what is not strict JSON is an input's fault."""
+    """Return `body` as JSON. Raises ConnectorError `invalid_input` if it is not strict JSON."""
     try:
         return strict_json.dumps(body)
     except ValueError as error:

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 
 
 class Connector:
-    """A loaded manifest and the handlers that serve it.
+    """A loaded manifest with its handlers.
 
-    Safe in threads and across fork. Make one with `load` and keep it: the sockets to a provider
-    are used again. `with Connector.load() as connector:` closes them at its end.
+    Safe in threads and across fork. Make one with `load` and keep it, because it reuses the sockets
+    to a provider. `with Connector.load() as connector:` closes them at the end.
     """
 
     def __init__(
@@ -60,15 +60,15 @@ class Connector:
         reach: Reach | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> Connector:
-        """Return the connector of a manifest: the bundled one where `path` is absent.
+        """Return the connector of the manifest at `path`, by default of the bundled one.
 
-        `handlers` is the package below which the manifest may name functions. `connections` is
-        the operator's file of named connections, or its content; where absent, the file that
+        `handlers` is the package with the functions that the manifest names. `connections` is the
+        operator's file of named connections, or its content; if None, the file that
         CONNECTOR_CONNECTIONS names. `reach` limits the hosts that connections may lead to, for
-        who serves others; where absent, any public, private or loopback host. Raises
-        ConnectorError `invalid_manifest`.
+        services that run other people's payloads; if None, any public, private or loopback host
+        is allowed. Raises ConnectorError `invalid_manifest`.
 
-        All that a call needs is imported here, the handlers too.
+        Everything that a call needs is imported here, including the handlers.
         """
         if path is None:
             file = resources.manifest()
@@ -89,7 +89,7 @@ class Connector:
         """What the connector declares."""
         return self.catalog.manifest
 
-    # What an engine calls
+    # For engines
 
     def invoke(
         self,
@@ -107,14 +107,14 @@ class Connector:
         """Run an action and return its result; it never raises for what the action did.
 
         `inputs` are cleaned and validated as the manifest says. `connection` is
-        `{"key", "fields"}` or the name of a configured one. With `dry_run` nothing is sent and
-        the data is the request (an array where there would be several). With `output` a binary
-        result goes to that file. `progress` is told (finished, all) of an action that makes many
-        calls, on other threads. `timeout_ms` bounds the whole action, at most by the manifest's
-        deadline. `max_retries` replaces the retry count of the named actions; 0 means none.
-        `cancel` ends the call from another thread.
+        `{"key", "fields"}` or the name of a configured one. With `dry_run`, nothing is sent and
+        the data is the request (an array if there would be several). With `output`, a binary
+        result goes to that file. `progress` is called with (finished, all) by actions that send
+        many requests, from other threads. `timeout_ms` limits the whole action; it cannot exceed
+        the manifest's deadline. `max_retries` replaces the retry count of the named actions; 0
+        means none. `cancel` ends the call from another thread.
 
-        An exception that an engine raises into the call ends it and passes; its attribute
+        An exception that an engine raises into the call ends it and is raised again; its attribute
         `connector_result` is the result so far.
         """
         from connector.invocation import ActionRun  # here: describing an action does not need it
@@ -134,14 +134,14 @@ class Connector:
         connection: Mapping[str, Any] | str | None = None,
         **options: Any,
     ) -> Any:
-        """Run an action and return its data; raise its ConnectorError where it failed.
+        """Run an action and return its data. Raises its ConnectorError if it fails.
 
         `options` are those of `invoke`.
         """
         try:
             result = self.invoke(action, inputs, connection, **options)
         finally:
-            del inputs, connection  # a traceback with locals must not show the key
+            del inputs, connection  # drop references so that tracebacks show no key
         if result.error is not None:
             raise result.error
         return result.data
@@ -184,7 +184,7 @@ class Connector:
         timeout_ms: float | None = None,
         cancel: Cancellation | None = None,
     ) -> Success | Failure:
-        """Prove a connection by an unbilled call; the data has a verdict each on its parts."""
+        """Test a connection without being billed; the data has a verdict on each of its parts."""
         from connector.invocation import ConnectionTest
 
         options = Options(timeout_ms=timeout_ms, cancel=cancel)
@@ -208,7 +208,7 @@ class Connector:
         timeout_ms: float | None = None,
         cancel: Cancellation | None = None,
     ) -> Success | Failure:
-        """Return what fills a dropdown: the data is a list of `{"key", "label"}`."""
+        """Return the choices of a dropdown: the data is a list of `{"key", "label"}`."""
         from connector.invocation import DataSourceRun
 
         options = Options(timeout_ms=timeout_ms, cancel=cancel)
@@ -219,10 +219,10 @@ class Connector:
         finally:
             connection = None
 
-    # What a form builder or a door asks
+    # For form builders and doors
 
     def describe(self) -> dict[str, Any]:
-        """Return the manifest as data: all that a form builder needs."""
+        """Return the manifest as data, with everything that a form builder needs."""
         raw: dict[str, Any] = strict_json.copy(self.manifest.raw)
         first = raw.pop("connectionInput", None)
         if first:
@@ -231,8 +231,11 @@ class Connector:
         return {**raw, "runtimeVersion": __version__}
 
     def schema(self, name: str) -> dict[str, Any]:
-        """Return the JSON Schema that the runtime validates with: of an action's inputs, or of
-        the fields of the `connection`. Raises ConnectorError `unknown_action`."""
+        """Return the JSON Schema that the runtime validates an action's inputs with.
+
+        The name `connection` stands for the fields of a connection. Raises ConnectorError
+        `unknown_action`.
+        """
         is_connection = name == "connection"
         form = self._connections.form() if is_connection else self.catalog.form(name)
         schema: dict[str, Any] = strict_json.copy(form.schema)
@@ -244,7 +247,7 @@ class Connector:
         return schema
 
     def parse_payload(self, text: bytes | str) -> Payload:
-        """Return the inputs and the connection of a payload, read strictly.
+        """Return the inputs and the connection of a payload, which must be strict JSON.
 
         Raises ConnectorError `invalid_payload`.
         """
@@ -253,14 +256,14 @@ class Connector:
     def connection_names(self) -> list[str]:
         """Return the names of the configured connections, sorted.
 
-        Raises ConnectorError `invalid_connection` where the file cannot be used.
+        Raises ConnectorError `invalid_connection` if the file cannot be used.
         """
         return self._connections.names()
 
     def icon(self) -> bytes:
-        """Return the icon as PNG, empty where the manifest has none.
+        """Return the icon as PNG, empty if the manifest has none.
 
-        Raises ConnectorError `invalid_manifest` where its file cannot be read.
+        Raises ConnectorError `invalid_manifest` if its file cannot be read.
         """
         name = self.manifest.raw.get("icon")
         if not name:
@@ -281,7 +284,7 @@ class Connector:
         `sent` lists what the `sent` of such an error may be after one request."""
         return table()
 
-    # Its life
+    # Lifetime
 
     def close(self) -> None:
         """Close the idle sockets. The connector may be used again."""
@@ -294,10 +297,10 @@ class Connector:
         self.close()
 
     def __reduce__(self) -> Any:
-        raise TypeError("a connector holds keys and sockets: load one in each process")
+        raise TypeError("a connector holds keys and sockets; load one in each process")
 
     def import_all(self) -> None:
-        """Import all that a call needs; see `preload`."""
+        """Import everything that a call needs; see `preload`."""
         from connector import preload  # noqa: F401 - here: the command line imports late
 
         self.catalog.import_handlers()

@@ -1,4 +1,4 @@
-"""Every error code of the contract: what it means, and what may be done about it."""
+"""Every error code of the contract: what it means, and what to do about it."""
 
 from __future__ import annotations
 

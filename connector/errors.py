@@ -1,9 +1,8 @@
-"""The error that every layer raises; `error_codes` has the codes that it may carry.
+"""The error that every layer raises; `error_codes` has its codes.
 
-Nothing here knows of HTTP, of a provider or of the manifest.
+Nothing here knows about HTTP, providers or the manifest.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ _OPTIONAL = {
 
 
 class ConnectorError(Exception):
-    """A failure with all that a caller needs to decide what to do next.
+    """A failure, with everything that a caller needs to decide what to do next.
 
     `sent` says whether the provider may have done (and billed) the work: `no` (nothing was sent,
     or it was rejected before any work), `rejected` (the provider responded with an error),
@@ -32,7 +31,7 @@ class ConnectorError(Exception):
     payload as `{"path", "input", "message"}`. `data` is what was finished before the failure, None
     if nothing was. `final` means that the provider forbids a retry, whatever a rule says.
 
-    Errors with the same fields are equal. They pickle.
+    Errors with the same fields are equal. They can be pickled.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class ConnectorError(Exception):
         return _rebuild, (dict(self.__dict__),)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the `error` object of the envelope; unknown fields are left out."""
+        """Return the `error` object of the envelope; fields without a value are left out."""
         error: dict[str, Any] = {
             "code": self.code,
             "message": self.message,
@@ -101,67 +100,3 @@ def _rebuild(fields: dict[str, Any]) -> ConnectorError:
     error = ConnectorError(fields["code"], fields["message"])
     error.__dict__.update(fields)
     return error
-
-
-_PLAIN_NAME = re.compile(r"\w[\w .-]{0,23}\Z")
-_MOST_DIGITS = 2
-_LONGEST_PART = 100
-_LONGEST_POINTER = 500
-
-
-def is_plain(name: str) -> bool:
-    """Whether `name` looks like a name, and not like a key that was given in its place."""
-    return bool(_PLAIN_NAME.match(name)) and sum(map(str.isdigit, name)) <= _MOST_DIGITS
-
-
-def quoted(name: str) -> str:
-    """Return an unknown name as a sentence may quote it: in full, or only its length.
-
-    It is never shortened: half a key would no longer be recognized and masked.
-    """
-    return repr(name) if is_plain(name) else f"of {len(name)} characters"
-
-
-def pointer(*parts: str | int) -> str:
-    """Return the JSON pointer of `parts`, or of an enclosing value if it would be too long.
-
-    A long part is replaced with its length, because each of many problems would repeat it.
-    """
-    result = ""
-    for part in map(str, parts):
-        if len(result) > _LONGEST_POINTER:
-            return f"{result}/…"
-        if len(part) > _LONGEST_PART:
-            part = f"({len(part)} characters)"
-        result += "/" + part.replace("~", "~0").replace("/", "~1")
-    return result
-
-
-def unknown(name: str) -> str:
-    """Return the JSON pointer of an unknown name, before any key is known that could be masked."""
-    return pointer(name if is_plain(name) else "***")
-
-
-def problem(path: str, message: str, label: str | None = None) -> dict[str, str]:
-    """Return one row of `details`.
-
-    `path` is a JSON pointer, `label` that of the form, `message` a sentence without its subject.
-    """
-    row = {"path": path, "message": message}
-    return {"path": path, "input": label, "message": message} if label else row
-
-
-def refused(
-    code: ErrorCode, problems: Sequence[Mapping[str, str]], hint: str | None = None
-) -> ConnectorError:
-    """Return the error of an invalid payload; its message gives the first problem and the count."""
-    first = problems[0]
-    where = first.get("input") or first["path"]
-    _, part, inside = first["path"].partition("/inputs/")
-    inside = inside.partition("/")[2]
-    if part and inside and "input" in first:
-        where = f"{where} ({inside})"  # many engines show the message but not the details
-    message = f"{where}: {first['message']}"
-    if len(problems) > 1:
-        message += f" (and {len(problems) - 1} more, see details)"
-    return ConnectorError(code, message, hint=hint, details=list(problems))

@@ -26,10 +26,9 @@ class Handlers:
         self._found: dict[str, Callable[..., Any] | ConnectorError] = {}
 
     def find(self, name: str) -> Callable[..., Any]:
-        """Return the function that is `name`, such as `chat.create`, within the package.
+        """Return the function of this name in the package, such as `chat.create`.
 
-        Raises ConnectorError `invalid_manifest` where there is none, or its module cannot be
-        imported.
+        Raises ConnectorError `invalid_manifest` if there is none, or its module cannot be imported.
         """
         found = self._found.get(name)
         if found is None:
@@ -62,6 +61,6 @@ class Handlers:
             if f"{name}.".startswith(f"{error.name}."):
                 return None
             reason = f"needs {error.name}, which is not installed"
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever an import may do
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an import may raise anything
             reason = f"cannot be imported ({type(error).__name__}: {error})"
         raise ConnectorError("invalid_manifest", f"The handlers' module {name} {reason}.")

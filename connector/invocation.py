@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from connector import payload
 from connector.catalog import Catalog
 from connector.connections.store import ConnectionStore
-from connector.errors import ConnectorError, is_plain, problem, refused
+from connector.errors import ConnectorError
 from connector.files.output_file import OutputFile
 from connector.model_choice import choose_models
 from connector.options import Options
 from connector.policy.cancellation import Cancellation
 from connector.policy.clock import Clock
 from connector.policy.context import Context, DryRunDone, worst_sent
+from connector.problems import error_of, is_plain_name, problem
 from connector.providers import rate_limits
 from connector.result import Failure, Result, Success
 from connector.runtime.interruptions import find_external, is_external
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from connector.providers.ready import ReadyConnection
 
 _MOST_RESUMED = 5
-"""How often a handler may be ended from outside before it is not run once more."""
+"""How often a handler is run once more after it was ended from outside."""
 
 
 class Invocation:
@@ -59,7 +60,7 @@ class Invocation:
         self._inputs = inputs
         self._options = options
         self._problems = options.problems()
-        if self._problems:  # the context needs good ones, if only for the refusal
+        if self._problems:  # the context needs valid ones, even to report the problems
             options = Options()
         self._context = Context(
             catalog.manifest.policies,
@@ -74,26 +75,26 @@ class Invocation:
         self._is_authorized = False
         self._resumed = 0
 
-    # What the kinds define
+    # What each kind defines
 
     def prepare(self) -> ReadyConnection:
-        """Check the payload and return where its connection leads; nothing is sent."""
+        """Check the payload and return its connection; nothing is sent."""
         raise NotImplementedError
 
     def check(self, ready: ReadyConnection) -> None:
-        """Raise ConnectorError for what is wrong with the inputs for this connection."""
+        """Raise ConnectorError if the inputs are invalid for this connection."""
 
     def run(self, client: Client) -> Any:
         """Return the data."""
         raise NotImplementedError
 
-    # The way through
+    # What all kinds share
 
     def result(self) -> Success | Failure:
-        """Return what became of the invocation.
+        """Run the invocation and return its result.
 
-        An exception that an engine raises into it is raised again once nothing is under way any
-        more; its attribute `connector_result` is then the result so far.
+        An exception that an engine raises into it is raised again once all work has ended; its
+        attribute `connector_result` is then the result so far.
         """
         start = self._clock.monotonic()
         deadline, cancel = self._context.deadline, self._options.cancel
@@ -112,7 +113,9 @@ class Invocation:
             except BaseException as end:
                 if not is_external(end):
                     raise
-                came = end  # once more, with what is finished: a second Ctrl-C loses nothing
+                came = (
+                    end  # once more, with what is finished, so that a second Ctrl-C loses nothing
+                )
         if isinstance(cancel, Cancellation):
             cancel.detach(deadline)
         engines: Any = deadline.ended_by
@@ -138,15 +141,15 @@ class Invocation:
             if (end := find_external(found)) is not None:
                 raise end from None
             error = found
-        except UnicodeEncodeError:  # wherever it was met: in a path, a query, the name of a part
+        except UnicodeEncodeError:  # anywhere: in a path, a query, the name of a part
             error = ConnectorError("invalid_input", f"A text {UNPAIRED}.")
-        except Exception as defect:  # noqa: BLE001 - the result is all that a caller gets
+        except Exception as defect:  # noqa: BLE001 - callers get a result, whatever fails
             if (end := find_external(defect)) is not None:
                 raise end from None
             error = context.defect(defect)
         else:
             if context.deadline.cancelled.is_set():
-                context.warn("The action was interrupted when its work was done.")
+                context.warn("The action was interrupted after its work was done.")
             return data, None
         finally:
             if self._output is not None:
@@ -160,14 +163,14 @@ class Invocation:
         if self._ready is None or not self._is_authorized:
             self._context.check()
             if self._problems:
-                raise refused("invalid_payload", self._problems)
+                raise error_of("invalid_payload", self._problems)
             self._ready = self.prepare()
             self._authorize(self._ready)
             self._is_authorized = True
         return self.run(self._client(self._ready))
 
     def _authorize(self, ready: ReadyConnection) -> None:
-        """Let the inputs be sent to the provider of the connection, or raise ConnectorError."""
+        """Decide whether the inputs may be sent to this provider; raise ConnectorError if not."""
         for text in ready.warnings:
             self._context.warn(text)
         self.check(ready)
@@ -175,7 +178,7 @@ class Invocation:
             self._output.check()
 
     def _client(self, ready: ReadyConnection) -> Client:
-        from connector.client import Client  # a refused payload has no use for it
+        from connector.client import Client  # here: a refused payload does not need it
 
         manifest = self._catalog.manifest
         return Client(
@@ -189,21 +192,21 @@ class Invocation:
         )
 
     def _check_resumable(self) -> None:
-        """Raise ConnectorError where an ended invocation has nothing for its handler to return.
+        """Raise ConnectorError if an ended invocation has nothing that its handler could return.
 
-        Otherwise the handler runs once more, sends nothing, and returns what its fan-outs have
-        brought.
+        Otherwise the handler runs once more, sends nothing, and returns the outcomes of its
+        fan-outs.
         """
         fan_outs = self._context.fan_outs
         for fan_out in fan_outs:
-            fan_out.outcomes()  # once nothing of it is under way
+            fan_out.outcomes()  # waits until all its work has ended
         self._resumed += 1
         wrote = self._output is not None and self._output.written
         if not fan_outs or wrote or self._resumed > _MOST_RESUMED:
             raise ConnectorError("cancelled", "The action was interrupted.")
 
     def _settle(self, error: ConnectorError) -> None:
-        """Mask the error, drop its frames, and let it speak for all attempts."""
+        """Mask the error, drop its frames, and give it the `sent` of all attempts."""
         error.sent = worst_sent(error.sent, self._context.sent)
         if self._ready is not None:
             secret = self._ready.authentication.secret
@@ -216,9 +219,10 @@ class Invocation:
         error.__traceback__ = error.__cause__ = error.__context__ = None
 
     def _shown_name(self) -> str:
-        """Return the name of the action, masked where it is none: it may be a misplaced key."""
+        """Return the name of the action, masked if it may be a misplaced key."""
         name: Any = self._name
-        known = isinstance(name, str) and (name in self._catalog.manifest.actions or is_plain(name))
+        actions = self._catalog.manifest.actions
+        known = isinstance(name, str) and (name in actions or is_plain_name(name))
         return name if known else MASK
 
     def _meta(self, duration: int) -> dict[str, Any]:
@@ -248,9 +252,9 @@ class ActionRun(Invocation):
     """One run of an action."""
 
     def prepare(self) -> ReadyConnection:
-        """Clean the inputs, their problems not yet raised, and find the connection.
+        """Clean the inputs and find the connection. Problems of the inputs are raised later.
 
-        Raises ConnectorError for a connection that leads nowhere, with the problems of both.
+        Raises ConnectorError for an invalid connection, with the problems of the inputs too.
         """
         form = self._catalog.form(self._name)
         if self._options.emit is not None and not self._catalog.action(self._name).streams:
@@ -262,21 +266,21 @@ class ActionRun(Invocation):
         given, connection = self._inputs, self._connection
         given = {} if given is None else given
         if not isinstance(given, Mapping):
-            raise refused("invalid_payload", [problem("/inputs", payload.NO_INPUTS)])
+            raise error_of("invalid_payload", [problem("/inputs", payload.NO_INPUTS)])
         if "connection" in given and connection is None:
             connection = given["connection"]  # builders keep the reference among the inputs
         self._cleaned = form.clean({key: given[key] for key in given if key != "connection"})
         try:
-            return self._connections.find(connection)
+            return self._connections.get(connection)
         except ConnectorError as error:
             found = form.error(self._cleaned.values, self._cleaned.problems)
             if found is None:
                 raise
             rows = error.details or [problem("/connection", error.message)]
-            # The key may be among the inputs too, and no provider is there yet to mask it.
+            # The key may be among the inputs too, and there is no authentication yet to mask it.
             secret = self._connections.secret(connection)
             rows = secret.scrub_json([*rows, *(found.details or ())])
-            raise refused(error.code, rows, error.hint) from None
+            raise error_of(error.code, rows, error.hint) from None
 
     def check(self, ready: ReadyConnection) -> None:
         """Choose the model and raise ConnectorError `invalid_input` with every problem."""
@@ -293,7 +297,7 @@ class ActionRun(Invocation):
         data = self._catalog.handlers.find(action.handler)(self._cleaned.values, client)
         for found in self._catalog.output_problems(action, data)[:1]:
             where = "/".join(map(str, ("", *found.path)))
-            message = f"The data is not what the action returns: {where} {found.message}."
+            message = f"The data does not fit the action's output schema: {where} {found.message}."
             if self._context.is_received(data, found.path):
                 raise ConnectorError("invalid_response", message, sent="unknown")
             raise ConnectorError("internal_error", message, sent=self._context.sent)
@@ -307,17 +311,19 @@ class ConnectionTest(Invocation):
 
     def prepare(self) -> ReadyConnection:
         """Find the connection."""
-        return self._connections.find(self._connection)
+        return self._connections.get(self._connection)
 
     def run(self, client: Client) -> Any:
         """Return the verdicts."""
-        key, _ = self._connections.kind(self._connection)
+        key, _ = self._connections.parse(self._connection)
         test = self._catalog.manifest.connections[key].test
         if test is None:
-            raise ConnectorError("invalid_manifest", "The manifest names no test for this.")
+            raise ConnectorError(
+                "invalid_manifest", "The manifest names no test for this kind of connection."
+            )
         verdicts = self._catalog.handlers.find(test)(client)
         assert self._ready is not None
-        # Its sentences name the endpoint, which may hold the key.
+        # Its messages name the endpoint, which may contain the key.
         return self._ready.authentication.secret.scrub_json(verdicts)
 
 
@@ -327,8 +333,8 @@ class DataSourceRun(Invocation):
     def prepare(self) -> ReadyConnection:
         """Find the data source and the connection."""
         self._handler = self._catalog.data_source(self._name).handler
-        return self._connections.find(self._connection)
+        return self._connections.get(self._connection)
 
     def run(self, client: Client) -> Any:
-        """Return the choices."""
+        """Return the choices of the dropdown."""
         return self._catalog.handlers.find(self._handler)(client)

@@ -1,12 +1,12 @@
-"""Chooses the model of an invocation: a default that has retired gives way to its successor."""
+"""Chooses the model of an invocation: a retired default is replaced by its successor."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.errors import problem
 from connector.manifest.model import Action, Input
 from connector.policy.context import Context
+from connector.problems import problem
 from connector.providers.models import Model
 from connector.providers.provider import Provider
 from connector.validation.form import Cleaned
@@ -19,11 +19,10 @@ def choose_models(
     models: Mapping[str, Model],
     context: Context,
 ) -> list[dict[str, str]]:
-    """Replace a defaulted model where the connection knows better; a model that the caller named
-    is never replaced.
+    """Replace a default model that the connection cannot use; one that the caller named is kept.
 
-    Return the problems of a model that no request to this provider can name: a fan-out would meet
-    them once for each part.
+    Return the problems of a model that no request to this provider can name, because a fan-out
+    would fail with them once for each part.
     """
     problems: list[dict[str, str]] = []
     known = {row["path"] for row in cleaned.problems}
@@ -61,7 +60,7 @@ def _chosen(model: str, provider: Provider, models: Mapping[str, Model], context
         return (provider.deployment if is_of_kind else None) or model
     today = context.clock.today()
     found = model
-    for _ in models:  # as many steps as there are models: successors may form a circle
+    for _ in models:  # as many steps as there are models, because successors may form a cycle
         if not facts or not facts.successor or facts.retires.get(provider.name, "9999") > today:
             break
         found = facts.successor

@@ -1,16 +1,16 @@
-"""What a caller may ask of an invocation beside its payload."""
+"""The options of an invocation."""
 
 import math
 import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from connector.errors import problem
 from connector.policy.cancellation import Cancellation
+from connector.problems import problem
 
 
 class Options(NamedTuple):
-    """What a caller may say of an invocation beside its payload; see `Connector.invoke`."""
+    """What a caller may say about an invocation besides its payload; see `Connector.invoke`."""
 
     dry_run: bool = False
     output: str | os.PathLike[str] | None = None
@@ -21,7 +21,7 @@ class Options(NamedTuple):
     emit: Callable[[dict[str, Any]], None] | None = None
 
     def problems(self) -> list[dict[str, str]]:
-        """Return what is wrong with them."""
+        """Return the problems of the options."""
         rows = []
         if self.output is not None and not _is_path(self.output):
             rows.append(problem("/output", "must be a path: a str or a pathlib.Path"))
@@ -47,5 +47,5 @@ def _is_number(value: Any, least: int) -> bool:
         return False
     try:
         return math.isfinite(value) and value >= least
-    except OverflowError:  # a whole number that no float can hold
+    except OverflowError:  # an integer that no float can represent
         return False

@@ -1,16 +1,20 @@
-"""The payload of an invocation, read strictly; the same for every door."""
+"""Parses the payload of an invocation; every door uses it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from connector.errors import ConnectorError, is_plain, problem, refused, unknown
+from connector.errors import ConnectorError
+from connector.problems import error_of, is_plain_name, problem, unknown_pointer
 from connector.text import strict_json
 from connector.validation.suggestions import suggester
 
 
 class Payload(NamedTuple):
-    """What a payload holds: `inputs`, empty where it has none, and `connection`, an object or the
-    name of a configured one, None where it has none."""
+    """The parts of a payload.
+
+    `inputs` is empty if absent. `connection` is an object or the name of a configured connection,
+    None if absent.
+    """
 
     inputs: Mapping[str, Any]
     connection: Mapping[str, Any] | str | None
@@ -23,8 +27,8 @@ NO_CONNECTION = 'must be an object: {"fields": {...}}, or the name of a configur
 def parse(text: bytes | str) -> Payload:
     """Return the payload of a JSON text.
 
-    Raises ConnectorError `invalid_payload` for what is not an object with `inputs` and
-    `connection`, and for a duplicated key anywhere in it.
+    Raises ConnectorError `invalid_payload` unless it is an object with `inputs` and `connection`,
+    without a duplicated key anywhere in it.
     """
     if not text.strip():
         raise ConnectorError("invalid_payload", "The payload is empty.", hint=_HINT)
@@ -38,7 +42,7 @@ def parse(text: bytes | str) -> Payload:
         raise ConnectorError("invalid_payload", "The payload is not a JSON object.", hint=_HINT)
     rows = list(_problems(value))
     if rows:
-        raise refused("invalid_payload", rows, _HINT)
+        raise error_of("invalid_payload", rows, _HINT)
     return Payload(value.get("inputs") or {}, value.get("connection"))
 
 
@@ -53,9 +57,9 @@ def _problems(value: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         if name not in Payload._fields:
             message = f"is not known here{close(name, Payload._fields)}"
             if message == "is not known here":
-                shown = name if is_plain(name) else "..."
+                shown = name if is_plain_name(name) else "..."
                 message += f'; inputs go under "inputs": {{"inputs": {{"{shown}": ...}}}}'
-            yield problem(unknown(name), message)
+            yield problem(unknown_pointer(name), message)
     if not isinstance(value.get("inputs"), dict | None):
         yield problem("/inputs", NO_INPUTS)
     if not isinstance(value.get("connection"), dict | str | None):

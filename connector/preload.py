@@ -1,8 +1,8 @@
-"""Imports all that a call may need, so that no call ever imports.
+"""Imports everything that a call may need, so that no call imports anything.
 
-An import takes locks of Python's own. A process that forks while another thread imports leaves its
-child waiting for ever; so does an interrupt within an import for the other threads. The command
-line, one thread in a process of its own, does without this and imports late.
+An import holds locks of Python's import system. If a process forks while another thread imports,
+the child may wait for them forever; so may other threads after an interrupt inside an import. The
+command line is a single thread, so it skips this module and imports late.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64  # noqa: F401 - for a dry run
 import codecs
 import datetime  # noqa: F401 - for a Retry-After with a date
-import difflib  # noqa: F401 - for a name that is not known
+import difflib  # noqa: F401 - for an unknown name
 import email.utils  # noqa: F401 - for a Retry-After with a date
-import encodings.idna  # noqa: F401 - for each look-up of a host's name
+import encodings.idna  # noqa: F401 - for each lookup of a host name
 import logging  # noqa: F401 - for a defect
 import random  # noqa: F401 - for the wait before a retry
 

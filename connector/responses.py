@@ -1,4 +1,4 @@
-"""Reads a response: as JSON, as bytes that become a text, or its beginning for a message."""
+"""Reads a response: as JSON, as bytes to decode, or its beginning for a message."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _EXCERPT = 300
 """Characters of a body that a message quotes."""
 
 _MOST_NODES = 1_000_000
-"""Lists and objects in one response, and eight times as many values: each takes memory of its own,
-however small it is on the wire."""
+"""The most lists and objects in one response; eight times as many values are allowed. Each takes
+memory, however small it is on the wire."""
 
 
 def excerpt(response: Response, secret: Secret) -> str:
@@ -23,8 +23,8 @@ def excerpt(response: Response, secret: Secret) -> str:
     size = _EXCERPT * 8
     text = response.body[:size].decode(errors="replace").replace("\0", "")
     line = " ".join(text.split())
-    # Masked before it is cut, here and where the body itself was cut: half a key would not be
-    # recognised any more.
+    # Masked before it is cut, here and where the body itself was cut, because half a key would not
+    # be recognized.
     if response.cut or len(response.body) > size:
         return secret.scrub_beginning(line)[:_EXCERPT]
     return secret.scrub_message(line)[:_EXCERPT]
@@ -33,7 +33,7 @@ def excerpt(response: Response, secret: Secret) -> str:
 def parsed(response: Response, secret: Secret, context: Context) -> Any:
     """Return the JSON value of a body, its texts masked.
 
-    Raises ValueError where it is not JSON, and ConnectorError `response_too_large` where it has
+    Raises ValueError if it is not JSON, and ConnectorError `response_too_large` if it has
     too many values.
     """
     text = readable(response, context)
@@ -49,7 +49,7 @@ def parsed(response: Response, secret: Secret, context: Context) -> Any:
 
 
 def parsed_error(response: Response) -> Any:
-    """Return the JSON value of an error's body, None where it is not JSON. Nothing is masked."""
+    """Return the JSON value of an error's body, None if it is not JSON. Nothing is masked."""
     try:
         return strict_json.loads(response.body)
     except ValueError:
@@ -57,14 +57,14 @@ def parsed_error(response: Response) -> Any:
 
 
 def readable(response: Response, context: Context) -> bytes:
-    """Return a body that is to become a text.
+    """Return a body to decode as text.
 
-    Raises ConnectorError `response_too_large` where that would take more memory than the manifest
-    allows: one wide character makes every character of a text wide.
+    Raises ConnectorError `response_too_large` if the text would take more memory than the manifest
+    allows. One wide character makes every character of a text wide.
     """
     size = len(response.body) * (1 if response.body.isascii() else 4)
     if size > context.policies.max_text_bytes:
-        raise _too_large("is too large for a text", context)
+        raise _too_large("is too large to decode as text", context)
     return response.body
 
 

@@ -13,7 +13,7 @@ class Result:
 
     `data` is None if there is none; a failure may keep what was finished before it. `error` is
     None on success. `meta` is described in the contract: action, provider, attempts, durationMs,
-    requestId, usage, warnings. Results with the same fields are equal. They pickle.
+    requestId, usage, warnings. Results with the same fields are equal. They can be pickled.
     """
 
     __slots__ = ("data", "error", "meta")
@@ -22,7 +22,7 @@ class Result:
     error: ConnectorError | None
     meta: Mapping[str, Any]
 
-    # Type checkers learn from the subclasses that there is an error exactly where `ok` is false.
+    # Type checkers learn from the subclasses that there is an error exactly if `ok` is false.
     # mypy understands `if result.ok`; pyright needs `if result` or `if result.error is None`.
     @overload
     def __new__(cls, data: Any, error: None, meta: Mapping[str, Any]) -> Success: ...
@@ -70,7 +70,7 @@ class Result:
 
 
 class Success(Result):
-    """The result of an action that did all of its work."""
+    """The result of an action that succeeded."""
 
     __slots__ = ()
 

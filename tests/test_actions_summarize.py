@@ -78,9 +78,7 @@ def test_a_text_with_instructions_stays_data(
             assert system["content"].count(mark[1]) == 2
 
 
-def test_the_mark_of_one_text_is_of_no_use_in_another(
-    connector: Connector, sandbox: Sandbox
-) -> None:
+def test_the_mark_of_one_text_is_useless_in_another(connector: Connector, sandbox: Sandbox) -> None:
     seen = set()
     for text in ("One.", "Two.", "One."):
         inputs = {"textToSummarize": text}
@@ -143,7 +141,7 @@ def test_a_context_smaller_than_thought(connector: Connector) -> None:
     assert "".join(sorted(parts, key=SENTENCES.index)) == SENTENCES[:20_000]
 
 
-def test_a_deployment_of_the_legacy_api_with_a_name_of_its_own(connector: Connector) -> None:
+def test_a_deployment_of_the_legacy_api_with_its_own_name(connector: Connector) -> None:
     """The error states the context, so that the parts fit at once."""
 
     def answer(received: Received, index: int) -> Mapping[str, Any]:
@@ -171,7 +169,9 @@ def test_a_deployment_of_the_legacy_api_with_a_name_of_its_own(connector: Connec
 
 
 @pytest.mark.parametrize("size", [2_000, 100_000])
-def test_a_text_that_never_fits_ends_as_the_refusal(connector: Connector, size: int) -> None:
+def test_a_text_that_never_fits_ends_with_the_providers_error(
+    connector: Connector, size: int
+) -> None:
     error = {"code": "context_length_exceeded", "message": "too long", "param": "messages"}
     with FaultServer({"status": 400, "json": {"error": error}}) as server:
         result = run(connector, server, SENTENCES[:size], model="small-model")
@@ -281,7 +281,7 @@ def test_summaries_that_fit_one_call_need_not_be_half_of_their_text(connector: C
     assert result["ok"], result["error"]
 
 
-def test_a_context_that_a_chat_server_tells_is_used_at_once(connector: Connector) -> None:
+def test_a_context_size_that_a_chat_server_reports_is_used_at_once(connector: Connector) -> None:
     """6000 tokens, of which a summary takes 1500 and the instructions 400: 60,000 characters have
     five parts, where halves of halves would be more."""
 
@@ -430,7 +430,7 @@ def test_what_is_finished_at_an_interrupt_is_kept(connector: Connector) -> None:
     assert result["data"]["summary"].count("Part.") == 4
 
 
-def test_an_interrupt_is_told_before_a_part_that_failed(connector: Connector) -> None:
+def test_an_interrupt_is_reported_before_a_part_that_failed(connector: Connector) -> None:
     def answer(received: Received, _: int) -> Mapping[str, Any]:
         if "number 0 " in part(received):
             assert server.wait_for_requests(2)
@@ -449,7 +449,7 @@ def test_an_interrupt_is_told_before_a_part_that_failed(connector: Connector) ->
     assert (result.error.code, result.error.sent) == ("cancelled", "unknown")
 
 
-def test_a_part_without_a_summary_is_told(connector: Connector) -> None:
+def test_a_part_without_a_summary_is_reported(connector: Connector) -> None:
     def make(text: str) -> str:
         return "" if "number 0 " in text else "Part."
 
@@ -467,7 +467,7 @@ def test_nothing_is_not_summarized_again(connector: Connector) -> None:
     assert result["data"]["summary"] == ""
 
 
-def test_a_number_that_is_misread_does_not_make_hundreds_of_parts(connector: Connector) -> None:
+def test_a_misread_number_does_not_make_hundreds_of_parts(connector: Connector) -> None:
     """The message states a context of 9 tokens, the server accepts 9,000 bytes."""
 
     def answer(received: Received, _: int) -> Mapping[str, Any]:
@@ -492,7 +492,7 @@ def test_a_text_that_never_fits_is_tried_a_few_times(connector: Connector) -> No
 
 
 @pytest.mark.parametrize("key", ["textToSummarize", "language"])
-def test_a_text_that_no_request_can_carry_is_refused_before_the_first(
+def test_a_text_that_cannot_be_encoded_is_refused_before_the_first_request(
     connector: Connector, key: str
 ) -> None:
     inputs = {"textToSummarize": SENTENCES, "model": "m", key: "a\ud800"}
@@ -533,7 +533,7 @@ def test_a_language_is_one_line(connector: Connector, language: str, fits: bool)
         assert [row["path"] for row in result.error.details or ()] == ["/inputs/language"]
 
 
-def test_an_empty_summary_is_told(connector: Connector) -> None:
+def test_an_empty_summary_is_reported(connector: Connector) -> None:
     with FaultServer({"json": chat_completion("")}) as server:
         result = run(connector, server, "Tides.", model="m")
     assert result.ok

@@ -1,4 +1,4 @@
-"""What a caller says of one invocation: its time and its retries."""
+"""The options of one invocation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refused(result: Any, *paths: str) -> None:
 
 @pytest.mark.parametrize("value", NOT_TIMES, ids=repr)
 @pytest.mark.parametrize("action", CALLS)
-def test_a_time_that_is_none_is_refused(connector: Connector, action: str, value: Any) -> None:
+def test_an_invalid_time_is_refused(connector: Connector, action: str, value: Any) -> None:
     with SilentListener() as server:
         given = connection(server.url)
         refused(connector.invoke(action, inputs_of(action), given, timeout_ms=value), "/timeout_ms")
@@ -43,7 +43,7 @@ def test_a_time_that_is_none_is_refused(connector: Connector, action: str, value
 
 @pytest.mark.parametrize("value", NOT_COUNTS, ids=lambda value: repr(value)[:20])
 @pytest.mark.parametrize("action", CALLS)
-def test_a_count_that_is_none_is_refused(connector: Connector, action: str, value: Any) -> None:
+def test_an_invalid_count_is_refused(connector: Connector, action: str, value: Any) -> None:
     with SilentListener() as server:
         result = connector.invoke(
             action, inputs_of(action), connection(server.url), max_retries=value
@@ -101,7 +101,9 @@ def test_a_time_that_is_one_is_not_refused(connector: Connector, value: float) -
 
 
 @pytest.mark.parametrize("action", CALLS)
-def test_the_time_bounds_all_that_an_action_does(connector: Connector, action: str) -> None:
+def test_the_time_limit_applies_to_everything_that_an_action_does(
+    connector: Connector, action: str
+) -> None:
     with FaultServer({"hang": True}) as server:
         result = connector.invoke(
             action, inputs_of(action), connection(server.url), timeout_ms=150, max_retries=5
@@ -116,7 +118,7 @@ def test_the_time_bounds_all_that_an_action_does(connector: Connector, action: s
         assert len(server.requests) == 1
 
 
-def test_the_time_bounds_the_waits_between_attempts(
+def test_the_time_limit_applies_to_waits_between_attempts(
     connector: Connector, fake_clock: FakeClock
 ) -> None:
     limited = {"status": 503, "headers": {"retry-after": "3"}, "text": "x"}
@@ -143,7 +145,7 @@ def test_the_time_is_at_most_the_manifests(tmp_path: Path, fake_clock: FakeClock
 @pytest.mark.parametrize(
     ("own_ms", "given_ms", "attempts"), [(4000, 60_000, 2), (60_000, 4000, 2), (2000, 60_000, 1)]
 )
-def test_of_a_raw_requests_own_time_and_the_callers_the_shorter_one_holds(
+def test_the_shorter_of_a_raw_requests_own_time_and_the_callers_applies(
     connector: Connector, fake_clock: FakeClock, own_ms: int, given_ms: int, attempts: int
 ) -> None:
     inputs = inputs_of("rawRequest", timeout=own_ms, maxRetries=5)
@@ -212,7 +214,7 @@ GOOD = {"json": chat_completion()}
     ],
 )
 @pytest.mark.parametrize("max_retries", [0, None])
-def test_a_429_holds_back_what_has_the_same_key_and_model(
+def test_a_429_pauses_requests_with_the_same_key_and_model(
     connector: Connector,
     fake_clock: FakeClock,
     model: str,
@@ -248,7 +250,7 @@ def test_a_pause_of_one_endpoint_is_not_that_of_another(
 def test_a_pause_longer_than_the_time_left_ends_the_call_and_is_not_prolonged(
     connector: Connector, fake_clock: FakeClock
 ) -> None:
-    """Many short calls would otherwise keep the pause alive for ever."""
+    """Many short calls would otherwise keep the pause alive forever."""
     with FaultServer([LIMITED, GOOD]) as server:
         given = connection(server.url)
         assert not connector.invoke(CHAT, inputs_of(CHAT), given, max_retries=0).ok
@@ -266,7 +268,7 @@ def test_a_pause_longer_than_the_time_left_ends_the_call_and_is_not_prolonged(
 # What a result tells of rate limits
 
 
-def test_meta_tells_the_rate_limits(connector: Connector) -> None:
+def test_meta_reports_the_rate_limits(connector: Connector) -> None:
     headers = {
         "x-ratelimit-limit-requests": "60",
         "x-ratelimit-remaining-requests": "59",

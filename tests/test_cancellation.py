@@ -1,4 +1,4 @@
-"""Calls that another thread ends, at each point of their way."""
+"""Calls that another thread ends, at each stage."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_call_that_waits_for_its_response(
 
 
 @pytest.mark.parametrize("sends", [b"", HEAD])
-def test_a_test_of_a_connection_and_a_data_source(connector: Connector, sends: bytes) -> None:
+def test_a_connection_test_and_a_data_source(connector: Connector, sends: bytes) -> None:
     calls: list[Callable[..., Any]] = [
         lambda given, cancel: connector.test_connection(given, cancel=cancel),
         lambda given, cancel: connector.options("selectModel", given, cancel=cancel),
@@ -101,7 +101,7 @@ def test_a_test_of_a_connection_and_a_data_source(connector: Connector, sends: b
 
 @pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize("action", [*CALLS, "createCompletions"])
-def test_a_call_that_is_cancelled_before_it_begins(
+def test_a_call_that_is_cancelled_before_it_starts(
     connector: Connector, action: str, dry_run: bool
 ) -> None:
     cancel = Cancellation()

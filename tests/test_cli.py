@@ -139,7 +139,9 @@ def test_a_wrong_key_and_a_dead_server_are_reported_with_a_hint(sandbox: Sandbox
         (["nonsense"], "invalid choice"),
     ],
 )
-def test_a_wrong_command_line_is_2_and_prints_no_envelope(words: list[str], says: str) -> None:
+def test_a_wrong_command_line_exits_with_2_and_prints_no_envelope(
+    words: list[str], says: str
+) -> None:
     done = run(*words)
     assert (done.code, done.out) == (2, "")
     assert says in done.err
@@ -477,7 +479,7 @@ def test_with_a_closed_standard_error_standard_output_is_only_json() -> None:
 @pytest.mark.parametrize(
     "words", [["invoke", "createImage"], ["options", "selectModel"], ["test-connection"]]
 )
-def test_without_any_connection_the_hint_says_where_to_give_one(words: list[str]) -> None:
+def test_without_a_connection_the_hint_says_how_to_give_one(words: list[str]) -> None:
     done = run(*words)
     assert (done.code, done.json["error"]["code"]) == (1, "invalid_connection")
     (hint,) = [line for line in done.err.splitlines() if line.startswith("hint: ")]
@@ -488,7 +490,7 @@ def test_without_any_connection_the_hint_says_where_to_give_one(words: list[str]
 
 
 @pytest.mark.parametrize("other", [KEY, "sk-other-0123456789"])
-def test_of_two_keys_in_the_environment_the_used_one_is_named(other: str) -> None:
+def test_with_two_keys_in_the_environment_the_used_one_is_named(other: str) -> None:
     env = {
         "OPENAI_API_KEY": other,
         "AZURE_OPENAI_API_KEY": KEY,

@@ -121,7 +121,7 @@ def test_no_spelling_prints_the_key(
         (["check", "--handlers", ""], "--handlers: no such package"),
     ],
 )
-def test_a_wrong_command_line_still_says_what_is_wrong(
+def test_a_wrong_command_line_says_what_is_wrong(
     words: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     try:

@@ -1,4 +1,4 @@
-"""What the test of a connection may conclude from an answer, and from no answer.
+"""What the test of a connection may conclude from a response, and from no response.
 
 Whole conversations with gateways are in `cases/contract/gateways.yaml`.
 """
@@ -109,20 +109,20 @@ def test_nobody_listens(connector: Connector) -> None:
         assert verdicts(connector, to)["endpoint"] == "failed"
 
 
-def test_a_proxy_that_nobody_reaches_says_nothing_of_the_endpoint(connector: Connector) -> None:
+def test_an_unreachable_proxy_proves_nothing_about_the_endpoint(connector: Connector) -> None:
     with refused_port() as port:
         to = fields("https://api.example.com", proxy=f"http://127.0.0.1:{port}")
         found = verdicts(connector, to)
     assert found == {"endpoint": "unknown", "key": "unknown", "version": "unknown"}
 
 
-def test_a_certificate_that_nobody_vouches_for_is_a_failure(connector: Connector) -> None:
+def test_an_untrusted_certificate_is_a_failure(connector: Connector) -> None:
     with FaultServer({"json": {"data": []}}, tls="self_signed") as server:
         found = verdicts(connector, fields(server.url))
     assert found == {"endpoint": "failed", "key": "unknown", "version": "unknown"}
 
 
-def test_an_address_that_nothing_may_be_sent_to_is_a_failure(
+def test_a_forbidden_address_is_a_failure_of_the_test(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 443))]
@@ -133,7 +133,7 @@ def test_an_address_that_nothing_may_be_sent_to_is_a_failure(
     assert result.data["endpoint"]["verdict"] == "failed"
 
 
-def test_a_deployment_that_no_path_can_hold_is_asked_for_nowhere(connector: Connector) -> None:
+def test_a_deployment_that_fits_no_path_is_never_requested(connector: Connector) -> None:
     with FaultServer({"status": 404, "json": {"detail": "Not Found"}}) as server:
         endpoint = f"{server.url}/openai/deployments/a%3Fb?api-version=2024-10-21"
         result = connector.test_connection(fields(endpoint, isOpenAIKey=False))
@@ -149,7 +149,7 @@ def test_the_key_shows_in_no_verdict_and_no_warning(connector: Connector) -> Non
     assert "may not do this" in result.data["key"]["message"]
 
 
-def test_a_chat_that_is_refused_with_an_error_and_the_status_of_a_success_proves_nothing(
+def test_an_error_with_the_status_of_a_success_proves_nothing(
     connector: Connector,
 ) -> None:
     error = {"error": "Unexpected endpoint or method."}
@@ -158,14 +158,14 @@ def test_a_chat_that_is_refused_with_an_error_and_the_status_of_a_success_proves
     assert found == {"endpoint": "unknown", "key": "unknown", "version": "unknown"}
 
 
-def test_a_chat_that_is_answered_without_choices_proves_nothing(connector: Connector) -> None:
+def test_a_chat_response_without_choices_proves_nothing(connector: Connector) -> None:
     with FaultServer([{"status": 404, "json": {}}, {"json": {"status": "fine"}}]) as server:
         found = verdicts(connector, fields(server.url))
     assert found == {"endpoint": "unknown", "key": "unknown", "version": "unknown"}
 
 
 @pytest.mark.parametrize("answer", [{"text": "[]"}, {"json": {"value": []}}, {"text": "<html>"}])
-def test_another_version_that_answers_something_else_proves_nothing(
+def test_another_version_with_an_unrelated_response_proves_nothing(
     connector: Connector, answer: dict[str, Any]
 ) -> None:
     missing = {"status": 404, "json": {"error": {"code": "404", "message": "Resource not found"}}}

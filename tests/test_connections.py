@@ -1,4 +1,4 @@
-"""Connections by name, targets kept for the next call, and keys that stay secret."""
+"""Connections by name, connections that are kept for later calls, and keys that stay secret."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def openai(sandbox: Sandbox, **fields: Any) -> dict[str, Any]:
 def test_a_file_of_connections(name: str, text: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_text(text, encoding="utf-8")
-    found = configured_file.find("main", configured_file.read(path).connections, {"MY_KEY": "k"})
+    found = configured_file.get("main", configured_file.read(path).connections, {"MY_KEY": "k"})
     assert found == {"fields": {"apiKey": "k", "isOpenAIKey": True}}
 
 
@@ -108,7 +108,7 @@ def test_an_unusable_file_does_not_hide_the_problems_of_the_inputs(tmp_path: Pat
 )
 def test_variables_are_filled_in_once(value: Any, filled: Any) -> None:
     known = {"n": {"fields": value}}
-    found = configured_file.find("n", known, {"A": "1", "B": "${A}"})
+    found = configured_file.get("n", known, {"A": "1", "B": "${A}"})
     assert found == {"fields": filled}
     assert known == {"n": {"fields": value}}
 
@@ -149,7 +149,7 @@ def test_a_file_that_others_may_change_is_refused(tmp_path: Path, mode: int) -> 
 
 
 @pytest.mark.usefixtures("_my_key")
-def test_of_a_link_the_file_that_it_leads_to_counts(tmp_path: Path) -> None:
+def test_the_target_of_a_link_counts(tmp_path: Path) -> None:
     path, link = configured(tmp_path, 0o666), tmp_path / "link.json"
     link.symlink_to(path)
     assert planned(Connector.load(connections=link)).error.code == "invalid_connection"
@@ -216,7 +216,7 @@ def test_what_an_engine_configures_itself_is_in_no_file() -> None:
 
 
 @pytest.mark.usefixtures("_my_key")
-def test_where_files_have_no_modes_none_is_refused(
+def test_on_systems_without_file_modes_no_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "geteuid")
@@ -244,18 +244,18 @@ def new_store() -> ConnectionStore:
 
 def test_the_same_fields_share_a_connection_however_they_are_written() -> None:
     made = new_store()
-    one = made.find({"fields": {"apiKey": "k", "isOpenAIKey": True}})
-    assert made.find({"key": "apiKey", "fields": {"isOpenAIKey": "true", "apiKey": "k"}}) is one
-    assert made.find({"fields": {"apiKey": "other", "isOpenAIKey": True}}) is not one
+    one = made.get({"fields": {"apiKey": "k", "isOpenAIKey": True}})
+    assert made.get({"key": "apiKey", "fields": {"isOpenAIKey": "true", "apiKey": "k"}}) is one
+    assert made.get({"fields": {"apiKey": "other", "isOpenAIKey": True}}) is not one
     made.close()
-    assert made.find({"fields": {"apiKey": "k", "isOpenAIKey": True}}) is not one
+    assert made.get({"fields": {"apiKey": "k", "isOpenAIKey": True}}) is not one
 
 
 def test_old_connections_are_closed_and_forgotten() -> None:
     made = new_store()
-    found = [made.find({"fields": {"apiKey": f"k{n}", "isOpenAIKey": True}}) for n in range(200)]
-    assert made.find({"fields": {"apiKey": "k199", "isOpenAIKey": True}}) is found[199]
-    assert made.find({"fields": {"apiKey": "k0", "isOpenAIKey": True}}) is not found[0]
+    found = [made.get({"fields": {"apiKey": f"k{n}", "isOpenAIKey": True}}) for n in range(200)]
+    assert made.get({"fields": {"apiKey": "k199", "isOpenAIKey": True}}) is found[199]
+    assert made.get({"fields": {"apiKey": "k0", "isOpenAIKey": True}}) is not found[0]
 
 
 def test_the_store_is_safe_in_threads() -> None:
@@ -265,7 +265,7 @@ def test_the_store_is_safe_in_threads() -> None:
         try:
             for n in range(100):
                 connection = {"fields": {"apiKey": f"k{(n * number) % 90}", "isOpenAIKey": True}}
-                ready: ReadyConnection = made.find(connection)
+                ready: ReadyConnection = made.get(connection)
                 found.append(ready.authentication.secret.reveal() == connection["fields"]["apiKey"])
         except Exception as error:  # noqa: BLE001 - told below
             failed.append(error)
@@ -290,7 +290,7 @@ def test_threads_that_connect_at_once_share_the_connection(
         return connect(made, key, fields)
 
     def look() -> None:
-        found.append(made.find({"fields": {"apiKey": "k", "isOpenAIKey": True}}))
+        found.append(made.get({"fields": {"apiKey": "k", "isOpenAIKey": True}}))
 
     monkeypatch.setattr(ConnectionStore, "_connect", at_once)
     threads = [threading.Thread(target=look) for _ in range(2)]
@@ -354,7 +354,7 @@ def test_a_connector_is_not_pickled() -> None:
         pickle.dumps(Connector.load())
 
 
-def test_names_with_a_space_are_no_way_to_a_connections_form(connector: Connector) -> None:
+def test_a_name_with_a_space_does_not_return_a_connections_form(connector: Connector) -> None:
     connector.schema("connection")
     connection = {"fields": {"apiKey": "k", "isOpenAIKey": True}}
     for name in ("connection apiKey", "connection", "apiKey", "", 3, ["createImage"], None):

@@ -100,7 +100,7 @@ def _server(case: dict[str, Any], kind: str, sandbox: Sandbox) -> Iterator[Any]:
 
 
 def _answer(data: dict[str, Any]) -> Any:
-    """Return an answer of the fault server; `chat` and `completion` are short for whole ones."""
+    """Return a response of the fault server; `chat` and `completion` are short for whole ones."""
     made = {"chat": chat_completion, "completion": completion}
     return next(({"json": make(data[key])} for key, make in made.items() if key in data), data)
 

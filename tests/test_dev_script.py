@@ -99,15 +99,18 @@ def declared(requirements: list[str]) -> set[str]:
     return {match[1] for match in found if match}
 
 
-EXTRAS = {"connector/sandbox": "sandbox", "connector/doors/server": "server"}
-"""The extra that each part needs beside the dependencies."""
+EXTRAS = {
+    "connector/doors/bulk": ("bulk", "parquet"),
+    "connector/doors/server": ("server",),
+    "connector/sandbox": ("sandbox",),
+}
+"""The extras that each part needs beside the dependencies."""
 
 
 @pytest.mark.parametrize("part", ["connector", *EXTRAS])
 def test_what_is_imported_is_declared(part: str) -> None:
     names = declared(PROJECT["project"]["dependencies"]) | {"connector"}
-    extra = EXTRAS.get(part)
-    if extra:
+    for extra in EXTRAS.get(part, ()):
         names |= declared(PROJECT["project"]["optional-dependencies"][extra])
     others = [REPOSITORY / other for other in EXTRAS if other != part]
     paths = [

@@ -53,7 +53,7 @@ def dead_port() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("dead", [1, 2])
-def test_a_dead_address_holds_up_only_for_a_moment(
+def test_a_dead_address_delays_only_briefly(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, dead: int
 ) -> None:
     """Else it takes 15 s each until the next address is tried: longer than the call may take."""
@@ -112,7 +112,7 @@ def test_a_forbidden_address_among_good_ones_is_refused(
 
 
 @pytest.mark.parametrize("when", ["socket", "connect_ex"])
-def test_a_process_without_file_descriptors_is_told_so(
+def test_a_process_without_file_descriptors_gets_a_clear_error(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
     def fails(*_: Any, **__: Any) -> Any:
@@ -147,7 +147,7 @@ class SlowResolver:
         raise OSError(-2, "Name or service not known")
 
     def interrupt(self) -> None:
-        """Interrupt the main thread while it waits for a look-up."""
+        """Interrupt the main thread while it waits for a lookup."""
         assert self.begun.acquire(timeout=60)
         os.kill(os.getpid(), signal.SIGINT)
 
@@ -177,7 +177,7 @@ def waiting(connector: Connector, host: str) -> threading.Thread:
     return thread
 
 
-def test_look_ups_of_one_name_share_a_thread(connector: Connector, slow: SlowResolver) -> None:
+def test_lookups_of_one_name_share_a_thread(connector: Connector, slow: SlowResolver) -> None:
     first = waiting(connector, "several.internal")
     assert slow.begun.acquire(timeout=60)
     for _ in range(5):
@@ -188,7 +188,7 @@ def test_look_ups_of_one_name_share_a_thread(connector: Connector, slow: SlowRes
     first.join()
 
 
-def test_look_ups_that_hang_are_bounded(connector: Connector, slow: SlowResolver) -> None:
+def test_lookups_that_hang_are_bounded(connector: Connector, slow: SlowResolver) -> None:
     hanging = [waiting(connector, f"host{number}.internal") for number in range(32)]
     for _ in hanging:
         assert slow.begun.acquire(timeout=60)
@@ -204,9 +204,7 @@ def test_look_ups_that_hang_are_bounded(connector: Connector, slow: SlowResolver
     assert "not known" in call(connector, "one-more.internal").message
 
 
-def test_a_look_up_that_is_interrupted_ends_at_once(
-    connector: Connector, slow: SlowResolver
-) -> None:
+def test_an_interrupted_lookup_ends_at_once(connector: Connector, slow: SlowResolver) -> None:
     old = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         interrupt = threading.Thread(target=slow.interrupt)
@@ -228,7 +226,7 @@ class Hurried:
         return self.now
 
 
-def test_addresses_that_never_answer_are_given_up(
+def test_addresses_that_never_respond_are_given_up(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dialing, "time", Hurried())
@@ -302,7 +300,7 @@ def test_what_lost_the_race_is_closed(
         assert [sock.fileno() >= 0 for sock in made[:2]] == [False, False]
 
 
-def test_a_look_up_without_a_thread_is_done_by_the_caller(
+def test_a_lookup_without_a_thread_is_done_by_the_caller(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def none(*_: Any, **__: Any) -> Any:
@@ -316,7 +314,7 @@ def test_a_look_up_without_a_thread_is_done_by_the_caller(
 
 
 @pytest.mark.parametrize(("host", "reason"), [("a" * 64, "not a host name")])
-def test_a_name_that_is_none(connector: Connector, host: str, reason: str) -> None:
+def test_an_invalid_name(connector: Connector, host: str, reason: str) -> None:
     result = connector.invoke("rawRequest", {"method": "GET"}, fields(1, f"{host}.internal"))
     assert result.error is not None
     assert result.error.code == "connect_failed"

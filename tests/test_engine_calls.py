@@ -138,7 +138,7 @@ def test_the_table_of_errors(connector: Connector) -> None:
     assert connector.errors()
 
 
-def test_the_versions_are_told_side_by_side(tmp_path: Path) -> None:
+def test_the_versions_are_listed_side_by_side(tmp_path: Path) -> None:
     assert Connector.load().describe()["runtimeVersion"] == __version__
     second = Copied(tmp_path)
     assert "version" not in second.load().describe()
@@ -170,7 +170,7 @@ def test_the_icon_of_the_bundled_manifest_is_a_png(connector: Connector) -> None
     assert icon == (ROOT / connector.describe()["icon"]).read_bytes()
 
 
-def test_the_icon_of_another_manifest_lies_beside_it(tmp_path: Path) -> None:
+def test_the_icon_of_another_manifest_is_in_its_folder(tmp_path: Path) -> None:
     second = Copied(tmp_path)
     assert second.load().icon() == b""
     made = second.load("icon: images/own.png")

@@ -1,4 +1,4 @@
-"""What engines do to a running call: exceptions of their own raised into it, from a signal handler
+"""What engines do to a running call: they raise their own exceptions into it, from a signal handler
 or through the interpreter. Each ends the call and reaches the engine; nothing goes on behind it."""
 
 from __future__ import annotations
@@ -271,7 +271,7 @@ class Once:
 def test_what_is_finished_survives_until_the_return(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, where: str, interrupt: bool
 ) -> None:
-    """Between the last answer and the return there is time for an interrupt."""
+    """Between the last response and the return there is time for an interrupt."""
     inputs = {"model": "m", "messages": [str(number) for number in range(50)]}
     with signal_raises(KeyboardInterrupt if interrupt else SoftTimeLimit) as fire:
         owner, _, name = where.rpartition(".")

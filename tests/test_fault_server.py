@@ -69,7 +69,7 @@ def fetch(response: dict[str, Any], **options: Any) -> requests.Response:
         return session.get(server.url, timeout=PATIENCE, allow_redirects=False, **options)
 
 
-def test_answers_come_in_order_and_the_last_one_repeats_on_one_connection() -> None:
+def test_responses_come_in_order_and_the_last_one_repeats_on_one_connection() -> None:
     responses = [{"status": 500}, {"json": chat_completion("Hi")}]
     with FaultServer(responses) as server, requests.Session() as session:
         seen = [session.get(server.url, timeout=PATIENCE) for _ in range(3)]
@@ -104,14 +104,14 @@ def test_expect_100_continue_is_met_before_the_body() -> None:
         assert server.requests[0].body == b"ok"
 
 
-def test_pipelined_requests_are_all_answered() -> None:
+def test_pipelined_requests_all_get_responses() -> None:
     with FaultServer([{"text": "1"}, {"text": "2"}]) as server, connect(server) as sock:
         sock.sendall(GET + LAST_GET)
         assert read_all(sock).count(b"HTTP/1.1 200 OK") == 2
 
 
 @pytest.mark.parametrize("junk", [b"\x16\x03\x01junk\r\n", GET[:-2] + b"content-length: x\r\n\r\n"])
-def test_what_is_no_request_gets_400_and_is_not_recorded(junk: bytes) -> None:
+def test_a_malformed_request_gets_400_and_is_not_recorded(junk: bytes) -> None:
     with FaultServer({}) as server, connect(server) as sock:
         sock.sendall(junk)
         assert read_all(sock).startswith(b"HTTP/1.1 400 ")
@@ -162,12 +162,12 @@ def test_what_a_function_raises_is_raised_by_the_block() -> None:
         {"raw": "x", "reset": "mid_headers"},
     ],
 )
-def test_a_mistake_in_the_data_is_told(data: dict[str, Any]) -> None:
+def test_a_mistake_in_the_data_is_reported(data: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"a response|raw bytes"):
         response_from(data)
 
 
-def test_a_list_of_data_is_a_list_of_answers() -> None:
+def test_a_list_of_data_is_a_list_of_responses() -> None:
     assert response_from([{"status": 201}, Response()]) == [Response(status=201), Response()]
 
 
@@ -242,7 +242,7 @@ def test_the_body_is_what_the_response_says(response: dict[str, Any], body: byte
         ({"overflow": True}, "1e999"),
     ],
 )
-def test_an_absurd_member_stands_in_an_otherwise_sound_completion(
+def test_an_absurd_member_is_in_an_otherwise_valid_completion(
     response: dict[str, Any], extra: str
 ) -> None:
     body = wire(response)[1].decode()
@@ -262,7 +262,7 @@ def test_head_requests_get_no_body() -> None:
     assert body == b""
 
 
-def test_interim_answers_come_first() -> None:
+def test_interim_responses_are_skipped() -> None:
     head, rest = wire({"interim": [100, 102], "interim_flood": 1000, "status": 204})
     assert head.startswith("HTTP/1.1 100 Continue\r\n")
     assert rest.startswith(b"HTTP/1.1 102 Processing\r\n")
@@ -539,7 +539,7 @@ def test_faults_work_under_tls_too(response: dict[str, Any]) -> None:
         sock.close()
 
 
-def test_an_unknown_kind_of_tls_is_told() -> None:
+def test_an_unknown_kind_of_tls_is_reported() -> None:
     with pytest.raises(ValueError, match="handshake_hang"):
         FaultServer({}, tls="bad")
 

@@ -98,7 +98,7 @@ def test_one_of_five_fails_and_keeps_its_place(connector: Connector, concurrency
     assert choices(result)[2]["error"]["providerCode"] == "bad_c"
 
 
-def test_each_prompt_says_what_became_of_all_its_attempts(connector: Connector) -> None:
+def test_each_prompt_reports_the_worst_of_its_attempts(connector: Connector) -> None:
     def answer(received: Received, index: int) -> Row:
         if prompt_of(received) != "b":
             return {"status": 400, "json": {"error": {}}}
@@ -138,7 +138,7 @@ def test_a_spent_quota_stops_the_launches_and_keeps_what_is_finished(connector: 
     assert result.error.sent == "unknown"
 
 
-def test_a_refused_key_does_not_cut_what_is_under_way(connector: Connector) -> None:
+def test_a_refused_key_does_not_end_running_requests(connector: Connector) -> None:
     arrived = threading.Event()
 
     def answer(received: Received, index: int) -> Row:
@@ -212,7 +212,7 @@ def test_a_429_that_is_not_repeated_slows_the_others_too() -> None:
     assert begun[3] - begun[2] >= 60
 
 
-def test_a_provider_that_wants_to_be_left_alone_for_long_is(connector: Connector) -> None:
+def test_a_provider_that_asks_for_a_long_pause_gets_it(connector: Connector) -> None:
     def answer(received: Received, index: int) -> Row:
         if prompt_of(received) == "b":
             return {"status": 429, "json": {"error": {}}, "headers": {"retry-after": 300}}
@@ -226,7 +226,7 @@ def test_a_provider_that_wants_to_be_left_alone_for_long_is(connector: Connector
     assert (last["sent"], last["retryable"], last["retryAfterMs"]) == ("no", True, 300_000)
 
 
-def test_a_pause_beyond_the_deadline_is_told_at_once() -> None:
+def test_a_pause_beyond_the_deadline_is_reported_at_once() -> None:
     clock = FakeClock()
 
     def answer(received: Received, index: int) -> Row:
@@ -245,7 +245,7 @@ def test_a_pause_beyond_the_deadline_is_told_at_once() -> None:
 
 
 @pytest.mark.parametrize("count", [1.7e308, 10**4299, -5, True, "7"])
-def test_a_count_that_is_none_is_not_added_up(connector: Connector, count: Any) -> None:
+def test_an_invalid_count_is_not_added_up(connector: Connector, count: Any) -> None:
     text = json.dumps({**chat_completion("Hi"), "usage": {"total_tokens": count, "a": {"b": 1}}})
     with FaultServer({"text": text}) as server:
         result = run(connector, server, ["a", "b", "c"])
@@ -365,7 +365,7 @@ def test_an_interrupt_while_waiting_says_what_was_sent() -> None:
     assert (result.error.code, result.error.sent) == ("cancelled", "rejected")
 
 
-def test_a_progress_function_that_fails_costs_no_result(connector: Connector) -> None:
+def test_a_progress_function_that_fails_loses_no_result(connector: Connector) -> None:
     def progress(_: int, __: int) -> None:
         raise ZeroDivisionError
 
@@ -379,7 +379,7 @@ def test_a_progress_function_that_fails_costs_no_result(connector: Connector) ->
 
 
 @pytest.mark.parametrize("possible", [0, 1])
-def test_a_machine_without_threads_to_give_is_slow_not_broken(
+def test_without_further_threads_a_fan_out_is_slow_but_works(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, possible: int
 ) -> None:
     start = _thread.start_new_thread

@@ -1,5 +1,5 @@
-"""A provider that quotes the key, a proxy that quotes its login, a payload that misplaces both:
-the key is seen nowhere, in no form."""
+"""The key appears nowhere, in no form, even if a provider quotes the key, a proxy quotes its login,
+or a payload misplaces both."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_the_key_of_a_configured_connection_that_is_refused_is_not_quoted() -> N
         canary.assert_absent(where, content)
 
 
-def test_a_name_that_could_be_a_key_is_not_quoted_where_nothing_can_mask_it(
+def test_a_name_that_could_be_a_key_is_not_quoted_if_nothing_can_mask_it(
     connector: Connector,
 ) -> None:
     connection = fields("https://a.example")
@@ -327,7 +327,7 @@ def test_debugging_of_the_standard_library_prints_nothing_of_ours(
     assert capfd.readouterr().out == ""
 
 
-def test_an_end_that_passes_through_takes_no_key_along(connector: Connector) -> None:
+def test_an_exception_that_passes_through_carries_no_key(connector: Connector) -> None:
     """As SystemExit does, from the handler of a signal by which a worker is told to stop."""
 
     def answer(*_: Any) -> dict[str, Any]:
@@ -384,9 +384,7 @@ def test_a_key_in_the_name_of_a_host_is_in_no_log(
 
 
 @pytest.mark.parametrize("key", ["hunter2", "1234"])
-def test_a_short_key_is_masked_in_messages_where_it_stands_as_a_word(
-    connector: Connector, key: str
-) -> None:
+def test_a_short_key_is_masked_in_messages_as_a_whole_word(connector: Connector, key: str) -> None:
     error = {"message": f"Bad key: {key}. (a{key})", "code": key}
     with FaultServer(
         [{"status": 401, "json": {"error": error}}, {"text": f"<p>{key}</p>"}]
@@ -402,7 +400,7 @@ def test_a_short_key_is_masked_in_messages_where_it_stands_as_a_word(
     assert "<p>***</p>" in page.error.message
 
 
-def test_a_key_of_digits_breaks_no_answer(connector: Connector) -> None:
+def test_a_key_of_digits_breaks_no_response(connector: Connector) -> None:
     with FaultServer({"json": chat_completion("12345678 it is", created=1712345678)}) as server:
         result = connector.invoke(
             "createChatCompletion", CHAT, fields(server.url, apiKey="12345678")
@@ -438,7 +436,7 @@ def test_a_proxy_of_a_secured_connection_sees_no_key(connector: Connector) -> No
         canary.assert_absent("what the proxy saw", repr(received))
 
 
-def test_objects_that_hold_the_key_show_and_pickle_none(connector: Connector) -> None:
+def test_objects_that_hold_the_key_neither_show_nor_pickle_it(connector: Connector) -> None:
     secret = Secret(canary.KEY)
     for shown in (repr(secret), str(secret), f"{secret}", f"{secret!r:>10}", repr([secret])):
         canary.assert_absent("a printed secret", shown)

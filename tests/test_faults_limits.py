@@ -1,4 +1,4 @@
-"""What is bounded: memory, retries of a whole process, files, and the time of each of them."""
+"""Limits of memory, of the retries of a process, of files, and of time."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_decompression_bomb_does_not_reach_the_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_answer_full_of_escapes_is_searched_with_bounded_memory() -> None:
+def test_a_response_full_of_escapes_is_searched_with_bounded_memory() -> None:
     body = {"before": '{"choices": "', "text": "ab%41", "times": 2 * MIB, "after": '"}'}
     code, grown = growth({"repeat": body}, "createChatCompletion")
     assert code == "invalid_response"
@@ -92,7 +92,7 @@ def test_a_large_file_is_streamed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("coding", [{}, {"gzip": True}, {"chunked": True}, {"no_length": True}])
-def test_the_limit_of_the_manifest_holds_to_the_byte(
+def test_the_limit_of_the_manifest_is_exact(
     coding: dict[str, Any],
 ) -> None:
     connector = Connector.load()
@@ -106,7 +106,7 @@ def test_the_limit_of_the_manifest_holds_to_the_byte(
     connector.close()
 
 
-def test_well_compressed_answers_that_are_no_bombs(connector: Connector) -> None:
+def test_well_compressed_responses_that_are_no_bombs(connector: Connector) -> None:
     rows = {"repeat": {"text": '{"object": "model", "id": "a"}\n', "times": 300_000}}
     with FaultServer({**rows, "gzip": True}) as server:
         result = connector.invoke(
@@ -179,9 +179,7 @@ def members(content: bytes, count: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("content", [b"", b"x"], ids=["empty", "a byte each"])
-def test_gzip_of_ever_more_members_that_hold_nothing_is_refused(
-    connector: Connector, content: bytes
-) -> None:
+def test_gzip_with_endless_empty_members_is_refused(connector: Connector, content: bytes) -> None:
     with FaultServer(members(content, 80_000)) as server:
         result = connector.invoke("rawRequest", BINARY, fields(server.url))
     assert result.error is not None
@@ -197,9 +195,7 @@ def test_gzip_of_ever_more_members_that_hold_nothing_is_refused(
     ],
     ids=["members", "blocks", "a name"],
 )
-def test_compression_that_never_ends_and_holds_nothing_is_given_up(
-    start: bytes, unit: bytes
-) -> None:
+def test_endless_empty_compression_is_given_up(start: bytes, unit: bytes) -> None:
     read: list[int] = []
 
     class Endless:

@@ -117,7 +117,7 @@ def test_the_environment_is_not_trusted(
         assert hint in str(result.error.hint)
 
 
-def test_a_proxy_with_tls_is_trusted_as_the_connection_says(
+def test_a_proxy_with_tls_is_verified_with_the_authorities_of_the_connection(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     trusted = str(ca_file(tmp_path))
@@ -152,7 +152,7 @@ def test_the_environment_gets_no_session_secrets_and_a_name_must_be_the_certific
     """http://[::1 http://:80 http://a:99999 http://@ http://u:pa/ss@h:1 http://h/path http://h?q
     ftp://h http:h h:80 http://[fe80::1] http://a\\b http://h#x""".split(),
 )
-def test_an_address_that_is_no_proxys_is_refused(connector: Connector, proxy: str) -> None:
+def test_an_invalid_proxy_address_is_refused(connector: Connector, proxy: str) -> None:
     result = connector.invoke("rawRequest", GET, fields("https://name.invalid", proxy=proxy))
     assert result.error is not None
     assert result.error.code in ("invalid_connection", "blocked_target")
@@ -221,7 +221,7 @@ def test_a_connection_that_dies_under_a_request_is_repeated_with_a_warning(
 @pytest.mark.parametrize(
     ("head", "attempts"), [("\0\0\x06\x04\0\0\0\0\0", 2), ("HTTP/1.1 200 OK\r\nbad\r\n\r\n", 1)]
 )
-def test_what_is_no_http_may_be_the_rest_of_an_earlier_answer(
+def test_bytes_that_are_not_http_may_be_the_rest_of_an_earlier_response(
     connector: Connector, head: str, attempts: int
 ) -> None:
     """So it is repeated once, where the connection was used before, and not on one of its own."""
@@ -243,7 +243,7 @@ def test_what_is_no_http_may_be_the_rest_of_an_earlier_answer(
         {"raw": "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1HTTP/1.1 200 OK\r\n\r\n99"},
     ],
 )
-def test_what_is_left_of_an_answer_is_not_taken_for_the_next_one(
+def test_the_rest_of_a_response_is_not_taken_for_the_next_one(
     connector: Connector, answer: dict[str, Any]
 ) -> None:
     with FaultServer([answer, {"json": 2}]) as server:
@@ -274,13 +274,13 @@ def early_server(answer: bytes, tls: bool = False) -> Iterator[str]:
         thread.join()
 
 
-def test_an_answer_that_comes_before_the_body_is_sent_is_read(connector: Connector) -> None:
+def test_a_response_that_comes_before_the_body_is_sent_is_read(connector: Connector) -> None:
     answer = b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
     with early_server(answer) as url:
         inputs = {"method": "POST", "data": "x" * 20_000_000}
         result = connector.invoke("rawRequest", inputs, fields(url))
     assert result.error is not None
-    # The reset that follows may overtake the answer: then nobody knows what the server did.
+    # The reset that follows may overtake the response: then nobody knows what the server did.
     found = (result.error.code, result.error.sent)
     assert found in [("bad_request", "rejected"), ("connection_lost", "unknown")]
 
@@ -306,7 +306,7 @@ def test_ipv6(connector: Connector) -> None:
     assert f"Host: [::1]:{port}\r\n".encode() in server.seen
 
 
-def test_a_child_of_a_fork_uses_sockets_of_its_own(connector: Connector) -> None:
+def test_a_forked_child_uses_its_own_sockets(connector: Connector) -> None:
     def answer(received: Received, _: int) -> dict[str, Any]:
         return {"json": received.target}
 
@@ -348,7 +348,7 @@ def test_a_child_of_a_fork_keeps_its_deadlines(connector: Connector) -> None:
     assert result.error.code == "deadline_exceeded"
 
 
-def test_threads_get_their_own_answers(connector: Connector) -> None:
+def test_threads_get_their_own_responses(connector: Connector) -> None:
     def answer(received: Received, index: int) -> dict[str, Any]:
         text = received.json()["messages"][0]["content"]
         key = header(received, "authorization")[0]
@@ -411,18 +411,18 @@ def test_a_flag_is_waited_for_and_stays_set() -> None:
     assert flag.wait(3600)
 
 
-def test_an_early_answer_is_read_over_tls_too(connector: Connector, tmp_path: Path) -> None:
+def test_an_early_response_is_read_over_tls_too(connector: Connector, tmp_path: Path) -> None:
     inputs = {"method": "POST", "data": "x" * 30_000_000}
     with early_server(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n", tls=True) as url:
         to = fields(url, caFile=str(ca_file(tmp_path)))
         result = connector.invoke("rawRequest", inputs, to)
     assert result.error is not None
-    # The reset may overtake the answer, as without TLS.
+    # The reset may overtake the response, as without TLS.
     found = (result.error.code, result.error.sent)
     assert found in [("bad_request", "rejected"), ("connection_lost", "unknown")]
 
 
-def test_a_deadline_ends_what_is_attached_and_nothing_else() -> None:
+def test_a_deadline_ends_only_what_is_attached() -> None:
     over, late, left = Guarded(), Guarded(), Guarded()
     short, long = Deadline(60), Deadline(60)
     long.attach(late)
@@ -438,7 +438,7 @@ def test_a_deadline_ends_what_is_attached_and_nothing_else() -> None:
     assert not {over, late, left} & set(deadline._watchdog._times)
 
 
-def test_a_cancelled_deadline_ends_what_comes_later_too() -> None:
+def test_a_cancelled_deadline_ends_later_attempts_too() -> None:
     before, after = Guarded(), Guarded()
     cancelled = Deadline(60)
     cancelled.attach(before)
@@ -470,7 +470,7 @@ def test_an_attempt_guards_the_socket_that_it_has_now() -> None:
         sock.close()
 
 
-def test_an_attempt_that_was_ended_before_it_had_its_socket_is_ended_all_the_same() -> None:
+def test_an_attempt_that_was_ended_before_it_had_a_socket_stays_ended() -> None:
     first, second = pair(), pair()
     exchange = Exchange(Deadline(60))
     exchange.guard(first[0])
@@ -497,7 +497,7 @@ def test_an_attempt_that_let_go_ends_nothing() -> None:
     right.close()
 
 
-def test_a_connection_goes_back_before_another_attempt_can_have_it(
+def test_a_connection_is_released_before_another_attempt_can_take_it(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The deadline of the attempt that is done must not watch over the next one's work."""
@@ -524,7 +524,7 @@ def test_a_connection_goes_back_before_another_attempt_can_have_it(
         (ValueError("length"), "protocol_error"),
     ],
 )
-def test_a_peer_that_vanishes_is_not_called_our_deadline(broken: Exception, code: str) -> None:
+def test_a_peer_that_vanishes_is_not_reported_as_our_deadline(broken: Exception, code: str) -> None:
     """The system's own timeout is a TimeoutError like that of a socket."""
     exchange = Exchange(Deadline(60))
     exchange.sent = True

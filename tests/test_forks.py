@@ -1,4 +1,4 @@
-"""A child of a fork calls the provider, whatever the other threads of its parent were doing."""
+"""A forked child can call the provider, whatever the other threads of its parent were doing."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ ACTIONS = sorted((ROOT / "connector" / "actions").glob("*.py"))
 ALLOWED = (
     "connector.client",
     "connector.errors",
+    "connector.problems",
     "connector.text",
     "connector.providers",
     "connector.http.messages",

@@ -1,4 +1,4 @@
-"""Images: how many calls make them, what each item holds, and what is no image."""
+"""Images: how many requests make them, what each item contains, and invalid images."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_another_refusal_is_the_end(
     assert seen.outcome == ("bad_request", "rejected", 1)
 
 
-def test_where_all_calls_fail_there_are_no_images(connector: Connector) -> None:
+def test_if_all_calls_fail_there_are_no_images(connector: Connector) -> None:
     inputs = {"model": "dall-e-3", "numImages": 2}
     seen = call(connector, IMAGE, refusal(400, message="No."), inputs)
     assert seen.error["code"] == "bad_request"
@@ -79,7 +79,7 @@ def test_where_all_calls_fail_there_are_no_images(connector: Connector) -> None:
     assert "data" not in seen.envelope
 
 
-def test_where_some_calls_fail_the_images_of_the_others_are_kept(connector: Connector) -> None:
+def test_if_some_calls_fail_the_images_of_the_others_are_kept(connector: Connector) -> None:
     answers = [made({"url": URL, "revised_prompt": "A boat."}), refusal(400, message="No.")]
     seen = call(connector, IMAGE, answers, {"model": "dall-e-3", "numImages": 2})
     assert seen.error["code"] == "partial_failure"
@@ -147,10 +147,10 @@ def test_base64_is_read_in_pieces_that_leave_no_gap(
         (b"?", "", ["webp"], "image/png"),
     ],
 )
-def test_the_type_is_what_tells_it_best(
+def test_the_type_is_the_most_specific_one(
     connector: Connector, data: bytes, url: str, stated: Any, kind: str
 ) -> None:
-    """The bytes themselves, then the address, then the answer."""
+    """The bytes themselves, then the address, then the response."""
     item = {"b64_json": base64.b64encode(data).decode(), "url": url}
     seen = call(connector, IMAGE, made(item, output_format=stated))
     assert seen.data[0]["contentType"] == kind
@@ -175,7 +175,7 @@ def test_a_data_url_names_its_type(connector: Connector, url: str, kind: str) ->
     assert call(connector, IMAGE, made({"url": url})).data == [{"url": url, "contentType": kind}]
 
 
-def test_what_has_no_bytes_stays_an_address_beside_an_output_file(
+def test_an_image_without_bytes_stays_a_url_with_an_output_file(
     connector: Connector, tmp_path: Path
 ) -> None:
     items = [
@@ -207,7 +207,7 @@ def test_what_has_no_bytes_stays_an_address_beside_an_output_file(
         ("size", "is set by Image Size; leave it out here"),
     ],
 )
-def test_what_has_an_input_is_no_extra_parameter(
+def test_a_parameter_with_an_input_is_not_an_extra_parameter(
     connector: Connector, name: str, message: str
 ) -> None:
     inputs = inputs_of(IMAGE, extraParameters={name: "x", "quality": "low"})

@@ -1,4 +1,4 @@
-"""Cleaning: tables of what builders send, and properties of whatever they may send."""
+"""Cleaning: tables of what builders send, and properties of anything that they may send."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connector import Connector
-from connector.errors import pointer, quoted
 from connector.manifest.model import ABSENT, Input
+from connector.problems import pointer, shown_name
 from connector.sandbox import Sandbox
 from connector.validation.form import Cleaned, Form
 
@@ -249,7 +249,7 @@ def test_a_long_pointer_is_cut_between_two_names() -> None:
     ],
 )
 def test_a_name_is_quoted_if_it_cannot_be_a_key(name: str, plain: bool) -> None:
-    assert quoted(name) == (repr(name) if plain else f"of {len(name)} characters")
+    assert shown_name(name) == (repr(name) if plain else f"of {len(name)} characters")
 
 
 def test_problems_are_in_the_order_of_the_form_after_unknown_names() -> None:

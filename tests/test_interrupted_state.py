@@ -73,7 +73,7 @@ def test_an_interrupted_fetch_does_not_block_the_next() -> None:
 
 
 @pytest.mark.parametrize("seconds", [0, -5])
-def test_a_token_without_a_life_is_fetched_once_for_a_request(seconds: float) -> None:
+def test_a_token_that_expires_at_once_is_fetched_once_for_a_request(seconds: float) -> None:
     fetched: list[Deadline] = []
 
     def fetch(deadline: Deadline) -> Token:
@@ -140,7 +140,7 @@ def test_an_interrupt_while_connecting_leaks_no_socket() -> None:
     assert line > 2
 
 
-def test_a_call_that_only_meets_a_pause_does_not_prolong_it(fake_clock: FakeClock) -> None:
+def test_a_call_that_only_waits_for_a_pause_does_not_extend_it(fake_clock: FakeClock) -> None:
     context = Context(Policies(), fake_clock.clock(), timeout_ms=10)
     pause = pauses.Pause(1, context)
     pause.begin(0.1)
@@ -151,7 +151,7 @@ def test_a_call_that_only_meets_a_pause_does_not_prolong_it(fake_clock: FakeCloc
     assert pauses.resume_at(1) == until
 
 
-def test_a_429_without_retries_holds_back_the_others_too(fake_clock: FakeClock) -> None:
+def test_a_429_without_retries_pauses_the_others_too(fake_clock: FakeClock) -> None:
     context = Context(Policies(), fake_clock.clock(), max_retries=0)
 
     def attempt() -> None:
@@ -164,6 +164,6 @@ def test_a_429_without_retries_holds_back_the_others_too(fake_clock: FakeClock) 
     assert [round(seconds) for seconds in fake_clock.sleeps] == [7]
 
 
-def test_an_option_that_no_float_can_hold_is_refused() -> None:
+def test_an_option_too_large_for_a_float_is_refused() -> None:
     rows = Options(timeout_ms=10**400, max_retries=10**400).problems()
     assert [row["path"] for row in rows] == ["/timeout_ms", "/max_retries"]

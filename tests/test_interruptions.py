@@ -1,4 +1,4 @@
-"""Which exceptions were raised into a call, and which by it."""
+"""Which exceptions were raised into a call, and which ones by the call itself."""
 
 from __future__ import annotations
 
@@ -75,12 +75,14 @@ def test_what_the_code_raised_itself_is_not_external(name: str) -> None:
     assert not is_external(caught(FAILURES[name]))
 
 
-def test_what_never_was_raised_is_not_external() -> None:
+def test_an_exception_that_was_never_raised_is_not_external() -> None:
     assert not is_external(Foreign())
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, GeneratorExit])
-def test_what_is_no_exception_of_a_program_is_external(kind: type[BaseException]) -> None:
+def test_an_exception_that_is_not_an_exception_subclass_is_external(
+    kind: type[BaseException],
+) -> None:
     assert is_external(kind())
 
 
@@ -94,7 +96,7 @@ def test_an_error_with_the_traceback_of_another_is_not_external() -> None:
     assert not is_external(library_error())
 
 
-def test_a_librarys_failure_in_c_is_taken_for_an_engines() -> None:
+def test_a_failure_of_a_c_library_counts_as_an_engines() -> None:
     """Nothing tells them apart; a handler that calls such a library catches its exceptions."""
     error = caught(lambda: jsonschema_rs.validator_for({"type": 7}))
     assert is_external(error) is (type(error).__module__.partition(".")[0] == "jsonschema_rs")
@@ -237,7 +239,7 @@ def test_an_external_exception_is_found_wherever_it_is_wrapped() -> None:
     assert find_external(caught(lambda: int("x"))) is None
 
 
-def test_a_chain_that_holds_itself_ends() -> None:
+def test_a_cyclic_chain_ends() -> None:
     one, other = ValueError("a"), ValueError("b")
     one.__cause__, other.__cause__ = other, one
     assert list(chain(one)) == [one, other]
@@ -269,7 +271,7 @@ def test_a_handlers_own_failure_is_an_internal_error(
 def test_a_thread_that_could_not_start_is_not_reported_as_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever starts another one at the end of a thread would try for ever."""
+    """Whoever starts another one at the end of a thread would try forever."""
     ended: list[object] = []
 
     def none(*_: object) -> None:

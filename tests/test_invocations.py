@@ -56,7 +56,7 @@ def test_a_handler_is_run_again_five_times(
     seen = call(connector, "createCompletions", answer, {"messages": ["a", "b"]})
     assert [choice["text"] for choice in seen.data["choices"]] == ["Hi", "Hi"]
     assert seen.envelope["meta"]["warnings"] == [
-        "The action was interrupted when its work was done."
+        "The action was interrupted after its work was done."
     ]
     assert ends.calls == times + 1
     assert len(seen.requests) == 2
@@ -146,7 +146,7 @@ def _other_error(end: BaseException) -> None:
 
 @pytest.mark.parametrize("wrap", [_own_error, _other_error])
 @pytest.mark.parametrize("end", [KeyboardInterrupt, None])
-def test_an_interrupt_that_a_handler_took_for_a_failure_is_one_all_the_same(
+def test_an_interrupt_that_a_handler_caught_is_still_an_interrupt(
     connector: Connector,
     monkeypatch: pytest.MonkeyPatch,
     wrap: Callable[[BaseException], None],
@@ -164,7 +164,7 @@ def test_an_interrupt_that_a_handler_took_for_a_failure_is_one_all_the_same(
 # Failures
 
 
-def test_a_defect_is_told_by_its_kind_and_its_place_only(
+def test_a_defect_is_reported_by_type_and_place_only(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(CHECKED, Ends(ZeroDivisionError(KEY)))
@@ -178,7 +178,7 @@ def test_a_defect_is_told_by_its_kind_and_its_place_only(
     assert said == [f"internal error in {CHAT}: ZeroDivisionError at {file}:{line}"]
 
 
-def test_what_fails_in_making_the_envelope_is_raised_and_not_run_again(
+def test_a_failure_while_making_the_envelope_is_raised_once(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fails = Ends(LookupError("no envelope"))
@@ -189,7 +189,7 @@ def test_what_fails_in_making_the_envelope_is_raised_and_not_run_again(
     assert not hasattr(caught.value, "connector_result")
 
 
-def test_an_error_keeps_nothing_of_where_it_came_from(connector: Connector) -> None:
+def test_an_error_keeps_no_traceback_or_cause(connector: Connector) -> None:
     with FaultServer(refusal(400, message=f"Bad key {KEY}.")) as server:
         result = connector.invoke(CHAT, inputs_of(CHAT), connection(server.url))
     error = result.error
@@ -198,7 +198,7 @@ def test_an_error_keeps_nothing_of_where_it_came_from(connector: Connector) -> N
     assert error.args == (error.message,) == ("Bad key ***.",)
 
 
-def test_a_text_that_no_encoding_can_carry_is_an_invalid_input(
+def test_a_text_that_cannot_be_encoded_is_an_invalid_input(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def work(*_: Any) -> None:
@@ -304,7 +304,7 @@ def test_a_default_is_replaced_from_the_day_on_which_it_retires(
     assert planned.meta["warnings"] == ([] if found == default else [said])
 
 
-def test_models_that_succeed_each_other_in_a_circle_are_gone_through_once(tmp_path: Path) -> None:
+def test_models_whose_successors_form_a_cycle_are_tried_once(tmp_path: Path) -> None:
     assert _with_chain(tmp_path, "round", "2030-01-01").data["body"]["model"] in ("round", "about")
 
 
@@ -322,7 +322,7 @@ def _with_chain(folder: Path, default: str, today: str) -> Any:
     return planned
 
 
-def test_a_model_that_cannot_be_named_is_one_row_beside_the_others(connector: Connector) -> None:
+def test_a_model_that_cannot_be_named_is_one_problem_among_the_others(connector: Connector) -> None:
     to = connection("https://mine.openai.azure.com", isOpenAIKey=False, apiVersion="2024-10-21")
     result = connector.invoke(CHAT, inputs_of(CHAT, model="a/b", temperature=9), to)
     assert result.error is not None
@@ -381,7 +381,7 @@ def test_meta_names_what_was_run(connector: Connector) -> None:
     assert connector.invoke("createChat", {}, to).meta["provider"] is None
 
 
-def test_progress_is_told_of_every_part(connector: Connector) -> None:
+def test_progress_is_reported_for_every_part(connector: Connector) -> None:
     told: list[tuple[int, int]] = []
     inputs = inputs_of("createCompletions", messages=["a", "b", "c"])
     with FaultServer({"json": chat_completion()}) as server:

@@ -93,7 +93,7 @@ def test_every_package_has_layers_and_every_module_is_in_one() -> None:
 FOREIGN = (ROOT / "tests/data/private-names.txt").read_text(encoding="utf-8").splitlines()
 
 
-def test_private_names_are_used_where_they_are_defined_but_for_the_listed() -> None:
+def test_private_names_are_used_only_where_they_are_defined_except_listed_ones() -> None:
     """The list names each private name of a library, the class that has it, and our module."""
     listed = [line.split() for line in FOREIGN if line and not line.startswith("#")]
     for module, owner, private in listed:
@@ -254,7 +254,7 @@ def test_every_code_is_raised_somewhere_and_no_other() -> None:
         if name(path) != "error_codes.py" and not name(path).startswith("sandbox/")
     )
     raised = set(re.findall(r'ConnectorError\(\s*"(\w+)"', text))
-    raised |= set(re.findall(r'\brefused\(\s*"(\w+)"', text))
+    raised |= set(re.findall(r'\berror_of\(\s*"(\w+)"', text))
     assert raised <= set(CODES)
     for code in CODES:
         assert f'"{code}"' in text, code

@@ -1,4 +1,4 @@
-"""The bundled manifest is sound, older ones keep working, broken ones are located."""
+"""The bundled manifest is valid, older ones keep working, problems are located."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ def places(result: Any, below: str) -> list[str]:
 
 
 @pytest.mark.parametrize("message", ACCEPTED, ids=json.dumps)
-def test_a_message_that_the_documents_accept_is_sent_as_it_is(
+def test_a_message_that_the_documents_accept_is_sent_unchanged(
     shared: Connector, message: Any
 ) -> None:
     messages = [{"role": "user", "content": "Hi"}, message]
@@ -274,7 +274,7 @@ def test_any_other_stop_is_refused(shared: Connector, given: Any, where: str) ->
     assert places(invoke(shared, stop=given), "/inputs/stop") == [where]
 
 
-def test_a_blank_stop_is_none(shared: Connector) -> None:
+def test_a_blank_stop_means_no_stop(shared: Connector) -> None:
     assert "stop" not in invoke(shared, stop="").data["body"]
 
 

@@ -103,7 +103,7 @@ NAMEABLE = [
 
 @pytest.mark.parametrize("action", INPUTS)
 @pytest.mark.parametrize("name", UNNAMEABLE)
-def test_a_deployment_that_a_path_cannot_hold_is_refused(
+def test_a_deployment_that_does_not_fit_a_path_is_refused(
     shared: Connector, action: str, name: str
 ) -> None:
     inputs = {**INPUTS[action], "model": name}
@@ -136,7 +136,7 @@ def test_a_name_in_a_body_is_any_text(shared: Connector, fields: Any, name: str)
 
 @pytest.mark.parametrize("fields", [DATED, V1, OPENAI])
 @pytest.mark.parametrize("action", INPUTS)
-def test_a_name_that_no_encoding_can_carry_is_refused_once(
+def test_a_name_that_cannot_be_encoded_is_refused_once(
     shared: Connector, fields: Any, action: str
 ) -> None:
     inputs = {**INPUTS[action], "model": "a\ud800"}
@@ -146,7 +146,7 @@ def test_a_name_that_no_encoding_can_carry_is_refused_once(
     assert [row["path"] for row in result.error.details or ()] == ["/inputs/model"]
 
 
-def test_a_body_that_no_encoding_can_carry_is_refused_before_the_first_image(
+def test_a_body_that_cannot_be_encoded_is_refused_before_the_first_image(
     shared: Connector,
 ) -> None:
     inputs = {"prompt": "A boat", "numImages": 3, "model": "dall-e-3"}
@@ -199,7 +199,7 @@ def test_a_default_that_has_retired_is_replaced_whether_it_is_sent_or_not(
     assert result.meta["warnings"] == ["The default model old has retired; new was used instead."]
 
 
-def test_a_default_that_is_replaced_by_a_reasoning_model_still_answers(sandbox: Sandbox) -> None:
+def test_a_default_that_is_replaced_by_a_reasoning_model_still_works(sandbox: Sandbox) -> None:
     clock = FakeClock().clock()._replace(today=lambda: "2027-02-01")
     connector = Connector.load(clock=clock)
     inputs = {"temperature": 0.2, "topP": 0.9, "numChoices": 2}

@@ -1,5 +1,5 @@
-"""A response that is open: its head is there before its body, and all that guards a call holds
-while it is read."""
+"""An open response: its head arrives before its body, and all limits of a call apply while the body
+is read."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_the_head_is_there_before_the_body() -> None:
         assert b"Authorization: Bearer " + canary.KEY.encode() in server.requests[0]
 
 
-def test_a_body_in_chunks_is_whole_at_its_last_chunk() -> None:
+def test_a_body_in_chunks_is_complete_at_its_last_chunk() -> None:
     first = CHUNKED.encode() + b"3\r\nabc\r\n"
     with Server(first, b"2\r\nde\r\n0\r\n\r\n") as server:
         response = opened(server)
@@ -152,7 +152,7 @@ def test_a_response_may_be_closed_while_its_deadline_is_over() -> None:
         assert server.saw_end.wait(30)
 
 
-def test_the_deadline_holds_while_the_body_is_read() -> None:
+def test_the_deadline_applies_while_the_body_is_read() -> None:
     with Server(head(50) + b"{", b"") as server:
         response = opened(server, Deadline(0.3))
         assert failure(lambda: response.read(LIMITS)) == ("deadline_exceeded", "unknown")
@@ -161,7 +161,7 @@ def test_the_deadline_holds_while_the_body_is_read() -> None:
 
 @pytest.mark.parametrize("first", [head(50) + b"{", CHUNKED.encode() + b"1\r\n{\r\n"])
 @pytest.mark.parametrize("early", [True, False])
-def test_cancelling_holds_while_the_body_is_read(first: bytes, early: bool) -> None:
+def test_cancelling_works_while_the_body_is_read(first: bytes, early: bool) -> None:
     deadline = Deadline(60)
     with Server(first) as server:
         response = opened(server, deadline)
@@ -177,7 +177,7 @@ LARGE = CHUNKED.encode() + b"186a0\r\n" + b"x" * 100_000
 
 
 @pytest.mark.parametrize("first", [head(1001), LARGE])
-def test_the_limit_holds_while_the_body_is_read(first: bytes) -> None:
+def test_the_limit_applies_while_the_body_is_read(first: bytes) -> None:
     with Server(first) as server:
         response = opened(server)
         assert failure(lambda: response.read(LIMITS)) == ("response_too_large", "unknown")
@@ -206,7 +206,7 @@ def test_the_key_is_masked_in_the_head_and_in_what_is_written() -> None:
         assert b"".join(written) == b"before *** after"
 
 
-def test_a_status_that_is_none_is_found_when_it_is_read() -> None:
+def test_an_invalid_status_is_found_when_the_response_is_read() -> None:
     with Server(b"HTTP/1.1 999 Odd\r\ncontent-length: 0\r\n\r\n") as server:
         response = opened(server)
         assert response.status == 999

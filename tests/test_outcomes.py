@@ -1,4 +1,4 @@
-"""What an envelope says of a call: how long it took, what may have been billed, what is masked."""
+"""What an envelope says about a call: its duration, what may have been billed, what is masked."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_sent_is_that_of_the_worst_attempt(
     assert ("may have billed the work twice" in warnings) is twice
 
 
-def test_a_success_after_a_loss_says_what_may_have_been_billed(connector: Connector) -> None:
+def test_a_success_after_a_lost_attempt_warns_about_the_bill(connector: Connector) -> None:
     seen = call(connector, CHAT, [LOST, {"json": chat_completion()}])
     assert seen.envelope["meta"]["attempts"] == 2
     assert "twice" in " ".join(seen.envelope["meta"]["warnings"])
@@ -83,7 +83,7 @@ PARTS: list[tuple[list[Any], str, bool]] = [
 
 
 @pytest.mark.parametrize(("answers", "sent", "retryable"), PARTS)
-def test_a_whole_may_be_repeated_where_each_of_its_failures_may(
+def test_a_partial_failure_is_retryable_if_each_of_its_failures_is(
     connector: Connector, answers: list[Any], sent: str, retryable: bool
 ) -> None:
     def answer(received: Received, _: int) -> Any:
@@ -99,7 +99,7 @@ def test_a_whole_may_be_repeated_where_each_of_its_failures_may(
     assert failed[0]["message"] in seen.error["message"]
 
 
-def test_a_whole_tells_what_its_first_failure_told(connector: Connector) -> None:
+def test_a_partial_failure_reports_what_its_first_failure_reported(connector: Connector) -> None:
     fields = {"message": "No.", "code": "c", "param": "p"}
     headers = {"retry-after": 500, "x-request-id": "req_1"}
     seen = call(connector, "createCompletions", refusal(429, headers, **fields))
@@ -109,7 +109,7 @@ def test_a_whole_tells_what_its_first_failure_told(connector: Connector) -> None
     assert first["retryAfterMs"] == 500_000
 
 
-# What meta tells of the answers
+# What meta tells of the responses
 
 
 def test_usage_is_that_of_all_calls(connector: Connector) -> None:
@@ -142,7 +142,7 @@ def test_without_usage_there_is_none(connector: Connector) -> None:
 
 
 @pytest.mark.parametrize("name", ["x-request-id", "apim-request-id", "X-Request-ID"])
-def test_the_request_id_is_told(connector: Connector, name: str) -> None:
+def test_the_request_id_is_reported(connector: Connector, name: str) -> None:
     answer = {"json": chat_completion(), "headers": {name: "req_1"}}
     assert call(connector, CHAT, answer).envelope["meta"]["requestId"] == "req_1"
     seen = call(connector, CHAT, refusal(400, {name: "req_2"}))
@@ -160,7 +160,7 @@ def test_the_latest_request_id_stays(connector: Connector) -> None:
     assert "requestId" not in seen.error
 
 
-def test_only_a_raw_request_tells_status_and_headers(connector: Connector) -> None:
+def test_only_a_raw_request_reports_status_and_headers(connector: Connector) -> None:
     headers = {"x-a": "1", "X-B": ["2", "3"], "set-cookie": ["c=d", "e=f"]}
     for answer in ({"json": chat_completion(), "headers": headers}, refusal(404, headers)):
         meta = call(connector, "rawRequest", answer).envelope["meta"]
@@ -171,7 +171,7 @@ def test_only_a_raw_request_tells_status_and_headers(connector: Connector) -> No
         assert not {"httpStatus", "headers"} & set(meta)
 
 
-def test_a_raw_request_that_was_not_answered_has_no_status(connector: Connector) -> None:
+def test_a_raw_request_without_a_response_has_no_status(connector: Connector) -> None:
     meta = call(connector, "rawRequest", LOST).envelope["meta"]
     assert (meta["httpStatus"], meta["headers"], meta["requestId"]) == (None, {}, None)
     refused = connector.invoke("rawRequest", {"method": "GET"}, None).to_dict()
@@ -231,7 +231,7 @@ def test_what_was_finished_before_a_failure_is_masked(connector: Connector) -> N
     assert seen.envelope["data"]["choices"][0]["text"] == "Your key is ***."
 
 
-def test_an_output_that_is_no_file_is_told(connector: Connector, tmp_path: Path) -> None:
+def test_an_output_that_is_no_file_is_reported(connector: Connector, tmp_path: Path) -> None:
     with FaultServer({"json": chat_completion()}) as server:
         to = connection(server.url)
         result = connector.invoke(CHAT, inputs_of(CHAT), to, output=tmp_path / "out")
@@ -242,7 +242,7 @@ def test_an_output_that_is_no_file_is_told(connector: Connector, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_warning_is_told_once(connector: Connector, fake_clock: FakeClock) -> None:
+def test_a_warning_is_reported_once(connector: Connector, fake_clock: FakeClock) -> None:
     seen = call(connector, CHAT, [LOST, LOST, {"json": chat_completion()}])
     assert len(seen.envelope["meta"]["warnings"]) == 1
     assert len(fake_clock.sleeps) == 2

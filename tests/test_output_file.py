@@ -1,4 +1,4 @@
-"""The file of a binary result (`output`): whole or not at all, and as private as it was."""
+"""The file of a binary result (`output`): complete or absent, and as private as before."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def test_a_result_goes_to_its_file(connector: Connector, tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_of_a_repeated_attempt_only_the_last_is_in_the_file(
-    connector: Connector, tmp_path: Path
-) -> None:
+def test_only_the_last_attempt_is_in_the_file(connector: Connector, tmp_path: Path) -> None:
     broken = {"repeat": {"text": "x", "times": 200_000}, "close": "mid_body"}
     result = fetch(connector, [broken, {"text": "new"}], tmp_path / "out", maxRetries=1)
     assert result.meta["attempts"] == 2
@@ -155,7 +153,7 @@ def test_two_invocations_to_the_same_file_do_not_mix(connector: Connector, tmp_p
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_an_output_file_follows_links_and_spares_what_nobody_named(
+def test_an_output_file_follows_links_and_leaves_other_files_alone(
     connector: Connector, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     target, link, other = tmp_path / "real.png", tmp_path / "link.png", tmp_path / "link-2.png"
@@ -335,7 +333,7 @@ def test_a_file_whose_owner_cannot_be_kept_is_refused_before_anything_is_sent(
     assert path.read_text() == "precious"
 
 
-def test_further_images_are_as_private_as_the_file_that_was_named(
+def test_further_images_are_as_private_as_the_named_file(
     connector: Connector, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     path = tmp_path / "image.png"
@@ -349,7 +347,7 @@ def test_further_images_are_as_private_as_the_file_that_was_named(
     }
 
 
-def test_images_that_are_born_read_only_are_all_written(
+def test_images_that_are_created_read_only_are_all_written(
     connector: Connector, sandbox: Sandbox, tmp_path: Path, umask: Any
 ) -> None:
     umask(0o222)
@@ -367,7 +365,7 @@ def test_other_hard_links_keep_the_old_content(connector: Connector, tmp_path: P
     assert (tmp_path / "other").read_text() == "old"
 
 
-def test_a_system_without_owners_needs_none(
+def test_a_system_without_file_owners_needs_none(
     connector: Connector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(os, "fchown")

@@ -1,4 +1,4 @@
-"""The wheel: it carries all it needs, and works installed into an empty environment."""
+"""The wheel contains everything that it needs, and works in an empty environment."""
 
 from __future__ import annotations
 

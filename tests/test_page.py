@@ -127,7 +127,7 @@ def test_the_page_has_front_matter() -> None:
 
 
 @pytest.mark.parametrize("heading", PUBLISHED)
-def test_published_rows_come_first_and_as_they_were(heading: str) -> None:
+def test_published_rows_come_first_and_unchanged(heading: str) -> None:
     published = PUBLISHED[heading]
     assert rows(sections()[heading])[: len(published)] == published
 

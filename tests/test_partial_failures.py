@@ -1,6 +1,6 @@
-"""What the error of many parts says, of which some failed.
+"""The error of an action in which some of many parts failed.
 
-Through the front the worst attempt of all decides on `sent`; here it is what the parts tell alone.
+Through the front, the worst attempt decides on `sent`; here only the parts decide.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def test_what_was_not_started_is_no_cause() -> None:
     assert error.message == "3 of 3 calls failed; the first: server_error: Why server_error."
 
 
-def test_where_nothing_was_started_the_first_is_the_cause() -> None:
+def test_if_nothing_was_started_the_first_failure_is_the_cause() -> None:
     parts = [failed("cancelled", hint="First."), failed("cancelled", hint="Second.")]
     error = partial.failure(parts, None, client(), "calls")
     assert (error.code, error.hint) == ("cancelled", "First.")
@@ -65,12 +65,12 @@ def test_a_refusal_before_anything_was_sent_is_the_error(code: str) -> None:
         assert (error.code, error.data) == ("partial_failure", ["kept"])
 
 
-def test_what_failed_on_its_way_is_no_refusal() -> None:
+def test_a_network_failure_does_not_count_as_a_rejection() -> None:
     error = partial.failure([failed("connect_failed")], ["kept"], client("no"), "parts")
     assert error.code == "partial_failure"
 
 
-def test_a_defect_is_told_as_one_where_nothing_was_done() -> None:
+def test_a_defect_is_reported_as_one_if_nothing_was_done() -> None:
     defect = failed("internal_error")
     assert partial.failure([defect], ["kept"], client(), "parts").code == "internal_error"
     assert partial.failure([defect, "done"], ["kept"], client(), "parts").code == "partial_failure"
@@ -78,13 +78,13 @@ def test_a_defect_is_told_as_one_where_nothing_was_done() -> None:
     assert error.code == "partial_failure"
 
 
-def test_an_interrupt_is_told_before_what_failed() -> None:
+def test_an_interrupt_is_reported_before_what_failed() -> None:
     parts = [failed("bad_request"), "done"]
     error = partial.failure(parts, ["kept"], client(ended_by=KeyboardInterrupt()), "parts")
     assert (error.code, error.data) == ("cancelled", ["kept"])
 
 
-def test_all_that_the_cause_told_is_kept() -> None:
+def test_everything_that_the_cause_reported_is_kept() -> None:
     told: dict[str, Any] = {
         "http_status": 429,
         "retry_after_ms": 7,
@@ -106,7 +106,7 @@ def test_all_that_the_cause_told_is_kept() -> None:
         ([failed("server_error", retryable=False), failed("server_error")], False),
     ],
 )
-def test_the_whole_may_be_repeated_where_each_part_may(parts: list[Any], retryable: bool) -> None:
+def test_a_partial_failure_is_retryable_if_each_part_is(parts: list[Any], retryable: bool) -> None:
     assert partial.failure(parts, ["kept"], client(), "parts").retryable is retryable
 
 
@@ -117,7 +117,7 @@ def test_the_whole_may_be_repeated_where_each_part_may(parts: list[Any], retryab
         ("createImage", {"model": "dall-e-3", "numImages": 2}),
     ],
 )
-def test_an_address_that_nothing_may_be_sent_to_is_no_failure_of_each_part(
+def test_a_forbidden_address_is_not_a_failure_of_each_part(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, action: str, inputs: dict[str, Any]
 ) -> None:
     found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("169.254.169.254", 443))]

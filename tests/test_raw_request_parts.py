@@ -1,4 +1,4 @@
-"""What a raw request is made of: each problem is told at its place, and what is right is sent."""
+"""The parts of a raw request: each problem is reported with its place, valid parts are sent."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_header_of_the_connector_is_not_the_callers(connector: Connector, name
         )
 
 
-def test_a_text_that_cannot_be_sent_is_refused_where_it_stands(connector: Connector) -> None:
+def test_a_text_that_cannot_be_sent_is_reported_with_its_place(connector: Connector) -> None:
     query = [pair("a", "b"), pair(f"a{HALF}", "x"), pair("a", HALF)]
     assert problems(connector, queryParams=query) == [
         ("/inputs/queryParams/1", "Query Parameter", UNPAIRED),
@@ -102,7 +102,7 @@ def test_a_text_that_cannot_be_sent_is_refused_where_it_stands(connector: Connec
     ]
 
 
-def test_a_file_is_refused_where_its_fault_stands(connector: Connector) -> None:
+def test_a_refused_file_is_reported_with_the_place_of_its_fault(connector: Connector) -> None:
     files = [pair("a\nb", "c"), pair("b", HALF), pair("c", binary("!")), pair("d", binary("é"))]
     names = [pair("a\nb", "a"), pair("nobody", "x"), pair("b", "x\0"), pair("c", HALF)]
     assert problems(connector, fileData=files, fileDataFileNames=names) == [
@@ -190,7 +190,7 @@ def test_a_text_is_sent_as_what_it_holds(connector: Connector, data: str, kind: 
 @pytest.mark.parametrize(
     ("value", "text"), [(True, "true"), (False, "false"), (7, "7"), (0.5, "0.5"), ("x", "x")]
 )
-def test_a_value_that_is_no_text_is_written_as_json_would(
+def test_a_value_that_is_not_text_is_written_as_json(
     connector: Connector, value: Any, text: str
 ) -> None:
     inputs = {
@@ -252,7 +252,7 @@ def test_the_callers_content_type_is_the_only_one(connector: Connector, name: st
         ({"content-type": None}, "application/octet-stream"),
     ],
 )
-def test_a_binary_answer_says_what_it_is(
+def test_a_binary_response_says_what_it_is(
     connector: Connector, headers: dict[str, Any], kind: str
 ) -> None:
     body = base64.b64encode(b"\x00\xff").decode()
@@ -261,7 +261,7 @@ def test_a_binary_answer_says_what_it_is(
     assert seen.data == {"contentType": kind, "encoding": "base64", "data": body}
 
 
-def test_bytes_that_are_no_text_are_replaced_in_one(connector: Connector) -> None:
+def test_invalid_bytes_are_replaced_in_a_text(connector: Connector) -> None:
     answer = {
         "body_base64": base64.b64encode(b"a\xffb").decode(),
         "headers": {"content-type": "text/plain; charset=utf-8"},
@@ -270,7 +270,7 @@ def test_bytes_that_are_no_text_are_replaced_in_one(connector: Connector) -> Non
     assert seen.data == "a\ufffdb"
 
 
-def test_an_answer_that_is_not_json_shows_how_it_begins(connector: Connector) -> None:
+def test_a_response_that_is_not_json_is_quoted_from_its_beginning(connector: Connector) -> None:
     answer = {"text": "<html>", "headers": {"x-request-id": "req_1"}}
     error = call(connector, RAW, answer, {"method": "GET"}).error
     assert error["code"] == "invalid_response"
@@ -307,7 +307,7 @@ def test_a_file_says_what_it_is(connector: Connector) -> None:
 def test_the_time_limit_is_in_milliseconds(
     connector: Connector, fake_clock: FakeClock, timeout: int, code: str | None
 ) -> None:
-    """The first answer takes 9995 seconds."""
+    """The first response takes 9995 seconds."""
 
     def answer(_: Received, index: int) -> Any:
         if index:
@@ -358,7 +358,7 @@ def test_a_request_is_repeated_as_its_inputs_say(
         ({"url": "/v1/\ud800"}, "invalid_input", False),
     ],
 )
-def test_a_url_that_is_more_than_a_path_is_told_with_what_to_give(
+def test_a_url_that_is_more_than_a_path_is_refused_with_what_to_give(
     connector: Connector, inputs: dict[str, Any], code: str, hint: bool
 ) -> None:
     error = call(connector, RAW, {"json": {}}, inputs).error
@@ -368,7 +368,7 @@ def test_a_url_that_is_more_than_a_path_is_told_with_what_to_give(
     assert error["details"][0]["input"] == ("Header" if inputs.get("url") is None else "URL")
 
 
-def test_a_binary_answer_goes_to_the_output_file_and_no_other_does(
+def test_only_a_binary_response_goes_to_the_output_file(
     connector: Connector, tmp_path: Path
 ) -> None:
     body = base64.b64encode(b"\x00\xff").decode()

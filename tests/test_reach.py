@@ -1,4 +1,4 @@
-"""Which hosts a connector with a limited reach calls, decided on the address that is dialled."""
+"""Which hosts a connector with a limited reach calls, decided by the address that is dialled."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_the_python_block_has_strict_types(tmp_path: Path) -> None:
     assert done.returncode == 0, (done.stdout + done.stderr).decode()
 
 
-def test_the_commands_that_run_as_they_stand_say_how_to_reach_them() -> None:
+def test_commands_that_run_unchanged_say_how_to_reach_them() -> None:
     before, _, _ = README.partition("connector invoke createImage")
     assert ". .venv/bin/activate" in before.rpartition("## The actions")[2]
 

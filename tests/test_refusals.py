@@ -1,4 +1,4 @@
-"""How servers word their refusals: each row of `cases/refusals.yaml`, through the front."""
+"""How servers word their errors: each row of `cases/refusals.yaml`, through the front."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_no_pattern_takes_long_on_any_message(module: Any) -> None:
         assert widest(parser.parse(pattern)) <= 400, pattern
 
 
-def test_a_value_that_is_refused_is_no_name_that_is(connector: Connector) -> None:
+def test_a_rejected_value_does_not_count_as_a_rejected_name(connector: Connector) -> None:
     error = {
         "message": "max_completion_tokens is too large: 5. This model supports at most 3.",
         "param": "max_completion_tokens",

@@ -1,4 +1,4 @@
-"""What is wrong with a payload is told at once, whichever part of the connector finds it: the
+"""All problems of a payload are reported at once, whichever part of the connector finds it: the
 connection, the schemas, the provider's names of models, or the action itself."""
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def refusal(connector: Connector, sandbox: Sandbox, action: str, fault: dict[str
 
 
 @pytest.mark.parametrize(("action", "one", "other"), list(pairs()))
-def test_two_faults_are_told_as_each_is_alone(
+def test_two_faults_are_reported_as_each_is_alone(
     connector: Connector, sandbox: Sandbox, action: str, one: Any, other: Any
 ) -> None:
     first = refusal(connector, sandbox, action, one)
@@ -145,7 +145,7 @@ def test_the_order_is_that_of_the_form(connector: Connector, sandbox: Sandbox) -
     assert "/v1/models" in error.hint
 
 
-def test_what_depends_on_a_refused_input_is_not_told(
+def test_what_depends_on_a_refused_input_is_not_reported(
     connector: Connector, sandbox: Sandbox
 ) -> None:
     fault = {"fileData": {"a": 5}, "fileDataFileNames": {"a": "a.txt"}}

@@ -1,5 +1,4 @@
-"""The body of an answer: read in bounded pieces, to the byte as large as it may be, and no further
-than its compression makes sense."""
+"""The body of a response: read in pieces, up to exact limits of its size and compression."""
 
 from __future__ import annotations
 
@@ -87,7 +86,7 @@ def test_a_body_whose_length_is_known_takes_one_read() -> None:
         assert raw.sizes == [None]
 
 
-def test_a_body_that_says_that_it_is_too_large_is_not_read() -> None:
+def test_a_body_with_too_large_a_length_is_not_read() -> None:
     raw = Raw(b"x" * 1001, length=1001)
     with pytest.raises(ConnectorError) as caught:
         body.whole(raw, {}, 1000)
@@ -120,7 +119,7 @@ def test_what_grows_is_handed_on_in_pieces(content: bytes, headers: Mapping[str,
 
 
 @pytest.mark.parametrize("size", [999, 1000, PIECE, PIECE + 1, 3 * PIECE - 1])
-def test_the_limit_holds_to_the_byte_however_many_pieces_there_are(size: int) -> None:
+def test_the_limit_is_exact_however_many_pieces_there_are(size: int) -> None:
     content = b"x" * size
     for read, headers in ((content, {}), (zipped(content), GZIP)):
         assert whole(read, headers, size) == content
@@ -132,14 +131,14 @@ def test_the_limit_holds_to_the_byte_however_many_pieces_there_are(size: int) ->
 
 
 @pytest.mark.parametrize("name", ["gzip, gzip", "gzip, deflate", "deflate,gzip,gzip", "br", "gzi"])
-def test_a_coding_that_is_not_known_is_no_damage(name: str) -> None:
+def test_an_unknown_coding_is_not_a_broken_body(name: str) -> None:
     """No other attempt follows: the server would send the same."""
     with pytest.raises(Malformed, match="unknown content coding"):
         whole(zipped(b"x"), {"content-encoding": name})
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, PIECE - 1, PIECE, PIECE + 1, 10 * PIECE])
-def test_each_coding_gives_back_what_it_was_made_of(size: int) -> None:
+def test_each_coding_can_be_decoded(size: int) -> None:
     for content in (bytes(size), bytes(range(251)) * (size // 251)):
         assert whole(zipped(content), GZIP) == content
         assert whole(zlib.compress(content), DEFLATE) == content
@@ -170,7 +169,7 @@ def test_a_body_that_arrives_byte_by_byte_is_read() -> None:
     ],
     ids=["deflate as gzip", "bare as gzip", "gzip as deflate", "text as gzip", "a tail"],
 )
-def test_a_body_that_is_not_what_its_label_says_is_corrupt(
+def test_a_body_with_a_wrong_content_coding_is_corrupt(
     content: bytes, headers: Mapping[str, str]
 ) -> None:
     with pytest.raises(ValueError, match="compressed body is corrupt"):
@@ -203,7 +202,7 @@ def test_a_compressed_body_that_breaks_off_is_incomplete(
 # Bombs, and compression that makes it larger
 
 
-def test_a_body_of_16_mib_is_no_bomb_however_it_grows() -> None:
+def test_a_body_of_16_mib_is_never_a_bomb() -> None:
     size = 16 * MIB
     assert len(whole(zipped(bytes(size)), GZIP)) == size
     with pytest.raises(ConnectorError, match="it grows a hundredfold") as caught:
@@ -211,7 +210,7 @@ def test_a_body_of_16_mib_is_no_bomb_however_it_grows() -> None:
     assert (caught.value.code, caught.value.sent) == ("response_too_large", "unknown")
 
 
-def test_a_large_body_may_grow_a_hundredfold_and_no_further() -> None:
+def test_a_large_body_may_grow_at_most_a_hundredfold() -> None:
     read = 170_000
     assert len(whole(padded(bytes(100 * read), read), GZIP)) == 100 * read
     with pytest.raises(ConnectorError, match="it grows a hundredfold"):
@@ -219,7 +218,7 @@ def test_a_large_body_may_grow_a_hundredfold_and_no_further() -> None:
 
 
 @pytest.mark.parametrize("before", [b"", b"x", bytes(100)], ids=len)
-def test_a_mib_and_four_times_what_it_holds_is_how_large_compression_may_make_it(
+def test_compression_may_make_a_body_four_times_larger_plus_one_mib(
     before: bytes,
 ) -> None:
     """What was read and what it held are compared before each further piece."""
@@ -241,7 +240,7 @@ def test_a_mib_and_four_times_what_it_holds_is_how_large_compression_may_make_it
 # The beginning of an error's body
 
 
-def test_the_beginning_of_a_body_is_all_that_came_and_whether_more_was_to_come() -> None:
+def test_the_beginning_of_a_body_says_whether_it_is_incomplete() -> None:
     content = b"x" * 1000
     assert body.beginning(Raw(content), {}, 1000) == (content, False)
     assert body.beginning(Raw(content), {}, 999) == (b"", True)
@@ -255,7 +254,7 @@ def test_the_beginning_of_a_body_is_all_that_came_and_whether_more_was_to_come()
     assert body.beginning(Raw(pieces=[b"a", b"b", b"c"]), {}, 2) == (b"ab", True)
 
 
-def test_an_interrupt_is_no_end_of_an_errors_body() -> None:
+def test_an_interrupt_is_not_the_end_of_an_errors_body() -> None:
     error = ValueError("a library's own")
     error.__cause__ = KeyboardInterrupt()
     with pytest.raises(ValueError, match="a library's own"):
@@ -296,5 +295,5 @@ def test_the_longest_form_of_the_key_may_be_split_anywhere() -> None:
         assert b"".join(scrubbed(LONGEST[:at], LONGEST[at:])) == MASK.encode()
 
 
-def test_a_key_that_is_looked_for_nowhere_holds_nothing_back() -> None:
+def test_a_key_that_is_not_searched_for_holds_nothing_back() -> None:
     assert scrubbed(b"ab", b"cd", secret=Secret("x")) == [b"ab", b"cd"]

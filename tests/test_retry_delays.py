@@ -87,7 +87,7 @@ def test_a_429_pauses_all_whether_it_is_retried_or_not() -> None:
 
 
 @pytest.mark.parametrize("error", [failure(1_000), failure(120_001, "rate_limited")])
-def test_another_error_and_a_429_that_asks_for_too_long_pause_nothing(
+def test_other_errors_and_a_429_with_too_long_a_delay_pause_nothing(
     error: ConnectorError,
 ) -> None:
     assert delays(NO_RULE, 1.0, error) == []

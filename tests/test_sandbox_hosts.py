@@ -66,7 +66,9 @@ def test_hosts_of_this_machine(sandbox: Sandbox, host: str) -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/models", "/openai/v1/models", "/images/00000000.png"])
-def test_hosts_that_lead_here_from_elsewhere(sandbox: Sandbox, host: str, path: str) -> None:
+def test_host_names_of_others_that_resolve_to_loopback(
+    sandbox: Sandbox, host: str, path: str
+) -> None:
     response = ask(sandbox, path, headers={"Host": host})
     assert response.status_code == 421
     assert "localhost" in response.json()["error"]["message"]

@@ -48,7 +48,7 @@ def test_chat(sandbox: Sandbox, path: str, top: int | None) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_stream_has_those_of_the_whole_answer(sandbox: Sandbox, path: str) -> None:
+def test_a_stream_has_those_of_the_whole_response(sandbox: Sandbox, path: str) -> None:
     body = chat(logprobs=True, top_logprobs=2)
     whole = choice(ask(sandbox, path, body))
     entries: list[Any] = []
@@ -61,12 +61,12 @@ def test_a_stream_has_those_of_the_whole_answer(sandbox: Sandbox, path: str) -> 
     assert entries == whole["logprobs"]["content"]
 
 
-def test_a_cut_answer_has_those_of_what_is_left(sandbox: Sandbox) -> None:
+def test_a_cut_response_has_those_of_what_is_left(sandbox: Sandbox) -> None:
     found = choice(ask(sandbox, CHAT, chat(logprobs=True, max_completion_tokens=3)))
     assert len(found["logprobs"]["content"]) == 3
 
 
-def test_none_where_none_are_asked_for_or_nothing_is_written(sandbox: Sandbox) -> None:
+def test_no_log_probabilities_unless_asked_for_and_written(sandbox: Sandbox) -> None:
     tool = {"type": "function", "function": {"name": "f"}}
     assert choice(ask(sandbox, CHAT, chat()))["logprobs"] is None
     assert choice(ask(sandbox, CHAT, chat(logprobs=False)))["logprobs"] is None

@@ -87,7 +87,7 @@ def test_a_variant_has_the_facts_of_its_base() -> None:
         assert "not a chat model" in ask(sandbox, CHAT, chat(model="painter-2025-01-01")).text
 
 
-def test_reasoning_is_told_from_names_that_no_fact_mentions(sandbox: Sandbox) -> None:
+def test_reasoning_is_inferred_from_names_without_facts(sandbox: Sandbox) -> None:
     for model in ("gpt-5.4", "o3-mini-2025-01-31", "ft:o4-mini:org::x"):
         assert ask(sandbox, CHAT, chat(model=model, temperature=0.5)).status_code == 400
     for model in ("gpt-5-chat-latest", "gpt-4o-2024-08-06"):

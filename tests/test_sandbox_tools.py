@@ -87,13 +87,13 @@ def test_calls_say_what_was_asked(sandbox: Sandbox, path: str) -> None:
     assert function["id"] != custom["id"]
 
 
-def test_a_prompt_that_is_nothing_but_the_mark_is_repeated(sandbox: Sandbox) -> None:
+def test_a_prompt_that_is_only_the_mark_is_repeated(sandbox: Sandbox) -> None:
     body = chat("sandbox:call-tool shell", tools=TOOLS)
     (call,) = choice(ask(sandbox, CHAT, body))["message"]["tool_calls"]
     assert call["custom"]["input"] == "sandbox:call-tool shell"
 
 
-def test_one_call_where_parallel_ones_are_not_wanted(sandbox: Sandbox) -> None:
+def test_one_call_if_parallel_ones_are_disabled(sandbox: Sandbox) -> None:
     prompt = "sandbox:call-tool shell sandbox:call-tool get_weather"
     body = chat(prompt, tools=TOOLS, parallel_tool_calls=False)
     assert calls_of(choice(ask(sandbox, CHAT, body))) == ["shell"]

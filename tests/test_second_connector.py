@@ -85,7 +85,7 @@ ADA = {"model": "text-embedding-ada-002", "dimensions": 3}
         ({"model": 1, "dimensions": 3}, ["/inputs/texts", "/inputs/model"]),
     ],
 )
-def test_its_own_check_is_told_with_the_rest(
+def test_the_problems_of_its_check_are_reported_with_the_rest(
     second: Connector, sandbox: Sandbox, inputs: Any, paths: list[str]
 ) -> None:
     connection = {"key": "service", "fields": sandbox.connection("openai")["fields"]}
@@ -95,7 +95,7 @@ def test_its_own_check_is_told_with_the_rest(
     assert sandbox.requests == []
 
 
-def test_a_check_that_is_not_there_is_the_manifests_fault(sandbox: Sandbox) -> None:
+def test_a_missing_check_is_an_invalid_manifest(sandbox: Sandbox) -> None:
     spec = reader.load(FOLDER / "connector.yaml")
     action = spec.actions["embed"]._replace(check="rules.none")
     made = Connector(spec._replace(actions={"embed": action}), "tests.second.handlers")

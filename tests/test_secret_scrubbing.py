@@ -1,4 +1,4 @@
-"""Masking: behind any escapes, before any cut, and in time and memory that grow with the text."""
+"""Masking: behind escapes, before cuts, and with time and memory in proportion to the text."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_all_occurrences_are_masked_however_deep_each_is_hidden() -> None:
     assert masked.split() == [MASK] * len(forms)
 
 
-def test_a_text_without_the_key_is_returned_as_it_is() -> None:
+def test_a_text_without_the_key_is_returned_unchanged() -> None:
     text = 'A "\\u0041" at 100%41 &amp; more \\\\ \\" &#65; %zz &nothing; \\'
     assert SECRET.scrub(text) is text
     assert not SECRET.is_in(json.dumps([text]).encode())
@@ -179,7 +179,7 @@ def test_scrubbing_looks_at_the_clock(value: Any) -> None:
         SECRET.scrub_json(value, over)
 
 
-def test_scrubbing_of_long_lists_looks_at_the_clock_again_and_again() -> None:
+def test_scrubbing_long_lists_checks_the_clock_regularly() -> None:
     ticks: list[int] = []
     SECRET.scrub_json(["a"] * 100_000, lambda: ticks.append(1))
     SECRET.scrub_json({f"key-{n}": 1 for n in range(100_000)}, lambda: ticks.append(1))
@@ -208,7 +208,7 @@ def test_what_scrubbing_takes_counts_against_the_deadline(
     assert (result.error.code, result.error.sent) == ("deadline_exceeded", "unknown")
 
 
-def test_a_prompt_whose_answer_could_not_be_searched_in_time_may_have_been_billed(
+def test_a_prompt_whose_response_could_not_be_searched_in_time_may_have_been_billed(
     connector: Connector, fake_clock: FakeClock
 ) -> None:
     def late(*_: Any) -> dict[str, Any]:
@@ -223,7 +223,7 @@ def test_a_prompt_whose_answer_could_not_be_searched_in_time_may_have_been_bille
     assert second["sent"] == "no"
 
 
-def test_an_answer_is_searched_as_a_whole_and_not_text_by_text(
+def test_a_response_is_searched_as_a_whole_and_not_text_by_text(
     connector: Connector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many texts it has, and however many escapes they hold."""
@@ -362,7 +362,7 @@ def test_the_parts_of_a_long_text_show_no_part_of_the_key(
 # Usage
 
 
-def test_usage_with_ever_new_names_does_not_grow_without_end(connector: Connector) -> None:
+def test_usage_with_ever_new_names_is_bounded(connector: Connector) -> None:
     def answer(_: Any, index: int) -> dict[str, Any]:
         new = {f"{index}-{n}": 1 for n in range(200)}
         usage = {"total_tokens": 1, **new, "details": {"cached_tokens": 2, **new, "deep": [new]}}

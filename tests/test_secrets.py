@@ -1,4 +1,4 @@
-"""A secret as a value, and exactly what its scrubber masks: no character less, and none more."""
+"""A secret as a value, and exactly which characters it masks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def look() -> None:
 # The value
 
 
-def test_secrets_are_equal_where_their_values_are() -> None:
+def test_secrets_are_equal_if_their_values_are() -> None:
     assert Secret("key-number-1") == Secret("key-number-1")
     assert Secret("key-number-1") != Secret("key-number-2")
     assert Secret("key-number-1") != "key-number-1"
@@ -42,13 +42,13 @@ def test_a_secret_shows_as_three_stars_however_it_is_printed() -> None:
     assert SECRET.reveal() == KEY
 
 
-def test_pickling_a_secret_says_why_it_is_refused() -> None:
+def test_pickling_a_secret_raises_an_error_with_the_reason() -> None:
     with pytest.raises(TypeError, match="secret is never pickled"):
         pickle.dumps(SECRET)
 
 
 @pytest.mark.parametrize("key", ["", "abc", "abcdefg"])
-def test_a_key_that_is_looked_for_nowhere_has_no_longest_form(key: str) -> None:
+def test_a_key_that_is_not_searched_for_has_no_longest_form(key: str) -> None:
     secret = Secret(key)
     assert secret.longest == 0
     assert secret.scrub(f"{key} &amp; %41", look) == f"{key} &amp; %41"
@@ -62,7 +62,7 @@ def test_the_longest_form_is_counted_in_bytes() -> None:
 
 
 @pytest.mark.parametrize("text", ["abcdefgh", "ABCDEFGH", "YWJjZGVmZ2g", "%61bcdefgh"])
-def test_a_text_that_is_nothing_but_the_key_is_masked(text: str) -> None:
+def test_a_text_that_is_only_the_key_is_masked(text: str) -> None:
     assert Secret("abcdefgh").scrub(text).removesuffix("g") == MASK
 
 
@@ -85,7 +85,7 @@ def _neighbours_matter(before: int, after: int, altchars: bytes | None) -> tuple
 @pytest.mark.parametrize("altchars", [None, b"-_"])
 @pytest.mark.parametrize("before", range(7))
 @pytest.mark.parametrize("after", range(1, 4))
-def test_in_base64_all_that_depends_on_the_key_alone_is_masked(
+def test_in_base64_all_characters_that_depend_only_on_the_key_are_masked(
     before: int, after: int, altchars: bytes | None
 ) -> None:
     start, known, end = _neighbours_matter(before, after, altchars)
@@ -171,7 +171,7 @@ def test_a_sentence_that_was_cut_ends_before_the_key_begins(
 
 
 @pytest.mark.parametrize("text", ["%41", "", "a plain text of any length", "*" * 100])
-def test_a_text_that_cannot_hide_the_key_takes_no_look_at_the_clock(text: str) -> None:
+def test_a_text_that_cannot_hide_the_key_does_not_check_the_clock(text: str) -> None:
     assert SECRET.scrub(text, look) is text
 
 
@@ -189,7 +189,7 @@ def test_a_text_that_cannot_hide_the_key_takes_no_look_at_the_clock(text: str) -
         ("an escape \\\\, at great length", True),
     ],
 )
-def test_an_answer_is_searched_for_escapes_that_can_hide_a_key(text: str, looks: bool) -> None:
+def test_a_response_is_searched_for_escapes_that_can_hide_a_key(text: str, looks: bool) -> None:
     data = f'["{text}"]'.encode()
     assert not SECRET.is_in(data)
     if looks:
@@ -200,7 +200,7 @@ def test_an_answer_is_searched_for_escapes_that_can_hide_a_key(text: str, looks:
 
 
 @pytest.mark.parametrize(("size", "looks"), [(1, 1), (4096, 1), (4097, 2), (8192, 2), (8193, 3)])
-def test_a_long_list_takes_a_look_every_4096_values(size: int, looks: int) -> None:
+def test_a_long_list_checks_the_clock_every_4096_values(size: int, looks: int) -> None:
     counted: list[int] = []
 
     def count() -> None:

@@ -73,7 +73,7 @@ def told(context: int) -> dict[str, Any]:
 def test_a_text_that_fits_is_one_call(
     connector: Connector, model: str, limit: int | None, most: int
 ) -> None:
-    """With the answer and the instructions; a quarter of the context is the text's in any case."""
+    """With the response and the instructions; at least a quarter of the context is for the text."""
     answer = {"json": completion("Short.") if model == LEGACY else chat_completion("Short.")}
     inputs = {"model": model, "maxTokens": limit}
     for size, calls in ((most, 1), (most + 1, 3)):
@@ -95,7 +95,7 @@ def test_a_text_that_fits_is_one_call(
         (16_397, refusal(400, **TOO_LONG), [8_198, 8_198, 1]),
         # An eighth of the text is the least.
         (24_002, told(9), [2_999] * 8 + [10]),
-        # A quarter of the context is the text's, whatever the answer may take.
+        # A quarter of the context is the text's, whatever the response may take.
         (1_199, told(400), [299] * 4 + [3]),
         (389, told(200), [191, 191, 7]),
     ],
@@ -109,7 +109,7 @@ def test_a_refused_text_is_split_into_parts_that_may_fit(
     assert seen.data["summary"] == "Short."
 
 
-def test_a_context_that_was_told_is_never_taken_for_larger(slowly: Connector) -> None:
+def test_a_reported_context_size_is_never_raised(slowly: Connector) -> None:
     """What was told first bounds the parts; a larger number that a part is told changes nothing."""
     answers = [told(6000), told(9000), SHORT]
     seen = call(slowly, SUMMARY, answers, {"textToSummarize": "a" * 30_000})
@@ -188,7 +188,7 @@ def test_summaries_of_half_their_text_are_short_enough(
     assert (len(seen.requests) == 5) is not ok
 
 
-def test_a_part_in_its_own_parts_counts_as_all_of_them(slowly: Connector) -> None:
+def test_a_part_that_was_split_counts_as_all_its_parts(slowly: Connector) -> None:
     """The first part is refused and halved; the halves' summaries are kept in order."""
     answers = [
         refusal(413),
@@ -201,7 +201,7 @@ def test_a_part_in_its_own_parts_counts_as_all_of_them(slowly: Connector) -> Non
     assert seen.data["summary"] == "All."
 
 
-def test_a_part_that_stops_for_another_is_no_cause(connector: Connector) -> None:
+def test_a_part_that_stops_because_of_another_is_not_the_cause(connector: Connector) -> None:
     """The first of two parts is stopped between its own parts, because the second one failed."""
     another, failed = threading.Event(), threading.Event()
     text = "".join(f"Sentence number {n} tells of the tide.\n" for n in range(4000))
@@ -249,7 +249,7 @@ def test_a_summary_has_no_blanks_around_it(connector: Connector) -> None:
     assert seen.envelope["meta"]["warnings"] == []
 
 
-def test_an_empty_summary_is_told_with_its_reason(connector: Connector) -> None:
+def test_an_empty_summary_is_reported_with_its_reason(connector: Connector) -> None:
     message = {"role": "assistant", "content": None}
     choices = [{"index": 0, "message": message, "finish_reason": "content_filter"}]
     seen = call(connector, SUMMARY, {"json": chat_completion(choices=choices)})
@@ -262,7 +262,7 @@ def test_an_empty_summary_is_told_with_its_reason(connector: Connector) -> None:
 @pytest.mark.parametrize(
     ("key", "label"), [("textToSummarize", "Text to Summarize"), ("language", "Language")]
 )
-def test_a_text_that_no_request_can_carry_is_told_by_its_input(
+def test_a_text_that_cannot_be_encoded_is_reported_with_its_input(
     connector: Connector, key: str, label: str
 ) -> None:
     seen = call(connector, SUMMARY, SHORT, {key: "a\ud800"})

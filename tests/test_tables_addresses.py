@@ -204,7 +204,7 @@ def test_the_neighbours_of_a_forbidden_network_are_not(front: Front, address: st
 
 @pytest.mark.parametrize("address", FORBIDDEN_IPV4)
 @pytest.mark.parametrize("form", EMBEDDED)
-def test_an_ipv6_address_that_stands_for_a_forbidden_one_is_refused_over_https(
+def test_an_ipv6_address_that_embeds_a_forbidden_one_is_refused_over_https(
     front: Front, form: str, address: str
 ) -> None:
     front.refuses("https", embedded(EMBEDDED[form], address))
@@ -212,14 +212,14 @@ def test_an_ipv6_address_that_stands_for_a_forbidden_one_is_refused_over_https(
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "169.253.169.254", "10.0.0.1", "127.0.0.1"])
 @pytest.mark.parametrize("form", EMBEDDED)
-def test_an_ipv6_address_that_stands_for_another_is_not(
+def test_an_ipv6_address_that_embeds_another_is_not_refused(
     front: Front, form: str, address: str
 ) -> None:
     front.dials("https", embedded(EMBEDDED[form], address))
 
 
 @pytest.mark.parametrize("address", ALMOST_EMBEDDED)
-def test_an_ipv6_address_that_stands_for_none_is_not(front: Front, address: str) -> None:
+def test_an_ipv6_address_that_embeds_none_is_not_refused(front: Front, address: str) -> None:
     front.dials("https", address)
 
 
@@ -286,7 +286,7 @@ def test_the_neighbours_of_a_private_network_are_not(front: Front, address: str)
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "192.168.0.1", "172.16.0.1"])
 @pytest.mark.parametrize("form", EMBEDDED)
-def test_only_a_mapped_address_is_private_because_of_the_one_it_stands_for(
+def test_only_a_mapped_address_is_private_because_of_the_one_it_embeds(
     front: Front, form: str, address: str
 ) -> None:
     found = embedded(EMBEDDED[form], address)

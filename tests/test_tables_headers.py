@@ -55,7 +55,7 @@ SPELLINGS = [as_it_is, in_capitals, with_underscores, mixed]
 
 @pytest.mark.parametrize("spelled", SPELLINGS)
 @pytest.mark.parametrize("name", OWN_HEADERS)
-def test_a_header_of_the_connectors_own_is_refused(
+def test_a_header_that_the_connector_sets_is_refused(
     connector: Connector, name: str, spelled: Any
 ) -> None:
     given = spelled(name)
@@ -176,7 +176,7 @@ def test_a_text_in_ascii_holds_nothing_else(connector: Connector, charset: str) 
     koi8-t euc-tw iso-8859-123 latin-2x windows-12 windows-12520 ascii-x x-utf-8 wtf-8
     iso-8859-99 iso-8859-0 windows-9999 windows-125""".split(),
 )
-def test_a_text_in_what_is_no_charset_is_read_as_utf8(connector: Connector, charset: str) -> None:
+def test_a_text_in_an_unknown_charset_is_read_as_utf8(connector: Connector, charset: str) -> None:
     """Python's codecs are more than charsets, and of each family it lacks some."""
     content = "ä\\u0041+AGE-%41".encode()
     assert read(connector, content, f"text/plain; charset={charset}") == "ä\\u0041+AGE-%41"
@@ -210,7 +210,7 @@ def test_a_value_is_written_as_json_would(connector: Connector, value: Any) -> N
 
 
 @pytest.mark.parametrize("status", [204, 304])
-def test_an_answer_without_a_body_ends_with_its_head(connector: Connector, status: int) -> None:
+def test_a_response_without_a_body_ends_with_its_head(connector: Connector, status: int) -> None:
     """Whatever length it names: the next request goes over the same socket."""
     answers = [{"status": status, "headers": {"content-length": 5}}, {"json": 2}]
     with FaultServer(answers) as server:
@@ -222,7 +222,7 @@ def test_an_answer_without_a_body_ends_with_its_head(connector: Connector, statu
     assert server.connections == 1
 
 
-def test_a_json_answer_is_asked_for_by_the_named_actions(connector: Connector) -> None:
+def test_a_json_response_is_asked_for_by_the_named_actions(connector: Connector) -> None:
     seen = call(connector, "createChatCompletion", {"json": chat_completion()})
     (received,) = seen.requests
     assert values(received, "accept") == ["application/json"]

@@ -95,11 +95,11 @@ LEGACY = [name for name, facts in MODELS.items() if facts.get("api") == "complet
 URL = {"json": {"data": [{"url": "https://images.example/1"}]}}
 
 
-def test_the_manifest_has_these_models_and_no_others(connector: Connector) -> None:
+def test_the_manifest_has_exactly_these_models(connector: Connector) -> None:
     assert connector.describe()["models"] == MODELS
 
 
-def test_the_manifest_has_these_policies_and_no_others(connector: Connector) -> None:
+def test_the_manifest_has_exactly_these_policies(connector: Connector) -> None:
     assert connector.describe()["policies"] == POLICIES
 
 
@@ -113,7 +113,7 @@ def test_a_manifest_without_policies_has_the_same(tmp_path: Path, fake_clock: Fa
 
 @pytest.mark.parametrize("provider", ["openai", "azure"])
 @pytest.mark.parametrize("name", MODELS)
-def test_the_choices_say_until_when_a_model_is_served(
+def test_the_choices_say_when_a_model_retires(
     connector: Connector, name: str, provider: str
 ) -> None:
     with FaultServer({"json": {"data": [{"id": name}, {"id": f"{name}-x"}]}}) as server:
@@ -138,7 +138,7 @@ def before(day: str) -> str:
 
 
 def by_path(received: Received, _: int) -> Any:
-    """An answer of the API that was asked."""
+    """A response of the API that was asked."""
     if "/images/" in received.target:
         return URL
     return {"json": chat_completion() if "/chat/" in received.target else completion()}
@@ -217,7 +217,7 @@ def test_a_deployment_of_images_serves_a_default_of_images(tmp_path: Path, name:
 
 @pytest.mark.parametrize("name", [*MODELS, "unknown"])
 def test_a_text_that_fits_the_context_is_sent_whole(long_ago: Connector, name: str) -> None:
-    """The context is estimated at three bytes a token, with room for the answer."""
+    """The context is estimated at three bytes a token, with room for the response."""
     if name in IMAGES:
         return
     context = MODELS.get(name, {"contextTokens": 32_000})["contextTokens"]
@@ -235,7 +235,7 @@ def planned(connector: Connector, inputs: dict[str, Any]) -> int:
 
 
 @pytest.mark.parametrize("name", [*IMAGES, "unknown"])
-def test_a_model_is_asked_for_as_many_images_as_it_makes_a_call(
+def test_one_request_asks_for_as_many_images_as_the_model_allows(
     connector: Connector, name: str
 ) -> None:
     answer = {"json": {"data": [{"url": "https://images.example/1"}] * 3}}
@@ -319,7 +319,7 @@ SIZES = {
 
 
 @pytest.mark.parametrize("policy", SIZES)
-def test_the_largest_answer_is_as_large_as_its_policy(
+def test_the_largest_response_is_as_large_as_its_policy(
     tmp_path: Path, fake_clock: FakeClock, policy: str
 ) -> None:
     action, inputs, to_file = SIZES[policy]
@@ -355,7 +355,7 @@ def test_a_text_beyond_ascii_takes_four_times_the_memory(
                 assert code in allowed
 
 
-def test_the_largest_answer_by_default(connector: Connector) -> None:
+def test_the_largest_response_by_default(connector: Connector) -> None:
     """Told by its length alone: nothing of it is read."""
     seen = call(connector, "rawRequest", {"content_length": 268_435_457})
     assert seen.error["code"] == "response_too_large"
@@ -476,7 +476,7 @@ def test_a_longer_delay_than_the_policy_allows_is_not_waited_for(
     ("budget", "retries"),
     [({}, 100), ({"capacity": 12}, 2), ({"cost": 100}, 5), ({"capacity": 4, "cost": 5}, 0)],
 )
-def test_an_outage_is_not_answered_with_more_retries_than_the_budget_has(
+def test_an_outage_causes_no_more_retries_than_the_budget_has(
     tmp_path: Path, fake_clock: FakeClock, budget: dict[str, Any], retries: int
 ) -> None:
     policies = {"retryBudget": {**POLICIES["retryBudget"], **budget}}
@@ -492,7 +492,7 @@ def test_an_outage_is_not_answered_with_more_retries_than_the_budget_has(
         assert "retry budget" in " ".join(second.meta["warnings"])
 
 
-def test_the_legacy_api_is_told_the_policys_limit(tmp_path: Path, fake_clock: FakeClock) -> None:
+def test_the_legacy_api_gets_the_limit_of_the_policy(tmp_path: Path, fake_clock: FakeClock) -> None:
     for policies, limit in (({}, 2048), ({"legacyMaxTokens": 300}, 300)):
         with loaded(tmp_path, fake_clock, **policies) as connector:
             seen = call(connector, "createCompletions", by_path, {"model": "davinci-002"})

@@ -46,7 +46,7 @@ def answer_of(action: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("action", "name", "label"), OWN)
-def test_a_parameter_with_an_input_of_its_own_is_refused(
+def test_a_parameter_that_has_an_input_is_refused(
     connector: Connector, action: str, name: str, label: str
 ) -> None:
     """Whatever its value, and beside others."""
@@ -91,7 +91,7 @@ def test_a_stream_cannot_be_asked_for(connector: Connector, action: str) -> None
     assert seen.requests[0].json()["stream"] is False
 
 
-def test_every_parameter_that_is_refused_is_told(connector: Connector) -> None:
+def test_every_refused_parameter_is_reported(connector: Connector) -> None:
     extra = {"n": 2, "stream": True, "model": "m", "seed": 1}
     seen = call(connector, CHAT, answer_of(CHAT), {"extraParameters": extra})
     paths = [row["path"] for row in seen.error["details"]]
@@ -193,7 +193,7 @@ def test_an_image_is_an_address_or_bytes(
         assert seen.data == [{**expected, "contentType": "image/png"}]
 
 
-# The names of the longest answer
+# The names of the longest response
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_an_image_is_an_address_or_bytes(
         ("davinci-002", "/v1/completions", "max_tokens", "max_completion_tokens"),
     ],
 )
-def test_each_api_has_its_own_name_for_the_longest_answer(
+def test_each_api_has_its_own_name_for_the_longest_response(
     connector: Connector, model: str, path: str, name: str, other: str
 ) -> None:
     """And learns the other one, once for all prompts."""

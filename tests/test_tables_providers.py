@@ -444,7 +444,7 @@ def with_fields(folder: Path, clock: FakeClock, kept: list[str]) -> Connector:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_kind_of_connection_has_a_key_and_a_way(
+def test_a_kind_of_connection_needs_a_key_and_an_address(
     tmp_path: Path, fake_clock: FakeClock, way: str
 ) -> None:
     with_fields(tmp_path, fake_clock, ["apiKey", way]).close()

@@ -1,4 +1,4 @@
-"""The tables of what providers refuse with, row by row: codes, statuses, sentences, retries.
+"""The tables of providers' errors, row by row: codes, statuses, sentences, retries.
 
 To add a row: a line in the list of its table here, and none of the tests. The rows are written out
 here: a row that is deleted from the connector must not take its case along.
@@ -140,7 +140,7 @@ def test_a_name_has_its_code_whatever_the_status(
 
 @pytest.mark.parametrize("name", QUOTA)
 def test_a_spent_quota_is_asked_about_once(connector: Connector, name: str) -> None:
-    """Also where the answer names a delay; only an explicit wish of the provider repeats it."""
+    """Also where the response names a delay; only an explicit wish of the provider repeats it."""
     for kind in KINDS:
         answer = refused(429, {"retry-after": 1}, **{kind: name, "message": "Retry after 1 second"})
         for action in ("createChatCompletion", "createImage", "summarizeText"):
@@ -338,7 +338,7 @@ def by_path(chat: Any, legacy: Any) -> Callable[[Received, int], Any]:
 
 @pytest.mark.parametrize("status", [400, 404])
 @pytest.mark.parametrize("message", OTHER_API)
-def test_a_model_of_the_other_api_is_asked_there(
+def test_a_model_of_the_other_api_is_requested_there(
     connector: Connector, message: str, status: int
 ) -> None:
     answers = by_path(refused(status, message=message), {"json": completion("legacy")})
@@ -400,7 +400,7 @@ Unsupported parameter: 'max_tokens'
 
 
 def limits(seen: Seen) -> list[tuple[int | None, int | None]]:
-    """Return how each request named the longest answer."""
+    """Return how each request named the longest response."""
     bodies = [received.json() for received in seen.requests]
     return [(body.get("max_completion_tokens"), body.get("max_tokens")) for body in bodies]
 
@@ -472,7 +472,7 @@ CONTEXT = {
 
 
 @pytest.mark.parametrize("message", CONTEXT)
-def test_a_refusal_tells_how_long_the_answer_may_be(connector: Connector, message: str) -> None:
+def test_an_error_response_states_the_largest_output(connector: Connector, message: str) -> None:
     """The legacy API is always told a limit: what does not fit is asked for once more."""
     error = {"message": message, "code": "context_length_exceeded"}
     answers = [refused(400, **error), {"json": completion()}]
@@ -563,7 +563,7 @@ def test_a_raw_request_is_repeated_after_a_refused_connection(connector: Connect
         ({"status": 302}, "unexpected_redirect"),
     ],
 )
-def test_a_raw_request_is_not_repeated_after_another_answer(
+def test_a_raw_request_is_not_repeated_after_another_response(
     connector: Connector, answer: Any, code: str
 ) -> None:
     seen = call(connector, "rawRequest", answer, {"maxRetries": 2})
@@ -614,7 +614,7 @@ GOES_ON = {
 
 
 @pytest.mark.parametrize("code", STOPS)
-def test_after_a_hopeless_failure_no_prompt_is_begun(connector: Connector, code: str) -> None:
+def test_after_a_hopeless_failure_no_prompt_is_started(connector: Connector, code: str) -> None:
     seen = call(connector, "createCompletions", STOPS[code], {"messages": ["a", "b", "c"]})
     assert len(seen.requests) == 1
     errors = [choice["error"]["code"] for choice in seen.envelope["data"]["choices"]]
@@ -622,7 +622,7 @@ def test_after_a_hopeless_failure_no_prompt_is_begun(connector: Connector, code:
 
 
 @pytest.mark.parametrize("code", GOES_ON)
-def test_after_another_failure_the_next_prompt_is_begun(connector: Connector, code: str) -> None:
+def test_after_another_failure_the_next_prompt_is_started(connector: Connector, code: str) -> None:
     seen = call(connector, "createCompletions", GOES_ON[code], {"messages": ["a", "b"]})
     errors = [choice["error"]["code"] for choice in seen.envelope["data"]["choices"]]
     assert errors == [code, code]
@@ -654,7 +654,7 @@ HINTS: list[tuple[str, Any, str]] = [
             (refused(429), "lower Concurrency"),
             (refused(400, code="content_filter"), "content filter"),
             (refused(400), "providerParam"),
-            ({"status": 302}, "the address that answers itself"),
+            ({"status": 302}, "the address of the API itself"),
         )
     ],
 ]

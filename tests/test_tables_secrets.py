@@ -1,4 +1,4 @@
-"""The tables of how an answer may quote the key, row by row: each spelling is masked everywhere.
+"""The tables of how a response may quote the key, row by row: each spelling is masked everywhere.
 
 The rows are written out here: a row that is deleted from the connector must not take its case
 along.
@@ -128,7 +128,7 @@ def test_a_page_that_quotes_the_key_is_masked(
 
 
 @pytest.mark.parametrize(("name", "spelling"), ALL, ids=[name for name, _ in ALL])
-def test_an_answer_that_quotes_the_key_is_masked(
+def test_a_response_that_quotes_the_key_is_masked(
     connector: Connector, name: str, spelling: str
 ) -> None:
     answer = {"json": chat_completion(quoting(spelling), extra={spelling: [spelling]})}
@@ -141,7 +141,7 @@ def test_an_answer_that_quotes_the_key_is_masked(
 
 
 @pytest.mark.parametrize(("name", "spelling"), ALL, ids=[name for name, _ in ALL])
-def test_a_raw_answer_that_quotes_the_key_is_masked(
+def test_a_raw_response_that_quotes_the_key_is_masked(
     connector: Connector, name: str, spelling: str
 ) -> None:
     headers = {"x-echo": f"a {spelling} b", "content-type": "text/plain"}
@@ -254,7 +254,7 @@ def test_a_short_key_is_masked_as_a_word(
         ({}, " , identity"),
     ],
 )
-def test_a_compressed_answer_is_read(
+def test_a_compressed_response_is_read(
     connector: Connector, answer: dict[str, Any], label: str
 ) -> None:
     headers = {"content-encoding": label}

@@ -1,4 +1,4 @@
-"""JSON and YAML as texts: what is let in, what is refused, and how much work that takes."""
+"""JSON and YAML: what is accepted, what is refused, and how much work that takes."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_json_nesting_has_a_limit_that_is_reached() -> None:
 
 
 @pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', '[{"b": {"a": 1, "a": 1}}]'])
-def test_json_keys_that_stand_twice(text: str) -> None:
+def test_duplicated_json_keys(text: str) -> None:
     assert strict_json.loads(text) is not None
     assert refusal(lambda t: strict_json.loads(t, unique=True), text) == (
         "the key 'a' is duplicated in one object"
@@ -141,7 +141,7 @@ def test_what_is_not_json_is_not_written(value: Any) -> None:
         strict_json.dumps(value)
 
 
-def test_a_value_that_holds_itself_is_not_written() -> None:
+def test_a_cyclic_value_is_not_written() -> None:
     value: list[Any] = []
     value.append(value)
     with pytest.raises(ValueError, match=r"."):
@@ -259,9 +259,7 @@ def test_yaml_that_is_refused(text: str, message: str) -> None:
     "unit",
     ["[", "{a: ", "- ", "-  ", "? ", "? - ", "-\t", "[{a: ", "? [", "!x [", "&a [", '"', "a: [\n"],
 )
-def test_yaml_that_nests_without_end_is_refused_early(
-    unit: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endlessly_nested_yaml_is_refused_early(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of these nests, or never ends; deep nesting has overrun the C parser's stack."""
     events = parsed(monkeypatch)
     assert refusal(safe_yaml.loads, unit * (MEBIBYTE // len(unit)))

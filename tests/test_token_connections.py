@@ -1,4 +1,4 @@
-"""A kind of connection with a token of its own: fetched once, renewed once, shown nowhere.
+"""A kind of connection that fetches a token once, renews it once, and shows it nowhere.
 
 Two servers on loopback: the token's host and the provider.
 """
@@ -153,14 +153,14 @@ def test_a_proxy_of_a_token_connection_that_quotes_its_login(second: Connector, 
         canary.assert_absent(where, content)
 
 
-def test_an_address_that_is_no_proxys_is_refused_for_tokens_too(second: Connector) -> None:
+def test_an_invalid_proxy_address_is_refused_for_tokens_too(second: Connector) -> None:
     connection = to("http://tokens.internal/t", "http://127.0.0.1:9", proxy="ftp://h")
     result = second.invoke("embed", INPUTS, connection)
     assert outcome(result) == ("invalid_connection", "no", 0, False)
 
 
 @pytest.mark.parametrize("trusted", [True, False])
-def test_a_tokens_host_is_trusted_as_the_connection_says(
+def test_the_tokens_host_is_verified_with_the_authorities_of_the_connection(
     second: Connector, tmp_path: Path, trusted: bool
 ) -> None:
     with FaultServer(token(), tls="good") as tokens, FaultServer(VECTORS, tls="good") as provider:
@@ -172,7 +172,7 @@ def test_a_tokens_host_is_trusted_as_the_connection_says(
             assert outcome(result) == ("tls_error", "no", 0, False)
 
 
-def test_threads_that_begin_together_share_one_fetch(second: Connector) -> None:
+def test_threads_that_start_together_share_one_fetch(second: Connector) -> None:
     count = 50
     barrier = threading.Barrier(count)
     results: list[Any] = []
@@ -219,7 +219,7 @@ def test_a_token_is_kept_until_shortly_before_it_expires(
         ("0", 3),
     ],
 )
-def test_a_token_that_does_not_say_how_long_it_lives_is_kept_and_a_dead_one_is_used_once(
+def test_a_token_without_a_lifetime_is_kept_and_an_expired_one_is_used_once(
     second: Connector, token_time: TokenTime, expires_in: Any, fetches: int
 ) -> None:
     """The host that hands out dead tokens is not asked without end."""
@@ -337,7 +337,7 @@ def test_connections_that_are_made_at_once_close_all_their_sockets(
         for thread in threads:
             thread.join(60)
         assert (tokens.connections, provider.connections) == (2, 2)
-        in_use = list(second._connections._made.values())  # as by a call that has not ended
+        in_use = list(second._connections._ready.values())  # as by a call that has not ended
         second.close()
         for served in [*tokens._threads, *provider._threads]:
             served.join(10)
@@ -635,7 +635,7 @@ def use(authentication: TokenAuthentication, got: list[str]) -> threading.Thread
 
 
 @pytest.mark.parametrize("step", ["begin", "finish"])
-def test_a_fetch_whose_thread_ends_at_its_very_edge_holds_nobody_up(step: str) -> None:
+def test_a_fetch_whose_thread_ends_at_once_blocks_no_other(step: str) -> None:
     """Where others know of the fetch and nothing guards it yet, or no longer."""
     fetched, go = threading.Event(), threading.Event()
 
@@ -661,7 +661,7 @@ def test_a_fetch_whose_thread_ends_at_its_very_edge_holds_nobody_up(step: str) -
     assert (first, second) == ([], [f"{TOKEN}0"])
 
 
-def test_a_thread_that_comes_when_a_fetch_has_just_ended_takes_its_token() -> None:
+def test_a_thread_that_arrives_just_after_a_fetch_uses_its_token() -> None:
     """It found no token, and when it begins a fetch of its own there is one."""
 
     class Late(dict[int, Any]):

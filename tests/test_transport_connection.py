@@ -1,4 +1,4 @@
-"""One connection: what ends it from outside, how it waits, and whether its pool keeps it."""
+"""One connection: what can end it, how it waits, and whether its pool keeps it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def told(exchange: Exchange) -> tuple[bool, bool, bool]:
     return exchange.sent, exchange.fresh, exchange.cut
 
 
-def test_of_a_new_attempt_nothing_was_sent_and_nothing_ended_it() -> None:
+def test_a_new_attempt_has_sent_nothing_and_is_not_ended() -> None:
     exchange = Exchange(Deadline(60))
     assert told(exchange) == (False, False, False)
     assert exchange.close()
@@ -127,7 +127,7 @@ def test_an_attempt_is_not_free_while_its_deadline_ends_it(
         assert not exchange.close()
 
 
-# The wait for an answer
+# The wait for a response
 
 
 class Waited:
@@ -164,7 +164,7 @@ class Decrypted:
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_an_answer_is_waited_for_by_turns_until_there_is_something_to_read(
+def test_a_response_is_waited_for_in_turns_until_there_is_something_to_read(
     monkeypatch: pytest.MonkeyPatch, scheme: str, sock: Any, in_vain: int, waits: int
 ) -> None:
     waited = Waited(in_vain)

@@ -1,4 +1,4 @@
-"""Nothing leaves for another host, whatever is written into an endpoint, a path or a header."""
+"""Nothing is sent to another host, whatever an endpoint, a path or a header contains."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_a_metadata_address_is_refused_in_any_notation(
 
 
 @pytest.mark.parametrize("endpoint", UNUSABLE + SPACED)
-def test_an_endpoint_that_is_no_plain_address_is_refused(shared: Connector, endpoint: str) -> None:
+def test_an_invalid_endpoint_is_refused(shared: Connector, endpoint: str) -> None:
     result = shared.invoke("rawRequest", {"method": "GET"}, fields(endpoint))
     assert result.error is not None
     assert result.error.code in REFUSED, result.to_dict()
@@ -130,7 +130,7 @@ def test_an_endpoint_that_is_allowed(endpoint: str) -> None:
 @given(st.text(max_size=40))
 @example("http://169.254.169.254\uff0e")
 @example("https://[")
-def test_any_text_as_endpoint_is_refused_or_has_a_sound_origin(text: str) -> None:
+def test_any_text_as_endpoint_is_refused_or_has_a_valid_origin(text: str) -> None:
     endpoint = outcome(parse_endpoint, text)
     if isinstance(endpoint, ConnectorError):
         assert endpoint.code in REFUSED
@@ -331,7 +331,7 @@ def test_any_text_as_url_is_refused_or_arrives_below_the_endpoint(
 @settings(max_examples=200, deadline=None)
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=30), max_size=4))
 @example({"X-A": "caf\u00e9", "x_a": "\x7f"})
-def test_any_headers_are_refused_or_arrive_as_they_are(
+def test_any_headers_are_refused_or_arrive_unchanged(
     shared: Connector, echo: FaultServer, headers: dict[str, str]
 ) -> None:
     echo.requests.clear()
@@ -429,7 +429,7 @@ def test_no_wait_is_ever_shortened(seconds: Any) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(1, 10**6), st.integers(-(10**6), 10**6))
-def test_a_date_is_read_against_the_answers_own(seconds: int, skew: int) -> None:
+def test_a_date_is_relative_to_that_of_the_response(seconds: int, skew: int) -> None:
     """However wrong the server's clock, or ours, is."""
     date = NOW + datetime.timedelta(seconds=skew)
     then = date + datetime.timedelta(seconds=seconds)

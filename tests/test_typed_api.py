@@ -1,4 +1,4 @@
-"""What type checkers know of a result: there is an error exactly where it is not ok."""
+"""What type checkers know about a result: it has an error exactly if it is not ok."""
 
 from __future__ import annotations
 

@@ -578,7 +578,7 @@ def test_a_schema_that_refers_to_itself_by_its_options(options: list[Any]) -> No
 
 
 @pytest.mark.slow
-def test_a_reference_beside_properties_does_not_double_the_work_at_each_level() -> None:
+def test_a_reference_next_to_properties_does_not_double_the_work_at_each_level() -> None:
     reference = {"$ref": "#/$defs/node"}
     both = {**reference, "properties": {"a": {"$ref": "#/$defs/both"}}}
     definitions = {"both": both, "node": {"properties": {"a": {"$ref": "#/$defs/both"}}}}
@@ -590,7 +590,7 @@ def test_a_reference_beside_properties_does_not_double_the_work_at_each_level() 
     assert validator.problems(nested(3)) == []
 
 
-def test_a_schema_that_leads_back_to_itself_ends() -> None:
+def test_a_cyclic_schema_ends() -> None:
     schema = {"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/a"}]}}}
     validator = Validator(schema)
     for _ in range(3):

@@ -1,1 +1,1 @@
-"""One function for each action, a module for each family of them."""
+"""One function for each action, one module for each family of actions."""

@@ -61,7 +61,7 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
 
 
 def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
-    """Raise ConnectorError `invalid_input` where an extra parameter has an input of its own."""
+    """Raise ConnectorError `invalid_input` if an extra parameter has an input of its own."""
     extra.merge({}, inputs.get("extraParameters"), _OWNED)
 
 
@@ -103,7 +103,7 @@ class TokenLimit:
 def choices(response: Mapping[str, Any], client: Client, count: int = 1) -> list[dict[str, Any]]:
     """Return the choices of a chat response, sorted by index; see `indexed`.
 
-    Raises ConnectorError `invalid_response` where a choice has no message, or one whose content
+    Raises ConnectorError `invalid_response` if a choice has no message, or one whose content
     is not text.
     """
     found = indexed(response, client, count)
@@ -120,7 +120,7 @@ def indexed(response: Mapping[str, Any], client: Client, count: int = 1) -> list
     """Return the choices of a response, sorted by index.
 
     `count` is the number requested; a different number adds a warning, since each choice is
-    billed. Raises ConnectorError `invalid_response` where there are no choices, or one is not an
+    billed. Raises ConnectorError `invalid_response` if there are no choices, or one is not an
     object.
     """
     found = response.get("choices")

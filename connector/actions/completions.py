@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from connector.actions import partial
 from connector.actions.writing import Completion, Writer
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError
+from connector.problems import error_of, problem
 from connector.text.strict_json import UNPAIRED, is_encodable
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 def create_completions(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
     """Return one choice for each prompt, in order, whichever API serves the model.
 
-    Raises ConnectorError `partial_failure`, with the data, where a prompt failed.
+    Raises ConnectorError `partial_failure`, with the data, if a prompt failed.
     """
     check(inputs, ())
     writer = Writer(client, inputs["model"], inputs.get("maxTokens"))
@@ -57,7 +58,7 @@ def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
         if not is_encodable(prompt)
     ]
     if problems:
-        raise refused("invalid_input", problems)
+        raise error_of("invalid_input", problems)
 
 
 def _choice(completion: Completion | None, error: ConnectorError | None) -> dict[str, Any]:

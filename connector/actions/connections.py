@@ -1,5 +1,4 @@
-"""The kinds of connection: a function for each, from its fields to a provider and its
-authentication."""
+"""A function for each kind of connection: it turns fields into a provider and an authentication."""
 
 from __future__ import annotations
 
@@ -15,6 +14,6 @@ from connector.providers.tokens import TokenClient
 def api_key(fields: Mapping[str, Any], tokens: TokenClient) -> tuple[Provider, Authentication]:
     """Return the provider that an API key belongs to, and the key.
 
-    Raises ConnectorError `invalid_connection` or `blocked_target` and names the field at fault.
+    Raises ConnectorError `invalid_connection` or `blocked_target` that names the invalid field.
     """
     return key.connect(fields)

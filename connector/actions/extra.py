@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from connector.errors import problem, refused
+from connector.problems import error_of, problem
 
 
 def merge(
@@ -14,7 +14,7 @@ def merge(
     """Return `body` with `extra` added.
 
     `owned` maps each parameter that the action sets itself to the label of the input that sets
-    it. Raises ConnectorError `invalid_input` where `extra` names one of these, or asks for a
+    it. Raises ConnectorError `invalid_input` if `extra` names one of these, or asks for a
     stream, since an action returns whole responses.
     """
     problems = [
@@ -32,5 +32,5 @@ def merge(
         )
         problems.append(row)
     if problems:
-        raise refused("invalid_input", problems)
+        raise error_of("invalid_input", problems)
     return {**body, **extra} if extra else body

@@ -39,7 +39,7 @@ def create_image(inputs: Mapping[str, Any], client: Client) -> list[dict[str, An
     prompt.
 
     The model is always sent, because the service's own default is retired. Raises ConnectorError
-    `partial_failure`, with the images that were made, where one of several requests failed.
+    `partial_failure`, with the images that were made, if one of several requests failed.
     """
     body = {"model": inputs["model"], "prompt": inputs["prompt"], "size": inputs["imageSize"]}
     body = extra.merge(body, inputs.get("extraParameters"), _OWNED)
@@ -57,7 +57,7 @@ def create_image(inputs: Mapping[str, Any], client: Client) -> list[dict[str, An
 
 
 def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
-    """Raise ConnectorError `invalid_input` where an extra parameter has an input of its own."""
+    """Raise ConnectorError `invalid_input` if an extra parameter has an input of its own."""
     extra.merge({}, inputs.get("extraParameters"), _OWNED)
 
 
@@ -105,7 +105,7 @@ def _image(image: Any, response: Mapping[str, Any], client: Client) -> dict[str,
 
 
 def _from_bytes(data: str) -> str | None:
-    """Return the content type that the first bytes of base64 data show, None where unknown."""
+    """Return the content type that the first bytes of base64 data show, None if unknown."""
     start = binascii.a2b_base64(data[:16])
     return next((known for magic, known in _MAGIC.items() if start.startswith(magic)), None)
 

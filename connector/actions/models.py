@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 PATH = "/models"
 
 _LIKELY_DEPLOYMENT = "gpt-4o-mini"
-"""Used where the connection names no deployment. If it does not exist, that error shows the same:
-the endpoint serves chat and accepts the key."""
+"""Used if the connection names no deployment. If the model does not exist, the error still shows
+that the endpoint serves chat and accepts the key."""
 
 _NAME_A_DEPLOYMENT = (
     "If the endpoint serves only some deployments, paste the target URI of one into Endpoint; the "
@@ -31,9 +31,9 @@ _EMPTY_CHATS: tuple[dict[str, list[str]], ...] = ({}, {"messages": []})
 def select_model(client: Client) -> list[dict[str, str]]:
     """Return `{"key", "label"}` for each model that the provider lists, sorted.
 
-    Other names may be typed: some providers list base models, not deployments. The label
-    names the day on which a model retires, where the manifest knows it. The list is empty, with
-    a warning, where the endpoint serves chat but lists no models.
+    Users may type other names, because some providers list base models instead of deployments.
+    The label gives the day on which a model retires, if the manifest has it. The list is empty,
+    with a warning, if the endpoint serves chat but lists no models.
     """
     try:
         names = sorted(_names(client))
@@ -75,7 +75,7 @@ def _serves_chat(error: ConnectorError, client: Client) -> bool:
 
 
 def _try_chat(client: Client) -> ConnectorError | None:
-    """Return the error of a chat request without a prompt, None where it succeeds."""
+    """Return the error of a chat request without a prompt, None if it succeeds."""
     model = client.provider.deployment or _LIKELY_DEPLOYMENT
     found = None
     for body in _EMPTY_CHATS:
@@ -93,10 +93,10 @@ def _try_chat(client: Client) -> ConnectorError | None:
 def test_connection(client: Client) -> Verdicts:
     """Return verdicts on the endpoint, the key and the version, by requests that are not billed.
 
-    A verdict is "ok", "failed" or, where no response shows either, "unknown". The list of models
-    shows all three. Where an endpoint has no list, a chat request without a prompt, which cannot
-    be billed, shows endpoint and key. Raises the ConnectorError of the request that failed, with
-    the verdicts as its data.
+    A verdict is "ok", "failed" or, if no response shows either, "unknown". The list of models
+    tests all three. If an endpoint has no list, a chat request without a prompt, which cannot be
+    billed, tests the endpoint and the key. Raises the ConnectorError of the request that failed,
+    with the verdicts as its data.
     """
     try:
         models = _names(client)
@@ -109,7 +109,7 @@ test_connection.__test__ = False  # type: ignore[attr-defined] # a handler, not 
 
 
 def _without_list(error: ConnectorError, client: Client) -> Verdicts:
-    """Return the verdicts after the list failed with `error`, which alone may not show much."""
+    """Return the verdicts after the list failed with `error`, which alone may prove little."""
     if verdicts.is_final(error):
         error.data = verdicts.failed(error, client.provider)
         raise error

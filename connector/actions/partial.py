@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from connector.client import Client
 
 _NOTHING_SENT = ("invalid_input", "invalid_connection", "blocked_target")
-"""Errors found before a request is sent; every other request would meet the same one."""
+"""Errors found before a request is sent; every other request would fail in the same way."""
 
 
 def failure(outcomes: Sequence[Any], data: Any, client: Client, parts: str) -> ConnectorError:
@@ -21,7 +21,7 @@ def failure(outcomes: Sequence[Any], data: Any, client: Client, parts: str) -> C
     first failure. `parts` names the items in the message, such as "prompts". If nothing was sent
     because the inputs or the connection are invalid, that error itself is returned.
 
-    The error is retryable where every failure is. `sent` is "unknown" as soon as one part is
+    The error is retryable if every failure is. `sent` is "unknown" as soon as one part is
     done, because repeating the action would pay for that part twice.
     """
     errors = [outcome for outcome in outcomes if isinstance(outcome, ConnectorError)]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from urllib3.filepost import encode_multipart_formdata
 
-from connector.errors import ErrorCode, problem, refused
+from connector.errors import ErrorCode
 from connector.http.messages import Response
 from connector.policy import retry
+from connector.problems import error_of, problem
 from connector.providers.paths import path_fault
 from connector.text import charsets, strict_json
 from connector.text.strict_json import UNPAIRED, is_encodable
@@ -46,7 +47,7 @@ class _Parts(NamedTuple):
 
 
 def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
-    """Return the body of the response: parsed JSON, text, or a binary object; None where it is
+    """Return the body of the response: parsed JSON, text, or a binary object; None if it is
     empty and JSON was expected.
 
     Raises ConnectorError as `check` does.
@@ -66,14 +67,14 @@ def raw_request(inputs: Mapping[str, Any], client: Client) -> Any:
     )
     output = client.output if inputs["responseType"] == "binary" else None
     url = client.provider.raw_url(inputs["url"], query)
-    # No name holds the response, so that a reader can free a large body once it is converted.
+    # No variable holds the response, so that a reader can free a large body after converting it.
     return _READERS[inputs["responseType"]](
         client.request(inputs["method"], url, headers, body, rule, output), client
     )
 
 
 def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
-    """Raise ConnectorError with every problem of the inputs: `blocked_target` where the URL is more
+    """Raise ConnectorError with every problem of the inputs: `blocked_target` if the URL is more
     than a path, otherwise `invalid_input`, for malformed values and reserved headers.
 
     `bad` holds the inputs that failed validation; they are missing from `inputs`.
@@ -90,7 +91,7 @@ def _parts(inputs: Mapping[str, Any], bad: Collection[str]) -> _Parts:
     if problems:
         hint = "Give the path only, such as /v1/models; the connection adds the address."
         code: ErrorCode = "blocked_target" if blocked else "invalid_input"
-        raise refused(code, problems, hint if blocked else None)
+        raise error_of(code, problems, hint if blocked else None)
     if content_type and "content-type" not in {name.lower() for name in headers}:
         headers["Content-Type"] = content_type
     return _Parts(query, headers, body)
@@ -150,7 +151,7 @@ def _headers(inputs: Mapping[str, Any], problems: _Problems) -> dict[str, str]:
 def _body(
     inputs: Mapping[str, Any], bad: Collection[str], problems: _Problems
 ) -> tuple[bytes | None, str | None]:
-    """Return the body and its content type; both are None where there is no body."""
+    """Return the body and its content type; both are None if there is no body."""
     data, form, files = (inputs.get(key) for key in ("data", "formData", "fileData"))
     if form or files:
         if data is not None:

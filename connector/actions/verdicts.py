@@ -52,7 +52,7 @@ def listed(found: str, provider: Provider) -> Verdicts:
 def unlisted(error: ConnectorError | None, provider: Provider) -> Verdicts:
     """Return the verdicts of a connection that lists no models and serves chat.
 
-    `error` is that of a chat request without a prompt, None where it succeeded.
+    `error` is that of a chat request without a prompt, None if it succeeded.
     """
     version = _version(provider)
     has_default_version = provider.version is None and provider.dated is None

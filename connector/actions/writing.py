@@ -23,7 +23,7 @@ _LEGACY_CONTEXT = 4096
 """The context of an unknown model of the legacy API, in tokens."""
 
 _LEAST_LEGACY = 256
-"""The smallest limit sent, even where the estimated prompt leaves less room. The estimate is rather
+"""The smallest limit sent, even if the estimated prompt leaves less room. The estimate is rather
 too high, and a server that has less room states its context."""
 
 
@@ -83,7 +83,7 @@ class Writer:
     def write(
         self, messages: Sequence[dict[str, Any]], prompt: str, streams: bool = False
     ) -> Completion:
-        """Return the completion of `messages`, or of `prompt` where the legacy API is used.
+        """Return the completion of `messages`, or of `prompt` if the legacy API is used.
 
         With `streams` the caller may see it grow; see `Client.post`.
         """

@@ -1,6 +1,6 @@
-"""Loads a manifest from elsewhere, checked so far that it is safe to run.
+"""Loads the manifest of another connector, after the checks that make it safe to run.
 
-What needs the handlers and the examples is checked in `report`.
+`report` checks what needs the handlers and the examples.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from connector.errors import ConnectorError, pointer, problem, quoted, refused
+from connector.errors import ConnectorError
 from connector.files import resources
 from connector.manifest import reader, vocabulary
 from connector.manifest.model import Input, Manifest
 from connector.manifest.reader import SchemaFiles
 from connector.manifest.schemas import bundle, file_of, object_schema
+from connector.problems import error_of, pointer, problem, shown_name
 from connector.providers.api_key import lacks
 from connector.validation.form import Form
 from connector.validation.keywords import compile_pattern
@@ -29,23 +30,23 @@ Rows = Iterator[dict[str, str]]
 
 
 def load(path: Path) -> Manifest:
-    """Return the manifest at `path`; its `schemas/` lies beside it.
+    """Return the manifest at `path`, with `schemas/` in the same folder.
 
-    Raises ConnectorError `invalid_manifest`; its details name the place and the line of every
+    Raises ConnectorError `invalid_manifest`, whose details give the place and the line of every
     problem.
     """
     lines: dict[str, int] = {}
     spec, rows = read_checked(path, lines)
     if spec is None or rows:
         rows = [_with_line(row, lines) for row in rows]
-        raise refused("invalid_manifest", rows, hint=f"Run: connector check {path}")
+        raise error_of("invalid_manifest", rows, hint=f"Run: connector check {path}")
     return spec
 
 
 def read_checked(path: Path, lines: dict[str, int]) -> tuple[Manifest | None, list[dict[str, str]]]:
     """Return the manifest at `path` and a row for each problem of its shape or its schemas.
 
-    The manifest is None where its shape is wrong. `lines` is filled with the line of each pointer.
+    The manifest is None if its shape is wrong. `lines` is filled with the line of each pointer.
     """
     raw = reader.read(path, lines)
     rows = list(_shape_problems(raw))
@@ -54,12 +55,12 @@ def read_checked(path: Path, lines: dict[str, int]) -> tuple[Manifest | None, li
     spec = reader.parse(raw, SchemaFiles(path.parent / "schemas"))
     try:
         return spec, list(_content_problems(spec))
-    except RecursionError:  # schema files nest in each other, or the caller is deep itself
+    except RecursionError:  # schema files contain each other, or the caller is deeply nested itself
         raise ConnectorError("invalid_manifest", "The schemas are nested too deeply.") from None
 
 
 def line_of(pointer: str, lines: Mapping[str, int]) -> int | None:
-    """Return the line of a pointer, or of what encloses it; None where no line is known."""
+    """Return the line of a pointer, or of what encloses it; None if no line is known."""
     while pointer and pointer not in lines:
         pointer = pointer.rpartition("/")[0]
     return lines.get(pointer)
@@ -84,7 +85,7 @@ def _duplicates(items: Any, at: str, first: int = 0) -> Rows:
     for index, item in enumerate(items if isinstance(items, list) else (), first):
         key = item.get("key") if isinstance(item, dict) else None
         if isinstance(key, str) and key in seen:
-            yield problem(f"{at}/{index}/key", f"the key {quoted(key)} is duplicated")
+            yield problem(f"{at}/{index}/key", f"the key {shown_name(key)} is duplicated")
         seen.add(str(key))
 
 
@@ -131,7 +132,7 @@ class _Schemas:
     ) -> Rows:
         """Yield the problems of the schema that `make` returns.
 
-        That is the schema of the file `file`; where None, of an object with one input, whose own
+        It is the schema of the file `file`; if None, that of an object with one input, whose own
         schema is at the pointer `at`.
         """
         import jsonschema
@@ -146,7 +147,7 @@ class _Schemas:
             schema["$defs"] = definitions
             rows = [*self._unknown_keywords(schema, at, file), *_unusable_patterns(schema, at)]
             yield from rows
-            if not rows:  # jsonschema compiles patterns too, and lets some errors pass
+            if not rows:  # jsonschema compiles patterns too, and some errors escape it
                 jsonschema.Draft202012Validator.check_schema(schema)
                 self._checked.update(definitions)
         except ConnectorError as error:
@@ -155,7 +156,7 @@ class _Schemas:
             yield problem(at, f"is not a JSON Schema: {error.message[:200]}")
 
     def _unknown_keywords(self, schema: Any, at: str, file: str | None) -> Rows:
-        """An unknown keyword checks nothing; most are misspelled."""
+        """Yield unknown keywords, which check nothing and are mostly misspelled."""
         for path in vocabulary.unknown_keywords(schema):
             known = self._suggest(str(path[-1]), vocabulary.KEYWORDS)
             message = f"is not a JSON Schema keyword{known}"

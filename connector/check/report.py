@@ -1,7 +1,4 @@
-"""Checks a whole manifest in one run.
-
-That is what `loading` checks, and handlers, defaults, examples and cross-references.
-"""
+"""Checks a whole manifest: what `loading` checks, then handlers, defaults, examples, references."""
 
 from __future__ import annotations
 
@@ -11,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from connector.check import loading
-from connector.errors import ConnectorError, pointer, problem
+from connector.errors import ConnectorError
 from connector.handlers import Handlers
 from connector.manifest.model import ABSENT, Action, Input, Manifest
 from connector.manifest.schemas import bundle, object_schema
+from connector.problems import pointer, problem
 from connector.validation.form import Form
 from connector.validation.validator import Validator
 
@@ -24,7 +22,7 @@ Rows = Iterator[dict[str, str]]
 def check(path: Path, handlers: str) -> list[str]:
     """Return every problem of the manifest at `path` as `file:line: pointer: message`.
 
-    `handlers` is the package below which the manifest names functions.
+    `handlers` is the package with the functions that the manifest names.
     """
     lines: dict[str, int] = {}
     try:
@@ -43,7 +41,7 @@ def check(path: Path, handlers: str) -> list[str]:
 
 
 def _schema_of(path: str) -> str:
-    """Return the pointer of the input's schema in which `path` lies, else `path` itself."""
+    """Return the pointer of the input's schema that contains `path`, otherwise `path` itself."""
     return "/".join(path.split("/")[:6])  # such as /actions/0/inputs/0/schema
 
 
@@ -83,7 +81,7 @@ def _inputs(inputs: list[Mapping[str, Any]], at: str, spec: Manifest) -> Rows:
         if source is not None and source not in spec.data_sources:
             yield problem(f"{at}/{index}/dataSource", f"there is no data source {source!r}")
         if item.get("secret") and "default" in item:
-            yield problem(f"{at}/{index}/default", "a secret has no default")
+            yield problem(f"{at}/{index}/default", "a secret must not have a default")
         for other in item.get("visibleWhen", {}):
             if other not in keys:
                 yield problem(f"{at}/{index}/visibleWhen", f"there is no input {other!r}")

@@ -1,1 +1,1 @@
-"""From a payload's connection, or the name of one, to a provider that is ready to be called."""
+"""Turns a payload's connection, or the name of a configured one, into a ready connection."""

@@ -1,5 +1,4 @@
-"""The connections that an operator has configured by name, so that keys do not travel with
-payloads."""
+"""The connections that an operator configures by name, which keeps keys out of payloads."""
 
 import os
 import re
@@ -7,8 +6,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError
 from connector.files import resources
+from connector.problems import error_of, problem
 from connector.text import strict_json
 
 VARIABLE = "CONNECTOR_CONNECTIONS"
@@ -26,19 +26,18 @@ _HINT = (
 _SHAPE = 'Write names and connections, such as {"office": {"fields": {...}}}.'
 
 
-class Configured(NamedTuple):
+class NamedConnections(NamedTuple):
     """The operator's connections by name; `exposed`: other users may read the file they are in."""
 
     connections: Mapping[str, Any]
     exposed: bool = False
 
 
-def read(path: Path) -> Configured:
-    """Return the operator's connections: a YAML or JSON file that maps names to connections as
-    payloads hold them.
+def read(path: Path) -> NamedConnections:
+    """Read a YAML or JSON file that maps names to connections, in the form that payloads use.
 
-    Raises ConnectorError `invalid_connection`, also for a file that other users may change: they
-    could send the keys of the environment to a host of their own.
+    Raises ConnectorError `invalid_connection`, also for a file that other users may change, because
+    they could send keys from the environment to their own host.
     """
     try:
         with path.open("rb") as file:
@@ -60,11 +59,11 @@ def read(path: Path) -> Configured:
         raise _unusable(f"The connections file is not valid YAML or JSON{where}.") from None
     if not isinstance(content, dict):
         raise _unusable("The connections file must map names to connections.", _SHAPE)
-    return Configured(content, _has_modes() and bool(found.st_mode & 0o044))
+    return NamedConnections(content, _has_modes() and bool(found.st_mode & 0o044))
 
 
 def _has_modes() -> bool:
-    return hasattr(os, "geteuid")  # Windows has access lists, which `stat` does not show
+    return hasattr(os, "geteuid")  # Windows uses access lists, which `stat` does not show
 
 
 def _check_unchangeable(found: os.stat_result) -> None:
@@ -95,37 +94,37 @@ def usual_path(key: str, environment: Mapping[str, str]) -> Path:
 
 
 def has_literal(connection: Any, secrets: Collection[str]) -> bool:
-    """Whether one of the fields `secrets` of a configured connection is written out, and not
-    taken from a `${VARIABLE}`."""
+    """Whether one of the fields `secrets` of a configured connection holds a literal value, not a
+    `${VARIABLE}`."""
     fields = connection.get("fields") if isinstance(connection, Mapping) else None
     values = [fields.get(name) for name in secrets] if isinstance(fields, Mapping) else []
     return any(value and not _VARIABLE.search(str(value)) for value in values)
 
 
-def find(name: str, known: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
-    """Return the operator's connection of that name, its `${VARIABLES}` filled in."""
+def get(name: str, known: Mapping[str, Any], environment: Mapping[str, str]) -> Any:
+    """Return the operator's connection of that name, with its `${VARIABLES}` replaced."""
     if name not in known:
         hint = None
         if not known:
             hint = _HINT
         # No suggestion: the author of a payload need not learn which names exist.
         row = problem("/connection", "no connection of this name is configured")
-        raise refused("invalid_connection", [row], hint=hint)
-    return _filled(known[name], environment)
+        raise error_of("invalid_connection", [row], hint=hint)
+    return _substituted(known[name], environment)
 
 
-def _filled(value: Any, environment: Mapping[str, str]) -> Any:
+def _substituted(value: Any, environment: Mapping[str, str]) -> Any:
     if isinstance(value, dict):
-        return {key: _filled(item, environment) for key, item in value.items()}
+        return {key: _substituted(item, environment) for key, item in value.items()}
     if isinstance(value, list):
-        return [_filled(item, environment) for item in value]
+        return [_substituted(item, environment) for item in value]
     if not isinstance(value, str):
         return value
 
     def replace(match: re.Match[str]) -> str:
         if match[1] not in environment:
             row = problem("/connection", f"the environment variable {match[1]} is not set")
-            raise refused("invalid_connection", [row])
+            raise error_of("invalid_connection", [row])
         return environment[match[1]]
 
     return _VARIABLE.sub(replace, value)

@@ -1,4 +1,4 @@
-"""A payload's connection made ready to be called: found, cleaned, kept for the next call."""
+"""Turns the connections of payloads into ready connections, and keeps them for later calls."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from connector.connections import configured as configured_file
-from connector.errors import ConnectorError, problem, refused, unknown
+from connector.errors import ConnectorError
 from connector.handlers import Handlers
 from connector.manifest.model import Manifest
+from connector.problems import error_of, problem, unknown_pointer
 from connector.runtime.bounded import make_room
 from connector.text.secrets import Secret
 from connector.validation.form import Cleaned, Form
@@ -34,11 +35,10 @@ _EXPOSED = (
 
 
 class ConnectionStore:
-    """The connections of one connector, made ready once for the same fields; the latest `_MOST`
-    are kept.
+    """The ready connections of one connector, made once for the same fields; keeps the latest.
 
-    `configured` is the operator's file of named connections, or its content; where None, the
-    file that CONNECTOR_CONNECTIONS names. `reach` limits the hosts that they may lead to.
+    `configured` is the operator's file of named connections, or its content; if None, the file that
+    CONNECTOR_CONNECTIONS names. `reach` limits the hosts that connections may lead to.
     """
 
     def __init__(
@@ -52,40 +52,42 @@ class ConnectionStore:
         self._handlers = handlers
         self._reach = reach
         self._file = configured if isinstance(configured, Path) else None
-        self._configured = None
+        self._named = None
         if isinstance(configured, Mapping):
-            self._configured = configured_file.Configured(configured)
+            self._named = configured_file.NamedConnections(configured)
         self._warnings: tuple[str, ...] = ()
         self._forms: dict[str, Form] = {}
-        self._made: dict[str, ReadyConnection] = {}
+        self._ready: dict[str, ReadyConnection] = {}
 
     def form(self, key: str | None = None) -> Form:
-        """Return the form of a kind of connection, the first one where no key is given."""
+        """Return the form of a kind of connection, by default of the first kind."""
         key = key or next(iter(self._manifest.connections))
         if key not in self._forms:
             spec, schemas = self._manifest.connections[key], self._manifest.schemas
             self._forms[key] = Form(spec.label, "/connection/fields", spec.fields, schemas)
         return self._forms[key]
 
-    def kind(self, connection: Any) -> tuple[str, Mapping[str, Any]]:
-        """Return the key and the fields of a connection as a payload holds it, or of the
-        configured one that it names. Raises ConnectorError `invalid_connection`."""
+    def parse(self, connection: Any) -> tuple[str, Mapping[str, Any]]:
+        """Return the kind and the fields of a connection, given as an object or by name.
+
+        Raises ConnectorError `invalid_connection`.
+        """
         if connection is None:
             row = problem("/connection", "is required")
             hint = f"Give {self._shape()}, or the name of a configured connection."
-            raise refused("invalid_connection", [row], hint=hint)
+            raise error_of("invalid_connection", [row], hint=hint)
         if isinstance(connection, str):
-            connection = configured_file.find(connection, self._known().connections, os.environ)
+            connection = configured_file.get(connection, self._configured().connections, os.environ)
         if not isinstance(connection, Mapping):
             message = f"must be {self._shape()}, or the name of a configured connection"
-            raise refused("invalid_connection", [problem("/connection", message)])
+            raise error_of("invalid_connection", [problem("/connection", message)])
         kinds = self._manifest.connections
         key = connection.get("key") or next(iter(kinds))
         fields = connection.get("fields")
         fields = {} if fields is None else fields
         problems = [
             problem(
-                f"/connection{unknown(str(name))}",
+                f"/connection{unknown_pointer(str(name))}",
                 f"is not known here; fields go under 'fields': {self._shape()}",
             )
             for name in connection
@@ -98,7 +100,7 @@ class ConnectionStore:
             message = f"must be an object; write {self._shape()}"
             problems.append(problem("/connection/fields", message))
         if problems:
-            raise refused("invalid_connection", problems)
+            raise error_of("invalid_connection", problems)
         return key, fields
 
     def _shape(self) -> str:
@@ -107,50 +109,53 @@ class ConnectionStore:
         needed = ", ".join(f'"{item.key}": "..."' for item in kind.fields if item.required)
         return f'{{"fields": {{{needed}}}}}'
 
-    def _known(self) -> configured_file.Configured:
-        if self._configured is None:
+    def _configured(self) -> configured_file.NamedConnections:
+        if self._named is None:
             path = os.environ.get(configured_file.VARIABLE)
             file = self._file or (Path(path) if path else None)
-            found = configured_file.read(file) if file else configured_file.Configured({})
+            found = configured_file.read(file) if file else configured_file.NamedConnections({})
             if found.exposed and any(map(self._has_key, found.connections.values())):
                 self._warnings = (_EXPOSED,)
-            self._configured = found
-        return self._configured
+            self._named = found
+        return self._named
 
     def _has_key(self, connection: Any) -> bool:
         kinds = self._manifest.connections.values()
         secrets = {field.key for kind in kinds for field in kind.fields if field.secret}
         return configured_file.has_literal(connection, secrets)
 
-    def find(self, connection: Any) -> ReadyConnection:
-        """Return where a connection leads. Raises ConnectorError `invalid_connection`, or
-        `blocked_target` for an endpoint that nothing may be sent to."""
-        key, fields = self.kind(connection)
+    def get(self, connection: Any) -> ReadyConnection:
+        """Return the ready connection of what a payload holds.
+
+        Raises ConnectorError `invalid_connection`, or `blocked_target` for an endpoint that is not
+        allowed.
+        """
+        key, fields = self.parse(connection)
         is_configured = isinstance(connection, str)
         if self._reach is not None and not is_configured:
-            self._check_operators(key, fields)
+            self._check_operator_fields(key, fields)
         given = _name(key, fields)
-        ready = self._made.get(given)
+        ready = self._ready.get(given)
         if ready is None:
             cleaned = self.form(key).clean(fields)
             if cleaned.problems:
-                rows = [*cleaned.problems, *self._further(key, cleaned)]
-                raise refused("invalid_connection", rows)
-            # Two keys: the fields as given, found again without cleaning, and the cleaned fields,
-            # which other spellings share.
+                rows = [*cleaned.problems, *self._later_problems(key, cleaned)]
+                raise error_of("invalid_connection", rows)
+            # Kept under two keys: the fields as given, to find it without cleaning, and the cleaned
+            # fields, which other spellings share.
             name = _name(key, cleaned.values)
-            ready = self._keep(name, self._made.get(name) or self._connect(key, cleaned.values))
-            self._keep(given, ready)
+            ready = self._cache(name, self._ready.get(name) or self._connect(key, cleaned.values))
+            self._cache(given, ready)
         if self._warnings and is_configured:
             ready = ready._replace(warnings=self._warnings)
         return ready
 
     def names(self) -> list[str]:
         """Return the names of the configured connections, sorted."""
-        return sorted(self._known().connections)
+        return sorted(self._configured().connections)
 
-    def _check_operators(self, key: str, fields: Mapping[str, Any]) -> None:
-        """Refuse fields that only an operator may set, because others write this payload."""
+    def _check_operator_fields(self, key: str, fields: Mapping[str, Any]) -> None:
+        """Refuse fields that only an operator may set."""
         rows = [
             problem(
                 f"/connection/fields/{item.key}",
@@ -161,7 +166,7 @@ class ConnectionStore:
             if item.operator_only and fields.get(item.key) not in (None, "")
         ]
         if rows:
-            raise refused("invalid_connection", rows)
+            raise error_of("invalid_connection", rows)
 
     def _connect(self, key: str, fields: Mapping[str, Any]) -> ReadyConnection:
         """Return the connection of cleaned fields. Raises ConnectorError as its kind does, with
@@ -172,7 +177,7 @@ class ConnectionStore:
             if not error.details:
                 raise
             rows = [self.form(key).with_example(row) for row in error.details]
-            raise refused(error.code, rows, error.hint) from None
+            raise error_of(error.code, rows, error.hint) from None
 
     def _made_ready(self, key: str, fields: Mapping[str, Any]) -> ReadyConnection:
         # Imported here: only a call to a provider needs these.
@@ -205,12 +210,12 @@ class ConnectionStore:
 
         return api_key.connect
 
-    def _further(self, key: str, cleaned: Cleaned) -> list[Mapping[str, str]]:
-        """Return what would be wrong with the other fields once the refused ones are fixed."""
+    def _later_problems(self, key: str, cleaned: Cleaned) -> list[Mapping[str, str]]:
+        """Return the problems that the other fields would have after the refused ones are fixed."""
         kind = {item.key: item for item in self._manifest.connections[key].fields}
         bad = {row["path"].split("/")[3] for row in cleaned.problems if row["path"].count("/") > 2}
         if any(name in kind and kind[name].schema.get("type") == "boolean" for name in bad):
-            return []  # a switch that decides what the other fields mean
+            return []  # such a field decides what the others mean
         good = {name: value for name, value in cleaned.values.items() if name not in bad}
         good |= {name: "-" for name in kind if kind[name].required and name not in good}
         try:
@@ -221,31 +226,34 @@ class ConnectionStore:
         return []
 
     def secret(self, connection: Any) -> Secret:
-        """Return what masks a refused connection: the texts of its secret fields, and texts in
-        places where none belongs."""
+        """Return what masks an invalid connection: its texts, except those of public fields."""
         if isinstance(connection, str):
             with contextlib.suppress(ConnectorError):
-                connection = configured_file.find(connection, self._known().connections, os.environ)
+                connection = configured_file.get(
+                    connection, self._configured().connections, os.environ
+                )
         kinds = self._manifest.connections.values()
         public = {item.key for kind in kinds for item in kind.fields if not item.secret}
         return Secret("", *_texts(connection, ({"key"}, public)))
 
-    def _keep(self, name: str, ready: ReadyConnection) -> ReadyConnection:
-        """Return the connection that is kept: another thread's, where that one was first."""
-        for old in make_room(self._made, _MOST):
+    def _cache(self, name: str, ready: ReadyConnection) -> ReadyConnection:
+        """Keep a connection and return it, or the one that another thread has kept meanwhile."""
+        for old in make_room(self._ready, _MOST):
             old.close()
-        return self._made.setdefault(name, ready)
+        return self._ready.setdefault(name, ready)
 
     def close(self) -> None:
         """Close all idle sockets; the next call opens new ones."""
-        made, self._made = self._made, {}
+        made, self._ready = self._ready, {}
         for ready in made.values():
             ready.close()
 
 
 def _texts(value: Any, public: Sequence[Set[str]]) -> Iterator[str]:
-    """Yield the texts of a connection, except those of `public` names: the first set is for the
-    connection itself, the second for its fields."""
+    """Yield the texts of a connection, except those of `public` names.
+
+    The first set of names is for the connection itself, the second for its fields.
+    """
     if isinstance(value, str) and len(value) <= _LONGEST_SECRET:
         yield value
     if isinstance(value, Mapping) and public:
@@ -255,8 +263,8 @@ def _texts(value: Any, public: Sequence[Set[str]]) -> Iterator[str]:
 
 
 def _name(key: str, fields: Mapping[str, Any]) -> str:
-    # As JSON, because a tuple as a key would take true and 1 for the same.
+    # As JSON, because a tuple would be the same key for true and 1.
     try:
         return key + json.dumps(dict(fields))
     except (TypeError, ValueError):
-        return key  # nothing is kept under it: validation refuses what is not JSON
+        return key  # never used: validation refuses what is not JSON

@@ -15,8 +15,10 @@ from connector.runtime.interruptions import is_external
 
 @contextlib.contextmanager
 def _file_errors(sent: Sent) -> Iterator[None]:
-    """Turn errors of the file system into `invalid_input`: the caller can fix them, and they
-    must not look like errors of the network."""
+    """Turn file system errors into `invalid_input`, because callers can fix them.
+
+    Otherwise they would look like network errors.
+    """
     try:
         yield
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
@@ -37,7 +39,7 @@ def _check_writable(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise IsADirectoryError(0, "it is a folder or a device")
     if not found.st_mode & 0o222:
-        raise PermissionError(0, "it is read-only")  # root could open it nevertheless
+        raise PermissionError(0, "it is read-only")  # root could open it anyway
     os.close(os.open(path, os.O_WRONLY))
 
 
@@ -57,11 +59,11 @@ def _copy_owner_and_mode(descriptor: int, old: os.stat_result) -> None:
 
 
 class OutputFile:
-    """Writes to `path` through a temporary file beside it, so that a failure leaves nothing.
+    """Writes to `path` through a temporary file next to it, so that a failure leaves nothing.
 
-    `begin` starts over, `finish` puts the file in place. A second result goes to `name-2.suffix`,
-    and so on; an existing file of such a name is not replaced, because it was not named. A file
-    that is replaced keeps its owner and mode, which the temporary file and further results get too.
+    `begin` starts over, `finish` moves the file into place. A second result goes to
+    `name-2.suffix`, and so on; if such a file exists, it is kept and the next number is used. A
+    replaced file keeps its owner and mode; the temporary file and further results get them too.
     Other hard links to it keep the old content. A new file gets the mode that the umask allows.
     """
 
@@ -83,7 +85,7 @@ class OutputFile:
         """Start a result; what an earlier attempt wrote is deleted."""
         self.abort()
         with _file_errors("no"):
-            # A link is kept and its target is written. Further results go beside the link.
+            # A link is kept and its target is written. Further results go next to the link.
             self._target = self._path if self.written else Path(os.path.realpath(self._path))
             # A unique name, because another invocation may write to the same path.
             self._part = self._target.with_name(f"{self._target.name}.{os.urandom(4).hex()}.part")
@@ -102,10 +104,10 @@ class OutputFile:
             self._file.write(data)
 
     def finish(self, content_type: str) -> dict[str, Any]:
-        """Put the file in place and return its description for `data`; `size` is in bytes."""
+        """Move the file into place and return its description for `data`; `size` is in bytes."""
         assert self._file is not None
         with _file_errors("unknown"):
-            self._file.close()  # a full disk may show only here
+            self._file.close()  # a full disk may be noticed only here
         path = self._next()
         with _file_errors("unknown"):
             os.replace(self._part, self._target if path is self._path else path)
@@ -115,7 +117,7 @@ class OutputFile:
         return {"file": str(path), "size": size, "contentType": content_type}
 
     def _next(self) -> Path:
-        """Return the path of the next result: the given one, then unused ones beside it."""
+        """Return the path of the next result: the given one, then unused ones next to it."""
         if not self.written:
             return self._path
         number, path = len(self.written) + 1, self._path
@@ -134,7 +136,7 @@ class OutputFile:
         """Delete an unfinished result."""
         if self._file is not None:
             file, self._file = self._file, None
-            with contextlib.suppress(OSError):  # the buffered rest may not fit on the disk
+            with contextlib.suppress(OSError):  # the rest of the buffer may not fit on the disk
                 file.close()
             with contextlib.suppress(OSError):
                 self._part.unlink()

@@ -1,6 +1,6 @@
 """Finds the manifest, the schemas and the icon.
 
-They are beside the package in a checkout, inside it in an installed wheel, and in the archive if
+They are next to the package in a checkout, inside it in an installed wheel, and in the archive if
 the package is imported from a zip.
 """
 
@@ -12,14 +12,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 LONGEST = 1 << 20
-"""The most bytes of a manifest, a schema or a file of connections: hundreds of times the usual."""
+"""The most bytes of a manifest, a schema or a connections file; the usual size is a hundredth."""
 
 _PACKAGE = Path(__file__).parent.parent
 _BUNDLE = _PACKAGE / "_bundled"
 
 
 def text(path: Path) -> str:
-    """Return the text of a manifest or the like; see `read`."""
+    """Return the text of a file; see `read`."""
     with path.open("rb") as file:
         return read(file)
 
@@ -33,10 +33,10 @@ def read(file: IO[bytes]) -> str:
 
 
 class _Zipped(PurePosixPath):
-    """A file in the zip that this module is imported from, with the used methods of a `Path`."""
+    """A file in the zip that this module is imported from, with some of the methods of `Path`."""
 
     def open(self, mode: str) -> IO[bytes]:
-        # The zip is opened each time: an open one would be shared with forked children.
+        # The zip is opened each time, because an open one would be shared with forked children.
         loader: Any = __spec__.loader
         return io.BytesIO(loader.get_data(str(self)))
 

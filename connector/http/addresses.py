@@ -118,15 +118,14 @@ def check_address(text: str, *, plain: bool) -> None:
     forms = [address, *_embedded(address)]
     if any(_within(form, _FORBIDDEN_NETWORKS) for form in forms):
         raise blocked("leads to a link-local or metadata address")
-    # A translation or a tunnel leads through public networks, even to a private address.
+    # Translated and tunnelled requests cross public networks, even on the way to a private address.
     itself = getattr(address, "ipv4_mapped", None) or address
     if plain and not _within(itself, _PRIVATE_NETWORKS):
         raise blocked("is plain http to an address that is neither loopback nor private")
 
 
 def check_reach(host: str, text: str, reach: Reach) -> None:
-    """Raise ConnectorError `blocked_target` where `reach` does not permit to dial this address of
-    `host`."""
+    """Raise ConnectorError `blocked_target` if `reach` does not allow this address of `host`."""
     address = ipaddress.ip_address(text.partition("%")[0])
     itself = getattr(address, "ipv4_mapped", None) or address
     forms = [itself, *(form for form in _embedded(address) if form != itself)]

@@ -17,12 +17,12 @@ from connector.text.secrets import Secret
 CHUNK = 1 << 16
 _BOMB_BYTES = 16 << 20
 _BOMB_RATIO = 100
-"""No response of such a service compresses to a hundredth: base64 takes three quarters of its size,
-prose a third, lists of numbers a tenth. A large body that does is a decompression bomb."""
+"""No response of such a service compresses to a hundredth: base64 compresses to three quarters,
+prose to a third, lists of numbers to a tenth. A large body that does is a decompression bomb."""
 _PADDING_BYTES = 1 << 20
 _PADDING_RATIO = 4
-"""Compression does not make a body much larger either, unless it is sent in tiny pieces. One that
-grows so is made of empty members and blocks, which may never end."""
+"""Compression does not make a body much larger either, unless it is sent in tiny pieces. A body
+that grows like this consists of empty members and blocks, and may never end."""
 
 
 def _too_large(what: str) -> ConnectorError:
@@ -40,7 +40,7 @@ def whole(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
     if length is not None and length > limit:
         raise _too_large(f"is larger than {limit} bytes")
     if length is not None and "content-encoding" not in headers:
-        body: bytes = raw.read(decode_content=False)  # bounded by its own length: one read
+        body: bytes = raw.read(decode_content=False)  # bounded by its own length, so one read
         return body
     return b"".join(decoded(raw, headers, limit))
 
@@ -48,7 +48,7 @@ def whole(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
 def beginning(raw: Any, headers: Mapping[str, str], limit: int) -> tuple[bytes, bool]:
     """Return an error's body, at most `limit` bytes of it, and whether it was cut off.
 
-    A body that breaks off is still an error's body.
+    A body that breaks off is returned as far as it was read.
     """
     pieces: list[bytes] = []
     try:
@@ -99,7 +99,7 @@ def arriving(raw: Any) -> Iterator[bytes]:
 
 
 def _inflated(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:
-    """Yield the decompressed bytes, at most CHUNK at once, however much they grow."""
+    """Yield the decompressed bytes, at most CHUNK at once."""
     decoder = None
     read = size = 0
     for piece in pieces:
@@ -141,7 +141,7 @@ def _window(coding: str, start: bytes) -> int:
 
 
 def scrubbed(pieces: Iterator[bytes], secret: Secret) -> Iterator[bytes]:
-    """Yield the same bytes with the secret masked, even where it is split over two pieces."""
+    """Yield the same bytes with the secret masked, even if it is split across pieces."""
     keep = max(secret.longest - 1, 0)
     held = b""
     for piece in pieces:

@@ -1,7 +1,7 @@
 """urllib3's connections and pools with our own dialling, strict reading, and a deadline.
 
-The peer's address is checked before a byte leaves, and a TLS stream that breaks off has not ended.
-`response_head` reads what comes back.
+The peer's address is checked before anything is sent, and a TLS stream that breaks off is an error.
+`response_head` reads the responses.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from connector.runtime import threads
 
 
 class Exchange:
-    """One attempt as its connection sees it: the time it has and the hosts it may reach.
+    """The state of one attempt on its connection: its deadline and the hosts it may reach.
 
-    `sent` says whether a part of the request left, `fresh` whether the connection was opened for
-    this attempt, `cut` whether its socket was shut down from outside. It keeps the socket itself,
-    because the connection forgets its own when the response will end with it.
+    `sent` says whether any part of the request was sent, `fresh` whether the connection was opened
+    for this attempt, `cut` whether its socket was shut down from outside. The exchange keeps the
+    socket too, because a connection drops its own if the response ends with the connection.
     """
 
     __slots__ = ("_guarded", "_sock", "cut", "deadline", "fresh", "reach", "sent")
@@ -46,7 +46,7 @@ class Exchange:
         self._guarded = False
 
     def guard(self, sock: Any) -> None:
-        """Let the deadline end whatever `sock` does, for the rest of the attempt."""
+        """Let the deadline shut `sock` down, for the rest of the attempt."""
         self._sock = sock
         if not self._guarded:
             self._guarded = True
@@ -71,12 +71,12 @@ class Exchange:
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def drop(self) -> None:
-        """Close the socket, which after an interrupt no connection may have taken yet."""
+        """Close the socket; after an interrupt, no connection may own it yet."""
         if self._sock is not None:
             self._sock.close()
 
     def close(self) -> bool:
-        """Let go of the socket; False where it was hung up, or is about to be."""
+        """Release the socket. Return False if it was shut down, or is about to be."""
         if not self._guarded:
             return not self.cut
         free = self.deadline.detach(self)
@@ -88,12 +88,12 @@ class Exchange:
 class TlsContext(ssl.SSLContext):
     """A TLS context whose handshakes the deadline can end.
 
-    Its sockets report a stream that ends without TLS's own end: a body that ends with its
-    connection may have been cut short.
+    Its sockets report a stream that ends without a TLS closing message, because a body that ends
+    with its connection may then be incomplete.
     """
 
     def wrap_socket(self, sock: Any, *args: Any, **options: Any) -> ssl.SSLSocket:
-        """Return `sock`, dialled by `dial`, with TLS around it, the handshake done."""
+        """Wrap a socket from `dial` in TLS and do the handshake."""
         options |= {"do_handshake_on_connect": False, "suppress_ragged_eofs": False}
         exchange = sock.exchange
         secured = super().wrap_socket(sock, *args, **options)
@@ -107,7 +107,7 @@ class TlsContext(ssl.SSLContext):
 
 
 class _Checked:
-    """What both kinds of connection do beyond urllib3's."""
+    """What both kinds of connection add to urllib3's."""
 
     exchange: Exchange
     response_class = StrictResponse
@@ -144,8 +144,8 @@ class _Checked:
             raise BrokenPipeError from None
 
     def getresponse(self: Any) -> Any:
-        # By turns, not in one system call: an exception that an engine raises into this thread
-        # through the interpreter is delivered only where Python code runs.
+        # In turns, not in one system call, because the interpreter delivers an exception that an
+        # engine raises into this thread only while Python code runs.
         waiting = not getattr(self.sock, "pending", int)()
         while waiting and not wait_for_read(self.sock, threads.TURN_SECONDS):
             continue
@@ -163,8 +163,8 @@ class _Secure(_Checked, HTTPSConnection):  # type: ignore[misc] # response_class
 class _Idle:
     """The idle connections of a pool, the latest first.
 
-    urllib3's `queue.LifoQueue` takes its locks in Python code: an interrupt at that moment leaves
-    a lock held, and the next call waits for ever. A deque needs none.
+    urllib3's `queue.LifoQueue` takes its locks in Python code. An interrupt at that moment leaves a
+    lock held, and the next call waits forever. A deque needs no lock.
     """
 
     def __init__(self, maxsize: int) -> None:
@@ -185,7 +185,7 @@ class _Idle:
         raise queue.Empty
 
     def put(self, item: Any, block: bool = False) -> None:
-        """Keep a connection, or close it if there are enough."""
+        """Keep a connection, or close it if the pool is full."""
         if item is None:  # urllib3's placeholder; not needed here
             return
         if len(self._kept) < self._most:
@@ -200,11 +200,12 @@ class _Idle:
 
 
 _EARLY = (errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE)
-"""Errors of a send after which a response may still be read: the server sent it and closed."""
+"""Errors of a send after which a response may still be read, because the server sent one and closed
+the connection."""
 
 
 class _Pool:
-    """What both kinds of pool do beyond urllib3's."""
+    """What both kinds of pool add to urllib3's."""
 
     def open(
         self: Any,
@@ -258,7 +259,7 @@ class _Pool:
         return self.ConnectionCls(host=way.host, port=way.port, **self.conn_kw)
 
     def _put_conn(self: Any, conn: Any) -> None:
-        # Before the next attempt can have it: this one's deadline must not end that one's work.
+        # Before the next attempt can take it, which this attempt's deadline must not end.
         if conn is not None and not conn.exchange.close():
             conn.close()
             conn = None

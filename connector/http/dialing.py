@@ -1,4 +1,4 @@
-"""Opens a TCP connection to the address of a host that answers first."""
+"""Opens a TCP connection to the address of a host that responds first."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def dial(
     guard: Callable[[Any], None],
     reach: Reach | None = None,
 ) -> Dialled:
-    """Return a socket connected to the address of `host` that answers first.
+    """Return a socket connected to the address of `host` that responds first.
 
     `guard` is called with the socket, so that the deadline can close it. Every address is checked
-    before it is used, because a name may resolve to other addresses than before (DNS rebinding).
+    before it is used, because a name may resolve to different addresses each time (DNS rebinding).
     Raises ConnectorError `connect_failed`, `blocked_target`, `deadline_exceeded` or `cancelled`;
-    then nothing was sent.
+    nothing was sent then.
     """
     addresses = resolver.resolve(host, port, deadline)
     for *_, address in addresses:
@@ -91,7 +91,7 @@ class _Race:
         self.failure = "no address"
 
     def winner(self, deadline: Deadline) -> Dialled | None:
-        """Return the socket that is connected first, None if none is in time."""
+        """Return the socket that connects first, None if none does in time."""
         with selectors.DefaultSelector() as selector:
             now = time.monotonic()
             until, next_start = now + resolver.SECONDS, now

@@ -1,6 +1,6 @@
 """Turns a library's exception into the error of an attempt that got no response.
 
-The text of an exception is never passed on: it may quote an address, a header or a key.
+The text of an exception is never used, because it may quote an address, a header or a key.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from connector.http.response_head import Malformed, NotHttp
 from connector.runtime.interruptions import chain, find_external
 
 _ENDS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ConnectionError)
-"""A handshake that just ends; which of the first two is raised depends on Python's release."""
+"""A handshake that breaks off. Which of the first two is raised depends on Python's release."""
 
 _CERTAIN_SECONDS = 0.5
-"""No attempt times out by itself so long before its deadline."""
+"""No attempt times out by itself more than this time before its deadline."""
 
 
 def engine_exception(broken: Exception, exchange: Exchange) -> BaseException | None:
-    """Return an exception that an engine raised into the attempt, None if it broke by itself."""
+    """Return the exception that an engine raised into the attempt, None if there is none."""
     found = find_external(broken)
     if found is not None or exchange.cut or exchange.deadline.remaining() < _CERTAIN_SECONDS:
         return found
@@ -34,7 +34,10 @@ def engine_exception(broken: Exception, exchange: Exchange) -> BaseException | N
 
 
 def to_error(broken: Exception, exchange: Exchange, answered: bool) -> ConnectorError:
-    """Return the error of an attempt that `broken` ended; `answered`: its head had arrived."""
+    """Return the error of an attempt that `broken` ended.
+
+    `answered` means that the head of the response had arrived.
+    """
     sent: Sent = "unknown" if exchange.sent or answered else "no"
     if exchange.deadline.cancelled.is_set():
         return ConnectorError("cancelled", "The action was interrupted.", sent=sent)
@@ -64,7 +67,7 @@ def _unsent(broken: Exception) -> ConnectorError:
     if _has(broken, ssl.SSLError, SSLError) and not _has(broken, *_ENDS):
         return ConnectorError(
             "tls_error",
-            f"The server's TLS was refused ({_tls_reason(broken)}).",
+            f"The TLS connection to the server failed ({_tls_reason(broken)}).",
             hint="Check the endpoint's host name; for a private authority set CA File.",
         )
     status = _tunnel_status(broken)
@@ -73,8 +76,11 @@ def _unsent(broken: Exception) -> ConnectorError:
 
 
 def _refused_by_alert(broken: Exception) -> bool:
-    """Whether the server refused the handshake. In TLS 1.3 it says so only after the client, which
-    may lack a certificate, has sent its first bytes; the server read none of them."""
+    """Whether the server refused the handshake.
+
+    In TLS 1.3 it says so only after the client, which may lack a certificate, has sent its first
+    bytes. The server has not read them.
+    """
     return any(
         isinstance(e, ssl.SSLError) and "ALERT" in (getattr(e, "reason", None) or "")
         for e in chain(broken)
@@ -82,8 +88,11 @@ def _refused_by_alert(broken: Exception) -> bool:
 
 
 def _timed_out(broken: Exception) -> bool:
-    """Whether our own time limit ended it. The system's (ETIMEDOUT, a peer that vanished) is a
-    TimeoutError too, but with an error number."""
+    """Whether our own time limit ended the attempt.
+
+    The system's timeout (ETIMEDOUT, for a peer that is gone) is a TimeoutError too, but with an
+    error number.
+    """
     return any(_is_timeout(e) for e in chain(broken))
 
 
@@ -96,7 +105,7 @@ def _has(error: Exception, *kinds: type[BaseException]) -> bool:
 
 
 def _is_loss(error: Exception) -> bool:
-    """Whether the connection broke, rather than carried something malformed."""
+    """Whether the connection broke, as opposed to carrying something malformed."""
     if _has(error, ConnectionError):  # among them http.client's RemoteDisconnected
         return True
     return not _has(error, http.client.HTTPException, ValueError) and _has(
@@ -105,14 +114,16 @@ def _is_loss(error: Exception) -> bool:
 
 
 def _what(error: Exception) -> str:
-    """Name an exception's innermost cause by its type: its text may quote an address or a key."""
+    """Return the type of an exception's innermost cause; its text may quote an address or a key."""
     cause = list(chain(error))[-1]
     return str(cause) if isinstance(cause, Malformed) else type(cause).__name__
 
 
 def _tunnel_status(error: Exception) -> str | None:
-    """Return the status with which a proxy refused to connect: the standard library has it in
-    its text only, beside words of the proxy's own."""
+    """Return the status with which a proxy refused to connect, None if there is none.
+
+    The standard library has it only in a text, next to the proxy's own words.
+    """
     for item in chain(error):
         if match := re.match(r"Tunnel connection failed: ([0-9]{3})", str(item)):
             return match.group(1)

@@ -1,4 +1,4 @@
-"""What goes to a host and what comes back, as values."""
+"""Requests, credentials and responses as values."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from connector.text.secrets import Secret
 
 
 class Request(NamedTuple):
-    """One request as it goes on the wire, without its credentials."""
+    """One request, without its credentials."""
 
     method: str
     url: str
@@ -16,10 +16,10 @@ class Request(NamedTuple):
 
 
 class Credentials(NamedTuple):
-    """The header that proves who sends a request, added at the last moment.
+    """The header that authenticates a request, added at the last moment.
 
-    Its value is `prefix` and the secret; `header` is None where none is sent. `secret` also masks
-    every other text that belongs to the connection and must not be shown.
+    Its value is `prefix` and the secret; `header` is None if none is sent. `secret` also masks
+    every other text of the connection that must not be shown.
     """
 
     header: str | None
@@ -28,9 +28,11 @@ class Credentials(NamedTuple):
 
 
 class Response(NamedTuple):
-    """A whole response. Header names are in lower case, their values masked. The body is
-    decompressed and may still quote a secret: mask it before it is passed on. `cut` says that the
-    body is only the beginning of one, as an error's may be."""
+    """A whole response.
+
+    Header names are in lower case, their values masked. The body is decompressed and not masked:
+    mask what you take from it. `cut` means that the body is incomplete; only an error's may be.
+    """
 
     status: int
     headers: Mapping[str, str]

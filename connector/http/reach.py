@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
 
 class Reach:
-    """The hosts that connections may lead to, decided on the address that is dialled.
+    """The hosts that connections may lead to, decided by the address that is dialled.
 
-    With `public`, every address of the public internet. `allow` lists more: networks
-    ("10.1.0.0/16"), addresses, and names of hosts, which may then have any address. Link-local
-    and metadata addresses are refused all the same. Raises ValueError for anything else.
+    `public` allows every address of the public internet. `allow` lists more: networks
+    ("10.1.0.0/16"), addresses, and host names, which may have any address. Link-local and metadata
+    addresses are always refused. Raises ValueError for an invalid entry.
     """
 
     def __init__(self, public: bool = True, allow: Iterable[str] = ()) -> None:
-        import ipaddress  # here: most connectors have no limited reach
+        import ipaddress  # here: most connectors do not limit their reach
 
         if isinstance(allow, str):
             raise ValueError("allow must be a list of networks, addresses and host names")

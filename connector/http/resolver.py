@@ -14,14 +14,14 @@ from connector.runtime.flag import Flag
 from connector.runtime.interruptions import is_external
 
 SECONDS = 15.0
-"""How long to try a host that does not answer: much shorter than an action's deadline."""
+"""How long to try a host that does not respond; much shorter than an action's deadline."""
 
 _MOST_PENDING = 32
-"""The most concurrent lookups of a process: nothing can end the thread of one that hangs."""
+"""The most concurrent lookups of a process, because a thread whose lookup hangs cannot be ended."""
 
 
 class _Lookup:
-    """One lookup, in a thread of its own, shared by all that wait for it."""
+    """One lookup in its own thread, shared by all invocations that wait for it."""
 
     def __init__(self, host: str, port: int) -> None:
         self._name = host, port
@@ -30,7 +30,7 @@ class _Lookup:
         self._alive: object = None
 
     def begin(self, deadline: Deadline) -> _Lookup:
-        """Start this lookup, or return the one of the same name that has already started."""
+        """Start this lookup, or return one of the same name that has already started."""
         if len(_pending) >= _MOST_PENDING:
             raise _unknown(self._name[0], "too many other lookups hang")
         try:

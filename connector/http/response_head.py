@@ -1,8 +1,8 @@
 """Reads the head and the chunk sizes of a response, strictly.
 
-The standard library accepts heads that break off, lengths that contradict each other and malformed
-chunk sizes, so that a broken response would pass for a whole one. Its parser is also the one for
-e-mail, which takes a tenth of a warm call.
+The standard library accepts heads that break off, contradictory lengths and malformed chunk sizes,
+so a broken response could look complete. It also parses heads as e-mail, which takes a tenth of the
+time of a warm call.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ Pairs = list[tuple[str, str]]
 class Malformed(http.client.HTTPException):
     """A malformed head. The server will send the same again, so it is not retried.
 
-    What breaks off or was damaged on its way is another exception, because the next response may
-    be whole. The text is our own and quotes nothing of the head.
+    A head that breaks off or was damaged on the way is another exception, because the next response
+    may be complete. The message does not quote the head.
     """
 
 
 class NotHttp(Malformed):
-    """Something that does not begin like a response. On a connection that was used before, it may
-    be the rest of an earlier response."""
+    """Bytes that do not begin like a response. On a reused connection, they may be the rest of an
+    earlier response."""
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """The standard library's response, which raises `HTTPException` for anything doubtful."""
+    """The standard library's response, but anything malformed raises `HTTPException`."""
 
     def begin(self) -> None:
         """Read the head, skipping the interim ones before it."""
@@ -51,13 +51,13 @@ class StrictResponse(http.client.HTTPResponse):
             if not 100 <= status < 200 or status == 101:
                 break
         else:
-            raise Malformed("too many interim answers")
+            raise Malformed("too many interim responses")
         self.code = self.status = status
         self.reason = reason
         self.version = 11 if minor else 10
         self.headers = self.msg = http.client.HTTPMessage()
         for name, value in pairs:
-            self.headers.set_raw(name, value)  # parsed already: not to be parsed again
+            self.headers.set_raw(name, value)  # already parsed
         self._frame(pairs)
 
     def _line(self) -> bytes:
@@ -85,7 +85,7 @@ class StrictResponse(http.client.HTTPResponse):
                 return pairs
             if match := _HEADER.match(line):
                 pairs.append((match[1].decode(), match[2].decode("latin-1").strip(" \t")))
-            elif pairs and (match := _FOLDED.match(line)):  # as old servers do
+            elif pairs and (match := _FOLDED.match(line)):  # old servers fold lines
                 name, value = pairs[-1]
                 more = match[1].decode("latin-1").strip(" \t")
                 pairs[-1] = name, f"{value} {more}".strip(" \t")

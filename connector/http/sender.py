@@ -1,7 +1,7 @@
 """Sends a request and opens its response.
 
-No redirect is followed, no cookie kept, no environment read; the body is bounded, decompression
-included.
+Redirects are not followed, cookies not kept, the environment not read. The size of the decompressed
+body is limited.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from connector.text.secrets import Secret
 log = logging.getLogger("connector")
 
 _BROKEN = (RequestException, HTTPError, http.client.HTTPException, OSError, ValueError)
-"""What a broken connection raises in the libraries."""
+"""What the libraries raise if a connection breaks."""
 
 
 class Sender:
@@ -46,7 +46,7 @@ class Sender:
     def open(self, request: Request, credentials: Credentials, deadline: Deadline) -> OpenResponse:
         """Send a request and return its response, the body unread.
 
-        Raises ConnectorError where there is none; its `sent` says whether the request left.
+        Raises ConnectorError if there is none; its `sent` says whether the request was sent.
         """
         exchange = Exchange(deadline, self._reach)
         trace = _Trace(request, credentials.secret)
@@ -64,7 +64,7 @@ class Sender:
         exchange.close()
         trace.log("failed")
         self._advise(failure, request)
-        # Raised outside the handler: the library's exception holds the request, and so the key.
+        # Raised outside the `except` block, because the library's exception holds the key.
         raise failure
 
     def _advise(self, failure: BaseException, request: Request) -> None:
@@ -78,13 +78,12 @@ def _headers_of(request: Request, credentials: Credentials) -> dict[str, bytes]:
         headers["Content-Length"] = str(len(request.body))
     if credentials.header is not None:
         headers[credentials.header] = credentials.prefix + credentials.secret.reveal()
-    # As bytes: urllib3 takes the text "@@@SKIP_HEADER@@@" as a sign to leave the header out.
+    # As bytes, because urllib3 omits headers whose value is the text "@@@SKIP_HEADER@@@".
     return {name: value.encode("latin-1") for name, value in headers.items()}
 
 
 def _failure(broken: Exception, exchange: Exchange, answered: bool) -> BaseException:
-    """Return what to raise for an attempt that `broken` ended: an engine's own exception, or a
-    ConnectorError."""
+    """Return what to raise after `broken`: an engine's own exception, or a ConnectorError."""
     external = exception_mapping.engine_exception(broken, exchange)
     if external is None:
         return exception_mapping.to_error(broken, exchange, answered)
@@ -93,8 +92,8 @@ def _failure(broken: Exception, exchange: Exchange, answered: bool) -> BaseExcep
 
 
 def _note_sent(end: BaseException, exchange: Exchange) -> None:
-    """Tell how far the attempt was that `end` interrupted."""
-    with contextlib.suppress(AttributeError):  # of a class that takes no attributes
+    """Record on `end` whether the attempt that it interrupted had sent anything."""
+    with contextlib.suppress(AttributeError):  # its class may not allow attributes
         BaseException.__setattr__(end, "connector_sent", "unknown" if exchange.sent else "no")
 
 
@@ -140,7 +139,7 @@ class OpenResponse:
         """Return the whole response, and close it.
 
         With `write`, the body of a success goes there piece by piece, masked, and is empty in the
-        response. Raises ConnectorError where the body breaks off or is too large.
+        response. Raises ConnectorError if the body breaks off or is too large.
         """
         outcome: int | str = f"{self.status}, but its body is incomplete"
         failure: BaseException
@@ -160,7 +159,7 @@ class OpenResponse:
         finally:
             self.close()
             self._trace.log(outcome)
-        raise failure  # outside the handler: see `Sender.open`
+        raise failure  # outside the `except` block, see `Sender.open`
 
     @property
     def is_event_stream(self) -> bool:
@@ -171,7 +170,7 @@ class OpenResponse:
     def pieces(self, limit: int, idle_seconds: float) -> Generator[bytes, None, None]:
         """Yield the body decompressed, as it arrives, at most `limit` bytes; then close.
 
-        Raises ConnectorError where it breaks off or is too large, and `deadline_exceeded` where
+        Raises ConnectorError if it breaks off or is too large, and `deadline_exceeded` if
         nothing arrives for `idle_seconds`.
         """
         outcome: int | str = f"{self.status}, but its body is incomplete"
@@ -198,8 +197,10 @@ class OpenResponse:
         raise failure
 
     def finish(self, seconds: float) -> None:
-        """Let the rest of the body take at most `seconds`, if its events have said that they are
-        over: then its connection can be used again."""
+        """Let the rest of the body take at most `seconds`, after the last event has arrived.
+
+        Then the connection can be used again.
+        """
         self._idle_seconds = seconds
 
     def _arriving(self) -> Iterator[bytes]:
@@ -219,21 +220,20 @@ class OpenResponse:
         return ConnectorError("deadline_exceeded", message, sent="unknown")
 
     def _check_end(self) -> None:
-        """Raise TimeoutError for a body that was cut from outside and looks whole, because only
-        the end of the connection ends it."""
+        """Raise TimeoutError if the body ends with the connection, which was cut from outside."""
         framed = "content-length" in self.headers or self._raw.chunked
         if self._exchange.cut and not framed:
             raise TimeoutError
 
     def close(self) -> None:
-        """Let go of the connection; one whose body was not read to its end is closed."""
+        """Release the connection. It is closed unless the body was read to its end."""
         self._exchange.close()
         self._raw.close()
 
     def _read(self, limits: Limits, write: Callable[[bytes], Any] | None) -> Response:
         raw, headers, status = self._raw, self.headers, self.status
         if not 200 <= status <= 599:
-            raise Malformed("a status beyond all")
+            raise Malformed("a status outside of 200 to 599")
         cut = False
         if status >= 300:
             content, cut = body.beginning(raw, headers, limits.error)
@@ -250,7 +250,7 @@ class OpenResponse:
 def _masked(pairs: Iterable[tuple[str, str]], secret: Secret) -> Mapping[str, str]:
     pairs = list(pairs)
     text = "\n".join(f"{name}\n{value}" for name, value in pairs)
-    if secret.scrub(text) is not text:  # rare: one look at all of them, not one at each
+    if secret.scrub(text) is not text:  # rare, so all headers are searched at once
         pairs = [(secret.scrub(name), secret.scrub(value)) for name, value in pairs]
     found: dict[str, str] = {}
     for name, value in pairs:

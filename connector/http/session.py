@@ -18,8 +18,8 @@ from connector.http.messages import Request
 from connector.text.secrets import Secret
 
 POOL_SIZE = 256
-"""Idle connections kept for each host, at least the largest concurrency: a smaller pool would
-open and close connections all the time."""
+"""Idle connections kept for each host. A pool smaller than the largest concurrency would open and
+close connections all the time."""
 
 
 class _Adapter(HTTPAdapter):
@@ -35,7 +35,7 @@ class _Adapter(HTTPAdapter):
         self.poolmanager.pool_classes_by_scheme = connection.POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        # Without a context for the proxy itself urllib3 would trust what the environment names.
+        # Without a context for the proxy, urllib3 would trust authorities from the environment.
         kwargs = self._with_tls({**kwargs, "proxy_ssl_context": self._tls})
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = connection.POOLS
@@ -45,8 +45,7 @@ class _Adapter(HTTPAdapter):
         return {**kwargs, "ssl_context": self._tls} if self._tls else kwargs
 
     def pool(self, url: str, proxies: dict[str, str] | None) -> Any:
-        """Return the pool of connections to the host of `url`, found once: each adapter leads to
-        one host."""
+        """Return the pool of connections to the host of `url`; each adapter leads to one host."""
         pool = self._pool
         if pool is None:
             request = PreparedRequest()
@@ -56,11 +55,11 @@ class _Adapter(HTTPAdapter):
         return pool  # not self._pool: another thread may close the adapter meanwhile
 
     def close(self) -> None:
-        """Close the idle connections; a later request finds its pool anew."""
+        """Close the idle connections; a later request makes a new pool."""
         pool, self._pool = self._pool, None
         super().close()
         if pool is not None:
-            pool.pool.close()  # urllib3 waits until nobody refers to the pool any more
+            pool.pool.close()  # urllib3 would wait until the pool is deleted
 
 
 class Session:
@@ -84,7 +83,7 @@ class Session:
         adapter = self._adapters.get(pid)
         if adapter is None:
             for parent in [key for key in list(self._adapters) if key != pid]:
-                self._adapters.pop(parent, None)  # its sockets are the parent's: never used here
+                self._adapters.pop(parent, None)  # its sockets belong to the parent process
             adapter = _Adapter(tls_context(self._ca_file) if self._needs_tls else None)
             adapter = self._adapters.setdefault(pid, adapter)
         return adapter
@@ -98,7 +97,7 @@ class Session:
         """Send a request and return urllib3's response, its body unread."""
         pool = self.adapter().pool(request.url, self._proxies)
         tunnel = self._proxies is not None and self._secure
-        if self._proxies is not None and not tunnel:  # a proxy takes whole addresses
+        if self._proxies is not None and not tunnel:  # a proxy needs the whole URL
             target, headers = request.url, {**headers, **pool.proxy_headers}
         else:
             target = "/" + request.url.split("/", 3)[3]
@@ -106,19 +105,19 @@ class Session:
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Return a context that trusts the authorities of `ca_file`, the usual ones where None.
+    """Return a context that trusts the authorities in `ca_file`; if None, the usual ones.
 
-    Raises ConnectorError `invalid_connection` where the file is of no use.
+    Raises ConnectorError `invalid_connection` if the file cannot be used.
     """
-    import certifi  # the authorities that requests trusts, and installed with it
+    import certifi  # the authorities that requests trusts; installed with it
 
-    # Not `create_default_context`: it writes the session's secrets where SSLKEYLOGFILE says.
+    # Not `create_default_context`, which writes session secrets to the file SSLKEYLOGFILE names.
     context = connection.TlsContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
     try:
         if ca_file is not None and not os.path.isfile(ca_file):
-            raise OSError("not a file, and perhaps one that never ends")
+            raise OSError("not a regular file; it may be endless")
         context.load_verify_locations(ca_file or certifi.where())
     except (OSError, ValueError) as error:
         number = getattr(error, "errno", None)

@@ -1,4 +1,4 @@
-"""The way to one host, opened when the first request is sent: only then is requests imported."""
+"""Sends requests to one host. requests is imported when the first one is sent."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 class Transport:
-    """The way to one host. Safe in threads and across fork.
+    """Sends requests to one host. Safe in threads and across fork.
 
-    `secure` says that the host speaks TLS. `proxy` is the address of a proxy, `ca_file` a file of
-    certificate authorities, `reach` the hosts that may be dialled; None for no proxy, the usual
-    authorities, and every host that a connection may name.
+    `secure` means that the host uses TLS. `proxy` is the address of a proxy, None for no proxy.
+    `ca_file` is a file of certificate authorities, None for the usual ones. `reach` limits the
+    hosts that may be dialled, None for every host that a connection may name.
     """
 
     def __init__(

@@ -23,9 +23,9 @@ ABSENT = _Absent()
 class Input(NamedTuple):
     """One input of an action, or one field of a connection.
 
-    `default` is ABSENT where there is none. `schema` is as in the manifest: its references name
-    files. `data_source` is the key of the source of its dropdown, None without a dropdown.
-    `example` is a value to show to a person, ABSENT where there is none.
+    `default` is ABSENT if there is none. `schema` is as in the manifest, where references name
+    files. `data_source` is the key of the data source of its dropdown, None without a dropdown.
+    `example` is a value to show to a person, ABSENT if there is none.
     """
 
     key: str
@@ -45,9 +45,9 @@ class Input(NamedTuple):
 class Connection(NamedTuple):
     """A kind of connection that a user can fill in.
 
-    `handler` names the function that makes an authenticated provider from the fields; where None,
+    `handler` names the function that makes an authenticated provider from the fields; if None,
     the fields are those of the built-in providers. `test` names the function that tests a
-    connection, None where none can.
+    connection, None if none can.
     """
 
     key: str
@@ -60,7 +60,7 @@ class Connection(NamedTuple):
 
 
 class DataSource(NamedTuple):
-    """What fills a dropdown of the form."""
+    """The source of the choices of a dropdown."""
 
     key: str
     label: str
@@ -70,11 +70,11 @@ class DataSource(NamedTuple):
 class Action(NamedTuple):
     """One action.
 
-    `output` names the schema file of its data, None where it may be anything. `output_path` is the
-    path of the value that most flows use next, such as `data.items[0].name`, None where no value
-    stands out. `check` names the function that finds what is wrong beyond the schemas, such as
-    inputs that exclude each other, None where there is none. `streams` says that its answer can
-    be read while it is written.
+    `output` names the schema file of its data, None if it may be anything. `output_path` is the
+    path of the value that most flows use next, such as `data.items[0].name`, None if no value
+    stands out. `check` names the function that finds problems beyond the schemas, such as inputs
+    that exclude each other, None if there is none. `streams` means that its response can be read
+    while it is written.
     """
 
     key: str
@@ -91,9 +91,9 @@ class Action(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """All that a manifest declares. `raw` is the document itself, for form builders.
+    """Everything that a manifest declares. `raw` is the document itself, for form builders.
 
-    `version` is the manifest's own semantic version, None where it has none. `schemas` returns a
+    `version` is the manifest's own semantic version, None if it has none. `schemas` returns a
     schema file by its path below `schemas/`.
     """
 

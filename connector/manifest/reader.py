@@ -1,4 +1,4 @@
-"""Reads `connector.yaml` and the schema files beside it."""
+"""Reads `connector.yaml` and its schema files."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from connector.providers import models
 from connector.text import strict_json
 
 _MAX_DEPTH = 50
-"""Deeper nesting is refused: the functions that read and check schemas call themselves for each
-level."""
+"""Deeper nesting is refused, because the functions that read and check schemas are recursive."""
 
 
 def load(path: Path) -> Manifest:
-    """Return the manifest at `path`; its `schemas/` lies beside it.
+    """Return the manifest at `path`, with `schemas/` in the same folder.
 
-    Raises ConnectorError `invalid_manifest` where it is not a manifest at all. It is not checked
-    any further: see `check`.
+    Raises ConnectorError `invalid_manifest` if it is not a manifest. The package `check` checks the
+    rest.
     """
     raw = read(path)
     try:
@@ -62,7 +61,7 @@ def read(path: Path, lines: dict[str, int] | None = None) -> Any:
 class SchemaFiles:
     """Reads the schema files of one folder, each once, and no other file.
 
-    Raises ConnectorError `invalid_manifest` for a file that is elsewhere or no schema.
+    Raises ConnectorError `invalid_manifest` for a file that is elsewhere or not a schema.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -73,7 +72,7 @@ class SchemaFiles:
         if name not in self._read:
             path = self._folder / name
             if not path.resolve().is_relative_to(self._folder.resolve()):
-                raise ConnectorError("invalid_manifest", f"{name!r} lies outside schemas/")
+                raise ConnectorError("invalid_manifest", f"{name!r} is outside schemas/")
             found = read(path)
             if not isinstance(found, Mapping):
                 raise ConnectorError("invalid_manifest", f"{name!r} is not a schema")

@@ -25,7 +25,7 @@ _OTHER_REFERENCES = (
     "$recursiveAnchor",
     "$anchor",
 )
-"""Keywords that refer to a schema by other means than a file of `schemas/`."""
+"""Keywords that refer to schemas in other ways than by a file in `schemas/`."""
 
 _SUFFIX = ".schema.json"
 _FILE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.schema\.json\Z")
@@ -34,7 +34,7 @@ _FILE = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\.schema\.json\Z")
 def object_schema(title: str, inputs: Sequence[Input], schemas: Schemas) -> dict[str, Any]:
     """Return the schema of the object that holds `inputs`.
 
-    An input is required where the manifest says so and gives no default. Labels, comments and
+    An input is required if the manifest says so and gives no default. Labels, comments and
     defaults become annotations.
     """
     definitions: dict[str, Any] = {}
@@ -64,7 +64,7 @@ def object_schema(title: str, inputs: Sequence[Input], schemas: Schemas) -> dict
 
 
 def bundle(name: str, schemas: Schemas) -> dict[str, Any]:
-    """Return the schema file `name` together with all that it refers to."""
+    """Return the schema file `name` together with everything that it refers to."""
     definitions: dict[str, Any] = {}
     result = {"$schema": DIALECT, **_local(schemas(name), schemas, definitions)}
     if definitions:
@@ -75,7 +75,7 @@ def bundle(name: str, schemas: Schemas) -> dict[str, Any]:
 def resolved(schema: Any, root: Mapping[str, Any]) -> Any:
     """Return what `schema`, a part of `root`, refers to, or `schema` itself.
 
-    Raises ConnectorError `invalid_manifest` where the references form a circle.
+    Raises ConnectorError `invalid_manifest` if the references form a cycle.
     """
     followed = set()
     while isinstance(schema, Mapping) and "$ref" in schema:
@@ -108,7 +108,7 @@ def _local(schema: Any, schemas: Schemas, definitions: dict[str, Any]) -> Any:
             result[keyword] = value
         elif keyword in NAMED and isinstance(value, Mapping):
             result[keyword] = {k: _local(v, schemas, definitions) for k, v in value.items()}
-        elif keyword not in ("$schema", "$id"):  # the whole schema has its own
+        elif keyword not in ("$schema", "$id"):  # the root schema has its own
             result[keyword] = _local(value, schemas, definitions)
     return result
 

@@ -1,4 +1,4 @@
-"""The keywords of JSON Schema 2020-12, and how schemas lie inside each other."""
+"""The keywords of JSON Schema 2020-12, and how schemas contain other schemas."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OTHERS = frozenset(
     "writeOnly".split()
 )
 OWN = frozenset(("x-form",))
-"""Our own keyword: what a text that matches `pattern` looks like, for messages."""
+"""Our own keyword: describes the texts that match `pattern`, for messages."""
 
 KEYWORDS = DATA | NAMED | _LISTS | _SINGLE | _OTHERS | OWN
 

@@ -1,1 +1,1 @@
-"""How long, how often and how many at once: deadline, retry, budget, fan-out."""
+"""Deadlines, retries, budgets and fan-outs."""

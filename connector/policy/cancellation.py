@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 class Cancellation:
-    """Ends the calls that it was given to, from any thread and at any time.
+    """Ends the calls that it was passed to, from any thread and at any time.
 
-    One may be given to several calls. A call that gets a cancelled one ends before it sends.
+    It may be passed to several calls. If it was cancelled before, a call ends before it sends.
     """
 
     def __init__(self) -> None:
-        # Without a lock, which an interrupt could leave held: each step is one of the interpreter.
+        # No lock, because an interrupt could leave it held. Each step is atomic in the interpreter.
         self._deadlines: set[Deadline] = set()
         self._is_cancelled = False
 
@@ -25,17 +25,17 @@ class Cancellation:
         return self._is_cancelled
 
     def cancel(self) -> None:
-        """End the calls that are under way, and let none begin. Calling it again is harmless."""
+        """End the calls that are running and those that start later. It may be called again."""
         self._is_cancelled = True
         for deadline in list(self._deadlines):
             deadline.cancel()
 
     def attach(self, deadline: Deadline) -> None:
-        """Let this end the call of `deadline`, until it is detached."""
+        """End the call of `deadline` on `cancel`, until it is detached."""
         self._deadlines.add(deadline)
-        if self._is_cancelled:  # after the call was added: none is missed
+        if self._is_cancelled:  # checked after the call was added, so that none is missed
             deadline.cancel()
 
     def detach(self, deadline: Deadline) -> None:
-        """Leave the call of `deadline` alone from now on."""
+        """Stop ending the call of `deadline`."""
         self._deadlines.discard(deadline)

@@ -1,4 +1,4 @@
-"""What one invocation carries through all its attempts: clock, time left, notes for `meta`."""
+"""The state of one invocation that all its attempts share: clock, deadline, notes for `meta`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _SENT = ("no", "rejected", "unknown")
 
 
 def worst_sent(sent: Sent, other: Sent) -> Sent:
-    """Return the one of two values of `sent` that means more may have been done and billed."""
+    """Return the one of two values of `sent` that means that more may have been done and billed."""
     return max(sent, other, key=_SENT.index)
 
 
@@ -26,10 +26,11 @@ class DryRunDone(Exception):
 
 
 class Context:
-    """What one invocation carries through all its attempts. Safe in threads.
+    """The state of one invocation that all its attempts share. Safe in threads.
 
-    `timeout_ms` bounds the whole of it, at most by the manifest's deadline; `max_retries` replaces
-    the manifest's number for the named actions. None leaves the manifest's.
+    `timeout_ms` limits the whole invocation; it cannot exceed the manifest's deadline.
+    `max_retries` replaces the manifest's number for the named actions. None keeps the manifest's
+    value.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Context:
         self._lock = threading.Lock()
 
     def warn(self, text: str) -> None:
-        """Add a warning to the result, once however often it is said."""
+        """Add a warning to the result, only once if it is given more often."""
         with self._lock:
             if text not in self.warnings:
                 self.warnings.append(text)
@@ -79,13 +80,13 @@ class Context:
             self.attempts += 1
 
     def settle(self, sent: Sent) -> None:
-        """Record how far an attempt got; `sent` is that of the whole invocation."""
+        """Add the `sent` of an attempt to that of the invocation."""
         with self._lock:
             self.sent = worst_sent(self.sent, sent)
 
     def defect(self, error: Exception) -> ConnectorError:
         """Return the error of an unexpected exception, and log it."""
-        # Only its type and place: the text of an unexpected exception may hold anything.
+        # Only its type and place, because its text may contain anything.
         trace = error.__traceback__
         while trace is not None and trace.tb_next is not None:
             trace = trace.tb_next
@@ -99,8 +100,7 @@ class Context:
         return ConnectorError("internal_error", f"{kind} at {place}.", sent=self.sent)
 
     def check(self, sent: Sent = "no") -> None:
-        """Raise ConnectorError where the action was cancelled or its time is over; `sent` is
-        what has become of the request."""
+        """Raise ConnectorError if the action was cancelled or its time is over."""
         self.deadline.check(sent=sent)
 
     def wait(self, seconds: float) -> None:
@@ -110,11 +110,11 @@ class Context:
         self.check()
 
     def limit_time(self, seconds: float) -> None:
-        """Let the invocation take `seconds` in all, or less where its caller said so."""
+        """Limit the whole invocation to `seconds`, or to its caller's shorter limit."""
         self.deadline.limit(seconds if self._timeout is None else min(seconds, self._timeout))
 
     def is_received(self, data: Any, path: Iterable[str | int]) -> bool:
-        """Whether the place in `data` lies in what the provider answered last."""
+        """Whether the value at `path` in `data` is inside an object of the latest response."""
         received = {id(node) for node in _nodes(self.received)}
         node = data
         for part in (None, *path):
@@ -124,7 +124,7 @@ class Context:
         return False
 
     def note(self, response: Any) -> None:
-        """Keep what `meta` says of the latest response."""
+        """Record what `meta` says about the latest response."""
         self.http_status = response.status
         self.headers = response.headers
         self.request_id = response.request_id or self.request_id
@@ -149,5 +149,5 @@ def _nodes(value: Any) -> Iterator[Any]:
 def _child(node: Any, part: str | int) -> Any:
     try:
         return node[part]
-    except (KeyError, IndexError, TypeError):  # what is missing lies nowhere
+    except (KeyError, IndexError, TypeError):  # missing
         return None

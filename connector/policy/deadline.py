@@ -28,7 +28,7 @@ class Guarded(Protocol):
 
 
 class Deadline:
-    """When an action must be over, and whether it was cancelled before.
+    """When an action must end, and whether it was cancelled before.
 
     Thread-safe. `seconds` counts from now.
     """
@@ -42,7 +42,7 @@ class Deadline:
         self._open: set[Guarded] = set()
 
     def remaining(self) -> float:
-        """Return the seconds left, 0 or less where there are none."""
+        """Return the seconds left, 0 or less if the time is over."""
         return self.at - self._monotonic()
 
     def check(self, when: str = "", sent: Sent = "no") -> None:
@@ -57,11 +57,11 @@ class Deadline:
             raise ConnectorError("deadline_exceeded", f"{message}.", sent=sent)
 
     def limit(self, seconds: float) -> None:
-        """Let the action take `seconds` in all, counted from its beginning."""
+        """Limit the whole action to `seconds`, counted from its start."""
         self.at = self._start + seconds
 
     def cancel(self) -> None:
-        """End every attempt that is under way, and let none begin."""
+        """End every attempt, and let none start."""
         self.cancelled.set()
         for attempt in list(self._open):
             attempt.hang_up()
@@ -72,13 +72,13 @@ class Deadline:
         Its references are dropped so that tracebacks show no key.
         """
         for name in ("__traceback__", "__context__", "__cause__"):
-            BaseException.__setattr__(by, name, None)  # an engine's class may forbid its own
+            BaseException.__setattr__(by, name, None)  # the class of the exception may forbid it
         if self.ended_by is None or isinstance(self.ended_by, KeyboardInterrupt):
             self.ended_by = by
         self.cancel()
 
     def attach(self, attempt: Guarded) -> None:
-        """Let the deadline end `attempt`, until it is detached."""
+        """End `attempt` at the deadline, until it is detached."""
         self._open.add(attempt)
         _watchdog.watch(attempt, time.monotonic() + self.remaining(), self.end)
         if self.cancelled.is_set():
@@ -91,13 +91,13 @@ class Deadline:
             attempt.hang_up()
 
     def detach(self, attempt: Guarded) -> bool:
-        """Stop watching `attempt`; False where it is too late for that."""
+        """Stop watching `attempt`. Return False if it is being ended already."""
         in_time = _watchdog.forget(attempt)
-        self._open.discard(attempt)  # last: what an interrupt leaves is found by `release`
+        self._open.discard(attempt)  # last, so that `release` finds what an interrupt leaves
         return in_time and not self.cancelled.is_set()
 
     def release(self) -> None:
-        """Stop watching every attempt that an interrupt left attached, once none is under way."""
+        """Stop watching attempts that an interrupt left attached, after all have ended."""
         for attempt in list(self._open):
             attempt.hang_up()
             self.detach(attempt)
@@ -106,8 +106,8 @@ class Deadline:
 class _Watchdog:
     """One thread for each process, which ends attempts whose time is over.
 
-    It uses no lock, because an exception raised into a thread could leave one held: each change to
-    shared data is a single step of the interpreter.
+    It uses no lock, because an exception raised into a thread could leave it held. Each change to
+    shared data is atomic in the interpreter.
     """
 
     def __init__(self) -> None:
@@ -124,23 +124,23 @@ class _Watchdog:
             self._wake.set()
 
     def forget(self, attempt: Guarded) -> bool:
-        """Stop watching; False where the thread has already taken `attempt` to end it."""
+        """Stop watching. Return False if the thread has already taken `attempt` to end it."""
         return self._times.pop(attempt, None) is not None
 
     def _start(self, stray: threads.Stray) -> None:
-        # Without a thread the timeouts of the sockets must do.
+        # Without a thread, only the timeouts of the sockets remain.
         with contextlib.suppress(RuntimeError):
             self._alive = threads.start(self._run, self._ended, stray)
 
     def _ended(self, _: object) -> None:
-        """Start another thread if one ended too early; a second one does no harm."""
+        """Start another thread if one ended too early. A second one is harmless."""
         if self._times:
             self._start(lambda _: None)
 
     def _run(self) -> None:
         idle_since = time.monotonic()
         while True:
-            # In this order: a thread that adds a time later sees that it must wake this one.
+            # In this order, so that a thread that adds a time later knows it must wake this one.
             self._wake = wake = Flag()
             self._next = float("inf")
             now = time.monotonic()

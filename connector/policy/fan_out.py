@@ -1,5 +1,4 @@
-"""Runs a function for many items at once: bounded, ordered, and stopped early if it is useless to
-go on."""
+"""Runs a function for many items in threads, and stops early if no more items can succeed."""
 
 from __future__ import annotations
 
@@ -19,9 +18,10 @@ _STOPS = ("authentication_failed", "quota_exhausted", "internal_error")
 
 
 class FanOut(Generic[T]):
-    """The outcomes of `work` for each of `items`, in order, whatever became of the others.
+    """Runs `work` for each of `items` and keeps the outcomes in order, even if some fail.
 
-    With `needs_all` the first failure stops new starts, because the others are useless without it.
+    With `needs_all`, no item is started after the first failure, because the others are useless
+    then.
     """
 
     def __init__(
@@ -45,22 +45,22 @@ class FanOut(Generic[T]):
         self._lock = threading.Lock()
 
     def start(self, concurrency: int) -> None:
-        """Begin, with at most `concurrency` items under way at once."""
+        """Start, with at most `concurrency` items at once."""
         for number in range(min(concurrency, len(self._items))):
             try:
                 self._threads.start(self._drain)
-            except RuntimeError:  # the process or the machine has no more threads to give
+            except RuntimeError:  # the process or the machine has no more threads
                 if number == 0:
                     self._drain()
                 return
 
     def outcomes(self) -> list[T | ConnectorError]:
-        """Return the outcomes once no item is under way.
+        """Wait until no item is running, then return the outcomes.
 
-        An item that was begun and has none is `cancelled`, as is one that was never begun.
+        An item without an outcome is `cancelled`, whether it was started or not.
         """
         self._threads.wait()
-        # In place: of thousands of outcomes no second list is made.
+        # In place, to avoid a second list of thousands of outcomes.
         for index, outcome in enumerate(self._results):
             if outcome is None:
                 self._results[index] = self._skipped(index)
@@ -94,7 +94,7 @@ class FanOut(Generic[T]):
             self._report(done)
 
     def _waits_too_long(self, error: ConnectorError) -> bool:
-        """Whether the provider wants to be left alone for longer than an action waits."""
+        """Whether the provider asked for a longer delay than an action waits."""
         context = self._context
         left = min(context.policies.max_retry_after_ms, context.deadline.remaining() * 1000)
         return error.code == "rate_limited" and (error.retry_after_ms or 0) > left

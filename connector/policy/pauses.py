@@ -31,12 +31,12 @@ def key_of(endpoint: Hashable, secret: Secret, model: str | None) -> int:
 
 
 def pause(key: int, until: float) -> None:
-    """Let nothing with this key begin before the monotonic time `until`, in seconds.
+    """Let no attempt with this key start before the monotonic time `until`, in seconds.
 
     A pause never shortens an earlier one.
     """
-    # Without a lock, which an interrupt or a fork could leave held: each step is a single operation
-    # of the interpreter. Whatever other threads do in between, the latest time stays at the end.
+    # No lock, because an interrupt or a fork could leave it held. Each step is atomic in the
+    # interpreter, and whatever other threads do in between, the latest time stays at the end.
     times = _times.get(key)
     if times is None:
         make_room(_times, _MOST_KEYS)
@@ -52,20 +52,20 @@ def resume_at(key: int) -> float:
 
 
 class Pause:
-    """The pause of what goes to one endpoint with one key and model, as an invocation sees it."""
+    """The pause of one invocation's requests to one endpoint with one key and model."""
 
     def __init__(self, key: int, context: Context) -> None:
         self._key = key
         self._context = context
 
     def begin(self, seconds: float) -> None:
-        """Let no attempt begin for `seconds`, in no invocation of the process."""
+        """Let no attempt start for `seconds`, in any invocation of the process."""
         pause(self._key, self._context.clock.monotonic() + seconds)
 
     def wait(self) -> None:
-        """Return when the pause is over.
+        """Wait until the pause is over.
 
-        Raises ConnectorError `rate_limited` if the action's time would be over before.
+        Raises ConnectorError `rate_limited` if the action's time would end first.
         """
         context = self._context
         while (seconds := resume_at(self._key) - context.clock.monotonic()) > 0:

@@ -1,7 +1,7 @@
-"""Whether and when a failed attempt is repeated.
+"""Decides whether and when a failed attempt is retried.
 
-`backoff` computes the delays and does no more: its own loop would shorten them. No other module
-uses it.
+`backoff` only computes the delays, because its own loop would shorten them. Only this module uses
+it.
 """
 
 import itertools
@@ -32,7 +32,7 @@ class Rule(NamedTuple):
 
 
 def for_actions(backoff: Backoff) -> Rule:
-    """Return the rule of the named actions, which retry whatever is retryable."""
+    """Return the rule of the named actions: everything that is retryable is retried."""
     # An engine may rerun an action that reached its deadline; the action itself has no time left.
     return Rule(backoff, lambda error: error.retryable and error.code != "deadline_exceeded")
 
@@ -79,8 +79,8 @@ def run(attempt: Callable[[], T], rule: Rule, context: Context, budget: Budget, 
             if rule.backoff.max_retries > 0:
                 delay = max(next(delays), delay)
             tolerable = requested_ms <= context.policies.max_retry_after_ms
-            # For every attempt, whether this one is retried or not. What only waited for a pause,
-            # without a response, does not prolong it.
+            # For all attempts, whether this one is retried or not. An error without a response
+            # comes from an earlier pause, and does not extend it.
             if tolerable and error.code == "rate_limited" and error.http_status is not None:
                 pause.begin(delay)
             if not (tolerable and rule.covers(error) and _has_time(context, delay)):
@@ -113,7 +113,7 @@ def _charge(error: ConnectorError, context: Context, budget: Budget) -> bool:
 
 def _delays(rule: Rule, clock: Clock) -> Iterator[float]:
     """Yield the delay before each retry, in seconds, not counting what the provider asks for."""
-    import backoff  # here: it imports asyncio, which only a failure should pay for
+    import backoff  # here: it imports asyncio, which is needed only after a failure
 
     if rule.fixed_ms is not None:
         yield from itertools.repeat(rule.fixed_ms / 1000)

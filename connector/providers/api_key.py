@@ -1,4 +1,4 @@
-"""The API key: the kind of connection that holds one, and the variables that describe it."""
+"""Connections with an API key, and the environment variables that describe one."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from connector.text.secrets import Secret
 
 
 def connect(fields: Mapping[str, Any], _: object = None) -> tuple[Provider, Authentication]:
-    """Return where a connection's cleaned fields lead, and the key that goes there.
+    """Return the provider that the cleaned fields of a connection lead to, and its key.
 
-    Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
+    Raises ConnectorError `invalid_connection` or `blocked_target` that names the invalid field.
     """
     if "apiKey" not in fields:
         raise ConnectorError("invalid_manifest", "This kind of connection has no field apiKey.")
@@ -25,7 +25,7 @@ def connect(fields: Mapping[str, Any], _: object = None) -> tuple[Provider, Auth
     try:
         found = openai(fields) if fields.get("isOpenAIKey") else azure(fields)
     except ConnectorError as error:
-        # Gateways take such keys too: with a faulty address of Azure, the key is not to blame.
+        # Only without an address, because gateways use such keys too.
         addressed = fields.get("endpoint") or fields.get("organization")
         if not fields.get("isOpenAIKey") and not addressed and key.startswith("sk-"):
             hint = "The key looks like one of OpenAI's: set Is OpenAI Key to true."
@@ -36,7 +36,7 @@ def connect(fields: Mapping[str, Any], _: object = None) -> tuple[Provider, Auth
 
 
 def lacks(fields: Collection[str]) -> str | None:
-    """Return what a kind of connection with these fields lacks to lead to a provider, or None."""
+    """Return what a kind of connection with these fields lacks, None if it lacks nothing."""
     if "apiKey" not in fields:
         return "must have a field apiKey"
     if not {"endpoint", "organization", "isOpenAIKey"}.intersection(fields):
@@ -44,7 +44,7 @@ def lacks(fields: Collection[str]) -> str | None:
     return None
 
 
-# Which variables fill which field; the first row whose key is set decides the provider.
+# The variable of each field. The first row whose key is set decides the provider.
 _USUAL: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
     (
         "AZURE_OPENAI_API_KEY",

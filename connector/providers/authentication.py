@@ -1,4 +1,4 @@
-"""How a connection proves who it is: a key that stays, or a token that is fetched and expires."""
+"""How a connection authenticates: with a fixed key, or with a token that is fetched and expires."""
 
 import copy
 import math
@@ -17,31 +17,31 @@ from connector.text.secrets import MASK, Secret
 
 
 class Authentication(Protocol):
-    """What a connection kind returns beside its provider. Used by many threads at once."""
+    """What a kind of connection returns besides its provider. Used by many threads at once."""
 
     @property
     def secret(self) -> Secret:
-        """What masks every text of this connection that must not be shown, by now."""
+        """Masks every text of this connection that must not be shown. It changes with the token."""
 
     @property
     def identity(self) -> Secret:
-        """What tells these credentials from others, for good; a token is no part of it."""
+        """Distinguishes these credentials from others. It never changes and contains no token."""
 
     def credentials(self, deadline: Deadline) -> Credentials:
-        """Return what the next request carries.
+        """Return the credentials of the next request.
 
-        Raises ConnectorError, `sent` "no", where none can be had before the deadline.
+        Raises ConnectorError, `sent` "no", if there are none before the deadline.
         """
 
-    def renew(self, refused: Credentials) -> bool:
-        """Whether, after a 401 to these credentials, another attempt with others may succeed."""
+    def renew(self, rejected: Credentials) -> bool:
+        """Whether another attempt may succeed with other credentials, after a 401 to these."""
 
     def mask_also(self, *texts: str) -> None:
-        """Let `secret` mask further texts, such as a proxy's login. Called before first use."""
+        """Let `secret` mask further texts, such as a proxy's login. Called before the first use."""
 
 
 class ApiKey:
-    """One key for ever: a 401 to it is final."""
+    """A fixed key. A 401 is final."""
 
     def __init__(self, credentials: Credentials) -> None:
         self._credentials = credentials
@@ -60,20 +60,20 @@ class ApiKey:
         """Return the key."""
         return self._credentials
 
-    def renew(self, refused: Credentials) -> bool:
-        """There is no other key."""
+    def renew(self, rejected: Credentials) -> bool:
+        """Return False, because there is no other key."""
         return False
 
     def mask_also(self, *texts: str) -> None:
-        """Let the key's mask cover further texts."""
+        """Mask further texts."""
         secret = self._credentials.secret.also(*texts)
         self._credentials = self._credentials._replace(secret=secret)
 
 
 class Token(NamedTuple):
-    """A token as the host gave it.
+    """A token as its host returned it.
 
-    `expires_in` is in seconds, as a number or its text; anything else means that it is not known.
+    `expires_in` is in seconds, a number or its text. Anything else means that it is not known.
     """
 
     value: str
@@ -89,7 +89,7 @@ class _Kept(NamedTuple):
 
 
 class _Fetch:
-    """One fetch, for all threads that wait for it; `deadline` is that of the call that fetches."""
+    """One fetch, shared by all threads that wait for it; `deadline` is that of its call."""
 
     def __init__(self, deadline: Deadline) -> None:
         self._deadline = deadline
@@ -103,22 +103,22 @@ class _Fetch:
 
 
 _MARGIN = 0.1
-"""The share of its life at the end of which a token is not used any more: a clock may be wrong,
-and a request takes time."""
+"""The last part of a token's lifetime, in which it is not used: clocks may be wrong, and a request
+takes time."""
 
 _LONGEST_MARGIN_SECONDS = 60.0
 _MOST_REMEMBERED = 4
-"""Tokens that are still masked once others have taken their place."""
+"""The number of latest tokens that are masked."""
 
 _USABLE = re.compile(r"[!-~]+\Z")
-"""A token that a header can carry."""
+"""A token that can be sent in a header."""
 
 _OF_ONE_CALL = ("cancelled", "deadline_exceeded")
-"""Errors of the call that fetched, which do not concern the other calls that wait."""
+"""Errors that concern only the call that fetched, not the other calls that wait."""
 
 
 class TokenAuthentication:
-    """A token that `fetch` gets, kept until it expires and replaced once after a 401.
+    """A token that `fetch` returns. It is kept until it expires, and replaced after a 401.
 
     Threads that need a token at the same time share one fetch. `secrets` are further texts to
     mask, such as a client's secret. `monotonic` is in seconds.
@@ -154,11 +154,11 @@ class TokenAuthentication:
         return self._identity
 
     def credentials(self, deadline: Deadline) -> Credentials:
-        """Return the token, after a fetch where there is none or it has expired."""
+        """Return the token; fetch one if there is none or it has expired."""
         kept = self._unexpired()
         while kept is None:
             deadline.check("while a token was fetched")
-            # What was just fetched is used once, even if it has expired already.
+            # A token that was just fetched is used once, even if it has expired already.
             kept = self._fetched(deadline)
         return kept.credentials
 
@@ -166,24 +166,24 @@ class TokenAuthentication:
         kept = self._kept
         return kept if kept is not None and self._monotonic() < kept.until else None
 
-    def renew(self, refused: Credentials) -> bool:
-        """Forget the token that was refused, unless another one has taken its place."""
+    def renew(self, rejected: Credentials) -> bool:
+        """Forget the rejected token, unless it was already replaced. Return True."""
         kept = self._kept
-        if kept is not None and kept.credentials is refused:
+        if kept is not None and kept.credentials is rejected:
             self._kept = None
         return True
 
     def mask_also(self, *texts: str) -> None:
-        """Let the mask cover further texts."""
+        """Mask further texts."""
         self._secrets += texts
         self._secret = self._secret.also(*texts)
 
     def _fetched(self, deadline: Deadline) -> _Kept | None:
-        """Return the token of a fetch, None where it was broken off with the call that began it."""
-        # Without a lock, which an interrupt could leave held: the dictionary decides in one step
-        # whose fetch it is. By process, because a fetch of a parent never ends in its child.
+        """Return the token of a fetch, None if the call that fetched was ended."""
+        # No lock, because an interrupt could leave it held. The dictionary decides atomically who
+        # fetches, for each process, because a fetch of a parent never ends in its child.
         mine, pid = _Fetch(deadline), os.getpid()
-        try:  # from before the fetch is entered: an interrupt must not leave it there
+        try:  # starts before the fetch is entered, so that an interrupt cannot leave it there
             fetch = self._fetches.setdefault(pid, mine)
             if fetch is mine:
                 # Another fetch may have ended since this thread looked.
@@ -194,7 +194,7 @@ class TokenAuthentication:
             raise
         finally:
             if self._fetches.get(pid) is mine:
-                self._fetches.pop(pid, None)  # an abandoned one may be gone by now
+                self._fetches.pop(pid, None)  # an abandoned one may be removed already
             mine.done.set()
         while not fetch.done.wait(threads.TURN_SECONDS) and self._fetches.get(pid) is fetch:
             deadline.check("while a token was fetched")
@@ -208,7 +208,9 @@ class TokenAuthentication:
 
     def _keep(self, token: Token) -> _Kept:
         if not isinstance(token.value, str) or not _USABLE.match(token.value):
-            raise ConnectorError("invalid_response", "The host gave no token that can be sent.")
+            raise ConnectorError(
+                "invalid_response", "The token's host returned no token that can be sent."
+            )
         self._values = (token.value, *self._values)[:_MOST_REMEMBERED]
         self._secret = Secret(*self._values, *self._secrets)
         life = _life(token.expires_in)
@@ -219,7 +221,7 @@ class TokenAuthentication:
 
 
 def _life(expires_in: float | str | None) -> float:
-    """Return the seconds that a token lives, infinity where that is not known."""
+    """Return the lifetime of a token in seconds, infinity if it is not known."""
     try:
         life = math.inf if expires_in is None else float(expires_in)
     except (TypeError, ValueError, OverflowError):

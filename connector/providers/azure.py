@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from connector.errors import problem, refused
+from connector.problems import error_of, problem
 from connector.providers import paths
-from connector.providers.fields import endpoint_of, refused_field
+from connector.providers.fields import endpoint_of, field_error
 from connector.providers.paths import OPERATIONS
 from connector.providers.provider import Provider
 
@@ -26,25 +26,25 @@ _AZURE_HOST = re.compile(r".*\.azure\.(com|us|cn)\Z")
 def azure(fields: Mapping[str, Any]) -> Provider:
     """Return the provider that `fields` lead to: endpoint, or organization, and apiVersion.
 
-    Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
+    Raises ConnectorError `invalid_connection` or `blocked_target` that names the invalid field.
     """
     endpoint = endpoint_of(_address(fields))
     match = _AZURE_TAIL.match(endpoint.path)
     query = {name.lower(): value for name, value in parse_qsl(endpoint.query)}
     if set(query) - {"api-version"}:
-        raise refused_field(
+        raise field_error(
             "endpoint", "Endpoint", "may have no query (the part after ?) but api-version"
         )
     if match and match["base"] and _AZURE_HOST.match(endpoint.host):
         # Only gateways have a path before the service's own.
-        raise refused_field(
+        raise field_error(
             "endpoint", "Endpoint", "is not the address of a resource or a deployment"
         )
     if match and match["inference"]:
-        query = {}  # the address of another API of the same resource, with versions of its own
+        query = {}  # the address of another API of the same resource, which has other versions
     version = fields.get("apiVersion") or query.get("api-version") or None
     if version and not _DATED.match(version) and version not in ("v1", "preview", "latest"):
-        raise refused_field(
+        raise field_error(
             "endpoint",
             "Endpoint",
             "must have a date, YYYY-MM-DD, as its api-version",
@@ -52,7 +52,7 @@ def azure(fields: Mapping[str, Any]) -> Provider:
     dated = version if version and _DATED.match(version) else None
     deployment = unquote(match["deployment"] or "") if match else ""
     if deployment and paths.segment_fault(deployment):
-        raise refused_field("endpoint", "Endpoint", "names no usable deployment")
+        raise field_error("endpoint", "Endpoint", "names no usable deployment")
     return Provider(
         name="azure",
         endpoint=endpoint,
@@ -77,9 +77,9 @@ def _address(fields: Mapping[str, Any]) -> str:
         row = problem(
             "/connection/fields/endpoint", "is required for Azure OpenAI Service", "Endpoint"
         )
-        raise refused("invalid_connection", [row], hint=hint)
+        raise error_of("invalid_connection", [row], hint=hint)
     if not _RESOURCE.match(resource):
-        raise refused_field(
+        raise field_error(
             "organization",
             "Organization",
             "must be the name of an Azure resource: letters, digits and hyphens",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from connector.errors import ConnectorError, ErrorCode, problem, refused
+from connector.errors import ConnectorError, ErrorCode
+from connector.problems import error_of, problem
 from connector.providers import paths
 from connector.providers.endpoint import Endpoint, parse_endpoint
 
@@ -18,11 +19,11 @@ def endpoint_of(text: str) -> Endpoint:
             raise ConnectorError("invalid_connection", f"has a path that {fault}")
         return endpoint
     except ConnectorError as error:
-        raise refused_field("endpoint", "Endpoint", error.message, error.code) from None
+        raise field_error("endpoint", "Endpoint", error.message, error.code) from None
 
 
-def refused_field(
+def field_error(
     field: str, label: str, message: str, code: ErrorCode = "invalid_connection"
 ) -> ConnectorError:
     """Return the error of an invalid field."""
-    return refused(code, [problem(f"/connection/fields/{field}", message, label)])
+    return error_of(code, [problem(f"/connection/fields/{field}", message, label)])

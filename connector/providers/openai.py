@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from connector.providers.fields import endpoint_of, refused_field
+from connector.providers.fields import endpoint_of, field_error
 from connector.providers.paths import OPERATIONS
 from connector.providers.provider import Provider
 
@@ -17,11 +17,11 @@ _OPENAI_TAIL = re.compile(rf"(?P<base>.*?)(/v1(/({OPERATIONS}))?)?/*\Z")
 def openai(fields: Mapping[str, Any]) -> Provider:
     """Return the provider that `fields` lead to: endpoint, organization.
 
-    Raises ConnectorError `invalid_connection` or `blocked_target` with the field at fault.
+    Raises ConnectorError `invalid_connection` or `blocked_target` that names the invalid field.
     """
     endpoint = endpoint_of(fields.get("endpoint") or _OPENAI)
     if endpoint.query:
-        raise refused_field("endpoint", "Endpoint", "must not have a query (the part after ?)")
+        raise field_error("endpoint", "Endpoint", "must not have a query (the part after ?)")
     match = _OPENAI_TAIL.match(endpoint.path)
     headers = {}
     if fields.get("organization"):

@@ -1,10 +1,11 @@
-"""Where a connection leads, as one value: base address, paths, and what its errors mean."""
+"""The provider that a connection leads to: its address, its paths, the meaning of its errors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError
+from connector.problems import error_of, problem
 from connector.providers import error_body, paths
 from connector.providers.endpoint import Endpoint
 from connector.providers.error_table import Meaning
@@ -19,14 +20,14 @@ _PREVIEW_ON_V1 = ("/images/generations",)
 
 
 class Provider(NamedTuple):
-    """Where one connection leads.
+    """The provider that one connection leads to.
 
-    `surface` precedes neutral paths. `headers` go with each request. `key_header` is the header
-    that a key is sent in, and the text before the key. `uses_deployment_names` says that models
-    go by the names of deployments, so that a name says nothing of the model. `dated` is the
-    version of the dated surface, None on the v1 surface and on OpenAI. `deployment` is the one
-    that a pasted address named, `deployment_api` what it serves (images or chat). `proxy` and
-    `ca_file` are None for none, and for the usual authorities.
+    `surface` precedes neutral paths. `headers` are sent with each request. `key_header` is the
+    header that a key is sent in, and the text before the key. `uses_deployment_names` means that
+    models are named by their deployments, so that the name says nothing about the model. `dated` is
+    the version of the dated surface, None on the v1 surface and on OpenAI. `deployment` is the one
+    in a pasted address, `deployment_api` what it serves (images or chat). `proxy` is None for no
+    proxy, `ca_file` is None for the usual authorities.
     """
 
     name: str
@@ -45,11 +46,11 @@ class Provider(NamedTuple):
 
     @property
     def legacy(self) -> bool:
-        """Whether the surface has the legacy completions API at all."""
+        """Whether the surface has the legacy completions API."""
         return not self.uses_deployment_names or self.dated is not None
 
     def url(self, path: str, model: str | None = None) -> str:
-        """Return the address of a neutral path; `model` is the one that the request is about."""
+        """Return the URL of a neutral path; `model` is the model that the request is about."""
         if self.dated is None:
             version = self.version or ("preview" if self._needs_preview(path) else None)
             return f"{self.base}{self.surface}{path}" + (
@@ -57,13 +58,15 @@ class Provider(NamedTuple):
             )
         if model is not None:
             if fault := self.model_fault(model):
-                raise refused("invalid_input", [problem("/inputs/model", fault, "Model")])
+                raise error_of("invalid_input", [problem("/inputs/model", fault, "Model")])
             path = f"/deployments/{quote(model, safe='')}{path}"
         return f"{self.base}{self.surface}{path}?api-version={self.dated}"
 
     def model_fault(self, model: str) -> str | None:
-        """Return why no request can name this model, None where one can. On the dated surface it
-        is a part of the path, elsewhere of the body, which holds any text."""
+        """Return why no request can name this model, None if one can.
+
+        On the dated surface it is part of the path, elsewhere of the body, which can hold any text.
+        """
         if self.dated is not None and paths.segment_fault(model):
             return "is not the name of a deployment"
         return None if is_encodable(model) else UNPAIRED
@@ -72,7 +75,7 @@ class Provider(NamedTuple):
         return self.uses_deployment_names and path in _PREVIEW_ON_V1
 
     def raw_url(self, url: str, query: Sequence[tuple[str, str]]) -> str:
-        """Return the address of a caller's own path, already checked, with `query` added."""
+        """Return the URL of a caller's own path, which was checked before, with `query` added."""
         path, _, inline = url.partition("?")
         if self.uses_deployment_names and (path == "/v1" or path.startswith("/v1/")):
             path = "/openai" + path
@@ -101,8 +104,8 @@ class Provider(NamedTuple):
     ) -> ConnectorError:
         """Return the error of a response with a status of 300 or more.
 
-        `body` is the parsed body, None where it was not JSON; `excerpt` its beginning as text.
-        What `secret` masks is in no part of the error.
+        `body` is the parsed body, None if it was not JSON; `excerpt` is its beginning as text. All
+        parts of the error are masked with `secret`.
         """
 
         def masked(text: str | None) -> str | None:
@@ -112,7 +115,7 @@ class Provider(NamedTuple):
         message = secret.scrub_message(found.message or excerpt or f"HTTP {status}")[:2000]
         meaning = error_body.classify(status, found, message)
         if meaning.code == "unexpected_redirect":
-            message = f"The server answered {status} with a redirect, which is never followed."
+            message = f"The server sent a redirect (status {status}), which is never followed."
         should = headers.get("x-should-retry", "").strip().lower()
         retryable = {"true": True, "false": False}.get(should, True if status == 409 else None)
         error = ConnectorError(
@@ -155,5 +158,8 @@ _HINTS: Mapping[tuple[str, str | None], str] = {
     ("", "content_filtered"): "Change the text; on Azure the deployment's content filter decides.",
     ("", "length"): "Send a shorter text, or use a model with a larger context.",
     ("", "bad_request"): "Read the message; providerParam names the parameter at fault.",
-    ("", "unexpected_redirect"): "Set Endpoint to the address that answers itself.",
+    (
+        "",
+        "unexpected_redirect",
+    ): "Set Endpoint to the address of the API itself, which does not redirect.",
 }

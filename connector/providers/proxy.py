@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from connector.errors import ConnectorError, problem, refused
+from connector.errors import ConnectorError
+from connector.problems import error_of, problem
 from connector.providers import endpoint
 
 
@@ -20,8 +21,8 @@ def check(address: str | None, other: ConnectorError | None = None) -> None:
     except ConnectorError as error:
         row = problem("/connection/fields/proxy", error.message, "Proxy")
         if other is None:
-            raise refused(error.code, [row]) from None
-        raise refused(other.code, [*(other.details or ()), row], other.hint) from None
+            raise error_of(error.code, [row]) from None
+        raise error_of(other.code, [*(other.details or ()), row], other.hint) from None
 
 
 def secrets(address: str | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a response says of the provider's rate limits: OpenAI's headers, which Azure has too."""
+"""Reads a provider's rate limits from the headers of a response, which OpenAI and Azure share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection made ready to be called."""
+"""A connection that is ready for requests."""
 
 from typing import NamedTuple
 
@@ -9,8 +9,8 @@ from connector.providers.tokens import TokenClient
 
 
 class ReadyConnection(NamedTuple):
-    """Where a connection leads, how it authenticates, the sockets to the provider and to the
-    token's host, and the warnings for each result."""
+    """A connection's provider and authentication, its sockets to the provider and to the token's
+    host, and the warnings for each result."""
 
     provider: Provider
     authentication: Authentication

@@ -1,4 +1,4 @@
-"""Requests to the host that gives out tokens, which is not the provider's."""
+"""Requests to the host that issues tokens, which is not the provider's host."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _HEADERS = {"Accept": "application/json", "Content-Type": "application/x-www-for
 
 
 def _code_of(status: int) -> ErrorCode:
-    """Return the code of a token host's error: only what may pass by itself is retried."""
+    """Return the code of an error response of a token host; only temporary failures are retried."""
     if status < 400:
         return "unexpected_redirect"
     if status == 429:
@@ -34,7 +34,7 @@ def _code_of(status: int) -> ErrorCode:
 
 
 class TokenClient:
-    """What a connection fetches its tokens with: through its proxy, with its authorities.
+    """Fetches the tokens of one connection, through its proxy and with its authorities.
 
     Safe in threads. Its requests count in neither `attempts` nor `sent` of an invocation, because
     the provider does not see them.
@@ -88,7 +88,7 @@ class TokenClient:
             f"The token's host returned no token (status {response.status}{details}).",
             http_status=response.status,
             retry_after_ms=retry_after.requested_delay_ms(response.headers, "", time.time()),
-            hint="Check the fields of the connection from which the token is fetched.",
+            hint="Check the fields of the connection that the token depends on.",
         )
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ Stray = Callable[[BaseException], object]
 _Job = functools.partial[None]
 
 TURN_SECONDS = 0.1
-"""The longest single wait: only between two waits is an exception raised into the thread."""
+"""The longest single wait, because an exception is raised into a thread only between two waits."""
 
 
 def start(work: Work, ended: Callable[[object], object], stray: Stray) -> weakref.ref[_Job]:
@@ -35,7 +35,7 @@ def start(work: Work, ended: Callable[[object], object], stray: Stray) -> weakre
     try:
         _thread.start_new_thread(job, ())
     except RuntimeError:
-        del alive  # before the job: nothing has ended, because nothing began
+        del alive  # before the job, because no work has started
         raise
     return alive
 

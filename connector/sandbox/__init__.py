@@ -20,7 +20,7 @@ the list of models and each model; on both v1 surfaces also `POST files` and
 `GET files/ID/content`.
 
 It serves the hosts `localhost`, `*.localhost` and loopback addresses only (421 for others), so that
-no web page can reach it through a host name of its own. `Sandbox.requests` lists what was received:
+no web page can reach it through its own host name. `Sandbox.requests` lists what was received:
 the latest 10,000 requests, up to 64 MiB in total; the command `connector sandbox` keeps none.
 
 Models
@@ -30,7 +30,7 @@ On Azure every name is accepted as the name of a deployment. On OpenAI a model e
 manifest's model facts or the API's description list it; so do its dated snapshots
 (`gpt-4o-2024-08-06`), its fine-tuned versions (`ft:gpt-4o-mini:my-org::id`) and its name with
 `-oldserver`. Any other model is 404. All real models of the legacy API have been retired; use
-`sandbox-instruct` in their place.
+`sandbox-instruct` instead.
 
 Names that fail on purpose
 --------------------------

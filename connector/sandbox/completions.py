@@ -128,7 +128,7 @@ def _check_context(prompt: str, limit: int) -> None:
 
 
 def _stopped(request: Request, prompts: list[str]) -> list[bool]:
-    """Tell for each prompt whether the content filter stops it: those with a mark, or else all."""
+    """Return for each prompt whether the content filter stops it: those with a mark, else all."""
     marked = [request.filtered and FILTER_MARK in prompt for prompt in prompts]
     return marked if any(marked) else [request.filtered] * len(prompts)
 

@@ -47,7 +47,7 @@ def _tool_call(param: str, value: Any) -> None:
     )(param, value)
 
 
-# What an assistant message may have beside its content, or instead of it.
+# What an assistant message may have besides its content, or instead of it.
 _OUTPUTS: Mapping[str, Check] = {
     "tool_calls": array(_tool_call, low=1),
     "function_call": fields({"name": string(1), "arguments": string()}),

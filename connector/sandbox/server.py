@@ -1,4 +1,4 @@
-"""The sandbox's HTTP server: aiohttp on loopback, in a background thread of its own.
+"""The sandbox's HTTP server: aiohttp on loopback, in its own background thread.
 
 It receives and logs requests and sends responses; `router` decides what the response is.
 """

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from connector.errors import pointer, quoted
+from connector.problems import pointer, shown_name
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_BYTES = 1 << 20
@@ -32,7 +32,7 @@ def loads(text: str, lines: dict[str, int] | None = None) -> Any:
 
     Every scalar is text except `true`, `false`, `null` (also `~` and an empty value), decimal
     integers and floats: `no`, `0x10`, `3.10` and `2024-10-21` are text. If `lines` is given, it is
-    filled with the line of each JSON pointer (see `errors.pointer`), except very long ones.
+    filled with the line of each JSON pointer (see `problems.pointer`), except very long ones.
 
     Raises ValueError with the line of the problem.
     """
@@ -88,7 +88,7 @@ class _Reader:
                 raise ValueError(f"line {line}: a key must be text")
             key = event.value
             if key in result:
-                raise ValueError(f"line {line}: the key {quoted(key)} is duplicated")
+                raise ValueError(f"line {line}: the key {shown_name(key)} is duplicated")
             result[key] = self.value(next(self.events), _below(path, key), depth + 1)
         return result
 
@@ -110,7 +110,7 @@ def _check_plain(event: Any, line: int) -> None:
     if isinstance(event, yaml.AliasEvent):
         raise ValueError(f"line {line}: aliases are not allowed: write the value out")
     if event.tag is not None:
-        raise ValueError(f"line {line}: the tag {quoted(event.tag)} is not allowed")
+        raise ValueError(f"line {line}: the tag {shown_name(event.tag)} is not allowed")
 
 
 def _scalar(event: Any) -> Any:

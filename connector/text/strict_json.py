@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any, NoReturn
 
-from connector.errors import quoted
+from connector.problems import shown_name
 
 UNPAIRED = "holds an unpaired surrogate"
 """What is wrong with a text that cannot be encoded."""
@@ -35,7 +35,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         unseen = set(result)
         for key, _ in pairs:
             if key not in unseen:
-                raise ValueError(f"the key {quoted(key)} is duplicated in one object")
+                raise ValueError(f"the key {shown_name(key)} is duplicated in one object")
             unseen.remove(key)
     return result
 

@@ -1,10 +1,10 @@
 """Compiles a JSON Schema into one Python function, the fast way to accept a value.
 
 This is the machinery; what each keyword means is in `keywords`. As in `dataclasses` and
-`namedtuple` the function is generated: strings and numbers of the schema reach its code only as
-constants that it names. When it returns True, the value is valid. False is not final (the value
-may be an instance of a subclass of `str`, the schema may have a keyword that is not in the table):
-`violations` and jsonschema then decide. The tests prove that they agree on JSON values.
+`namedtuple`, the function is generated: strings and numbers of the schema reach its code only as
+named constants. If it returns True, the value is valid. False is not final, because the value may
+be an instance of a subclass of `str`, or the schema may have a keyword that is not in the table.
+Then `violations` and jsonschema decide. The tests check that they agree on JSON values.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ from connector.validation.entries import (
 Check = Callable[[Any], bool]
 
 _MOST_REPEATS = 64
-"""How often one value may be examined, by options and parts that nest in each other."""
+"""How often one value may be examined, because options and parts can be nested."""
 
 _MOST_INLINED = 500
 """When this many schemas are written inline, the others become functions."""
 
 _DEEPEST = 16
-"""Columns of indentation before a nested schema gets a function of its own: Python nests no more
-than 20 loops."""
+"""Columns of indentation after which a nested schema gets its own function, because Python cannot
+nest more than 20 loops."""
 
 
 def compile_schema(schema: Schema, keywords: Table) -> Check:
     """Return a function that says whether a value fits `schema`.
 
-    The function always returns False where the schema has keywords that are not in `keywords`.
+    The function always returns False if the schema has keywords that are not in `keywords`.
     """
     try:
         return Compiler(schema, keywords).compile()
@@ -90,7 +90,7 @@ class Compiler:
     # What the `emit` functions use
 
     def constant(self, value: Any) -> str:
-        """Return the name by which the code refers to `value`."""
+        """Return the name that the code uses for `value`."""
         name = self._name("c")
         self._globals[name] = value
         return name
@@ -103,7 +103,7 @@ class Compiler:
         self._lines.append(f"{self._pad}{text}")
 
     def refuse(self, condition: str) -> None:
-        """Emit that the value is refused where `condition` is true."""
+        """Emit code that refuses the value if `condition` is true."""
         self.line(f"if {condition}: return False")
 
     @contextlib.contextmanager
@@ -136,9 +136,9 @@ class Compiler:
         return self._functions[key]
 
     def value(self, schema: Any, x: str, types: Sequence[str] = ()) -> None:
-        """Emit the code that refuses `x` where it does not fit `schema`.
+        """Emit the code that refuses `x` if it does not fit `schema`.
 
-        `types` are the types that the value is known to have one of, none where nothing is known.
+        `types` are the possible types of the value, empty if nothing is known.
         """
         if isinstance(schema, bool):
             if not schema:
@@ -168,7 +168,7 @@ class Compiler:
         if self._written > _MOST_INLINED or id(schema) in self._inlined:
             self.refuse(f"not {self.function(schema)}({x})")
             return
-        # Written inline: a call for each of hundreds of items would cost more than its checks.
+        # Inline, because a call for each of hundreds of items would cost more than its checks.
         self._inlined.add(id(schema))
         self.value(schema, x)
         self._inlined.discard(id(schema))

@@ -1,4 +1,4 @@
-"""Recognises forms of `if` and `anyOf` for which fast code exists.
+"""Recognizes forms of `if` and `anyOf` for which fast code exists.
 
 An `if` of this form asks whether the value of one key is one of some strings.
 """
@@ -14,7 +14,7 @@ _SIMPLE = frozenset(("type", "enum", "title", "description"))
 
 
 def parts(schema: Mapping[str, Any]) -> list[Any]:
-    """Return the schemas that apply beside this one: those of `allOf`, and its own condition."""
+    """Return the schemas that apply besides this one: those of `allOf`, and its own condition."""
     own = {key: schema[key] for key in _BRANCHES if key in schema}
     return [*schema.get("allOf", ()), *([own] if "if" in own else ())]
 
@@ -22,7 +22,7 @@ def parts(schema: Mapping[str, Any]) -> list[Any]:
 def tested(part: Any) -> tuple[str, tuple[str, ...]] | None:
     """Return the key that the `if` of `part` tests and the strings that satisfy it.
 
-    None where `part` has no `if`, an `if` of another form, or other keywords too.
+    None if `part` has no `if`, an `if` of another form, or other keywords too.
     """
     if not isinstance(part, Mapping) or not _BRANCHES.issuperset(part) or "if" not in part:
         return None
@@ -30,7 +30,12 @@ def tested(part: Any) -> tuple[str, tuple[str, ...]] | None:
     try:
         ((key, fragment),) = condition["properties"].items()
         texts = tuple(fragment["enum"])
-    except (KeyError, TypeError, ValueError, AttributeError):  # a manifest may have anything here
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ):  # a manifest may contain anything here
         return None
     whole = {"required": [key], "properties": {key: {"enum": [*texts]}}}
     if condition != whole or not all(isinstance(text, str) for text in texts):
@@ -41,7 +46,7 @@ def tested(part: Any) -> tuple[str, tuple[str, ...]] | None:
 def selector(schema: Mapping[str, Any]) -> str | None:
     """Return the required key of an object whose value selects exactly one of the parts.
 
-    None where there is no such key. A part with `else` whose `if` lists all the values may be
+    None if there is no such key. A part with `else` whose `if` lists all the values may be
     among them: it applies only to values that the schema of the key refuses.
     """
     of_schema = parts(schema)

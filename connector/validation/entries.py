@@ -1,10 +1,10 @@
-"""What the table of keywords is made of: JSON types and entries. The table is in `keywords`."""
+"""JSON types, and the entries of the table in `keywords`."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connector.validation.messages import Tell, told
+from connector.validation.messages import MakeProblems, one_problem
 
 Schema = Mapping[str, Any]
 Path = tuple[str | int, ...]
@@ -13,8 +13,8 @@ Path = tuple[str | int, ...]
 class JsonType(NamedTuple):
     """One type.
 
-    `exact` is the expression by which generated code recognises a value `{x}`. It is the fastest
-    one, and may be wrong about subclasses, such as those of `str`: then `matches` decides.
+    `exact` is the expression with which generated code recognizes a value `{x}`. It is fast and may
+    be wrong about subclasses, such as those of `str`; then `matches` decides.
     """
 
     exact: str
@@ -68,7 +68,7 @@ class Unsupported(Exception):
 
 
 class Violation(NamedTuple):
-    """One broken keyword; the attributes are named as those of jsonschema's errors.
+    """One broken keyword, with the attribute names of jsonschema's errors.
 
     `validator` is the keyword, None for the schema `false`.
     """
@@ -81,23 +81,23 @@ class Violation(NamedTuple):
 
 
 class Keyword(NamedTuple):
-    """All that is known about one keyword.
+    """Everything about one keyword.
 
     `of` is the type to whose values it applies, None for all.
 
-    `emit(compiler, schema, x, types)` writes the code that refuses the value named `x` where it
+    `emit(compiler, schema, x, types)` writes the code that refuses the value named `x` if it
     breaks the keyword of `schema`. Keywords that are checked together share one function.
 
     `find(finder, schema, value, path)` returns the violations of the keyword by a value.
 
-    `tell` words them, None where nothing but the keyword's name can be said.
+    `make_problems` makes their messages; None if a message can only give the keyword's name.
     """
 
     name: str
     of: str | None
     emit: Callable[[Any, Schema, str, Sequence[str]], None]
     find: Callable[[Any, Schema, Any, Path], Iterable[Violation]]
-    tell: Tell | None = None
+    make_problems: MakeProblems | None = None
 
 
 Table = Mapping[str, Keyword | None]
@@ -136,4 +136,4 @@ def leaf(
             return (Violation(name, schema[name], value, schema, path),)
         return ()
 
-    return Keyword(name, of, emit, find, told(sentence, by_example))
+    return Keyword(name, of, emit, find, one_problem(sentence, by_example))

@@ -11,8 +11,8 @@ from connector.validation.keywords import compile_pattern
 from connector.validation.violations import FEWEST_STEPS, STEPS_PER_VALUE, size
 
 _steps = threading.local()
-"""`_steps.left` is how many keywords jsonschema may still apply in this thread: there would be no
-end of them for schemas that refer to the same others again and again."""
+"""`_steps.left` is how many keywords jsonschema may still apply in this thread. Schemas that refer
+to the same others again and again would need endless steps."""
 
 
 class TooManySteps(Exception):
@@ -40,8 +40,11 @@ class Explainer:
         self._validator = extend(base, counted, type_checker=types)(schema, registry=Registry())
 
     def errors(self, value: Any) -> list[Any]:
-        """Return jsonschema's errors. Raises TooManySteps, and RecursionError or ValueError for
-        what jsonschema cannot take."""
+        """Return jsonschema's errors.
+
+        Raises TooManySteps, and RecursionError or ValueError for values that jsonschema cannot
+        handle.
+        """
         _steps.left = FEWEST_STEPS + STEPS_PER_VALUE * size(value)
         return list(self._validator.iter_errors(value))
 
@@ -57,7 +60,7 @@ def _counted(check: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _unique(_: Any, wanted: bool, value: Any, __: Any) -> Iterator[Any]:
-    """As jsonschema's own, which compares each item with each where they cannot be sorted."""
+    """Like jsonschema's own, which compares all pairs of items if they cannot be sorted."""
     from jsonschema import ValidationError
 
     if wanted and isinstance(value, list) and len(set(map(_hashable, value))) < len(value):
@@ -65,7 +68,7 @@ def _unique(_: Any, wanted: bool, value: Any, __: Any) -> Iterator[Any]:
 
 
 def _hashable(value: Any) -> Any:
-    """Return what is equal for two values that are equal in JSON: 1 and 1.0, but not true."""
+    """Return a key that is equal for values that are equal in JSON: 1 and 1.0, but not true."""
     if isinstance(value, dict):
         return dict, frozenset((key, _hashable(item)) for key, item in value.items())
     if isinstance(value, list):
@@ -76,7 +79,7 @@ def _hashable(value: Any) -> Any:
 
 
 def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[Any]:
-    """As jsonschema's own, but a final `$` is the end of the text."""
+    """Like jsonschema's own, but a final `$` is the end of the text."""
     from jsonschema import ValidationError
 
     if isinstance(value, str) and not compile_pattern(pattern).search(value):
@@ -84,10 +87,10 @@ def _pattern(_: Any, pattern: str, value: Any, __: Any) -> Iterator[Any]:
 
 
 def _properties(validator: Any, properties: Any, value: Any, _: Any) -> Iterator[Any]:
-    """As jsonschema's own, but an error of the schema `false` has the property's path."""
+    """Like jsonschema's own, but an error of the schema `false` has the property's path."""
     from jsonschema import ValidationError
 
-    kind: Any = None  # as of any value that the schema `false` refuses
+    kind: Any = None  # the schema `false` refuses values of any type
     for name in properties if isinstance(value, dict) else ():
         if name in value and properties[name] is False:
             yield ValidationError("false", validator=kind, path=[name])

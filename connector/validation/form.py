@@ -1,6 +1,6 @@
 """Cleans a JSON payload: conversion, defaults, and validation against the manifest's schemas.
 
-Low-code builders send strings; they are converted where the schema wants another type. All
+Low-code builders send strings, which are converted if the schema requires another type. All
 problems are found at once, before anything is sent.
 """
 
@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from connector.errors import ConnectorError, ErrorCode, pointer, problem, refused, unknown
+from connector.errors import ConnectorError, ErrorCode
 from connector.manifest.model import ABSENT, Input
 from connector.manifest.schemas import Schemas, object_schema, resolved
+from connector.problems import error_of, pointer, problem, unknown_pointer
 from connector.text import strict_json
 from connector.validation.keywords import compile_pattern
 from connector.validation.messages import not_known
@@ -27,8 +28,8 @@ _JSON_TYPES = (str, int, float, list, dict)
 class Cleaned(NamedTuple):
     """The result of cleaning a payload with a form.
 
-    `values` may be used only where there are no `problems`. `defaulted` are the keys whose value
-    equals the default, whether it was sent or left out: forms send the defaults that they show.
+    `values` may be used only if there are no `problems`. `defaulted` are the keys whose value
+    equals the default, whether it was sent or left out, because forms send their defaults.
     """
 
     values: dict[str, Any]
@@ -38,7 +39,7 @@ class Cleaned(NamedTuple):
 
 
 Check = Callable[[Mapping[str, Any], Collection[str]], object]
-"""An action's own check: it is given the inputs that fit their schemas, and the keys of the others.
+"""An action's own check. It gets the inputs that fit their schemas, and the keys of the others.
 
 Raises ConnectorError with details.
 """
@@ -48,8 +49,8 @@ class _Rules(NamedTuple):
     """What cleaning needs to know about one input.
 
     `types` are those that its schema allows. `pairs` means that an object stands for a list of
-    keys and values. Where the schema allows a text and an array, a text may contain an array, which
-    `array` validates; None elsewhere.
+    keys and values. If the schema allows both a text and an array, a text may contain an array,
+    which `array` validates; otherwise it is None.
     """
 
     item: Input
@@ -63,7 +64,7 @@ class Form:
     """The declared inputs of an action, or the fields of a connection, ready to clean payloads.
 
     `path` is the JSON pointer under which problems are reported, such as `/inputs`. `check`
-    returns the action's own check; None where it has none.
+    returns the action's own check; None if it has none.
     """
 
     def __init__(
@@ -113,10 +114,10 @@ class Form:
         self, values: Mapping[str, Any], problems: Sequence[Mapping[str, str]]
     ) -> ConnectorError | None:
         """Return the error that lists `problems` and those that the action's own check finds in
-        the other values, in the order of the form; None where there are none.
+        the other values, in the order of the form; None if there are none.
 
-        It is for payloads that are refused anyway: where the inputs are good, the action itself
-        raises what its check finds.
+        It is for payloads that are refused anyway. For valid inputs, the action itself raises what
+        its check finds.
         """
         code: ErrorCode = "invalid_input"
         hint, rows = None, [dict(row) for row in problems]
@@ -130,7 +131,7 @@ class Form:
                 code, hint = error.code, error.hint
                 rows += [dict(row) for row in error.details if self._key(row) not in bad]
                 rows.sort(key=self._position)
-        return refused(code, rows, hint) if rows else None
+        return error_of(code, rows, hint) if rows else None
 
     def with_example(self, row: Mapping[str, str]) -> dict[str, str]:
         """Return a problem whose message ends with the example of its input, if there is one."""
@@ -143,7 +144,7 @@ class Form:
         return row["path"][len(self.path) + 1 :].partition("/")[0]
 
     def _position(self, row: Mapping[str, str]) -> int:
-        """Return where a problem comes among the others: as in the form, unknown names first."""
+        """Return the sort key of a problem: the order of the form, unknown names first."""
         return self._positions.get(self._key(row), -1)
 
     def _unknown(self, keys: Iterable[str]) -> Iterator[dict[str, str]]:
@@ -154,7 +155,7 @@ class Form:
             message = not_known(key, known, suggest)
             # In a connection the unknown name may be a key that was pasted there; it is not known
             # yet, so it could not be masked.
-            place = pointer(key) if of_action or "did you mean" in message else unknown(key)
+            place = pointer(key) if of_action or "did you mean" in message else unknown_pointer(key)
             yield problem(self.path + place, message)
 
     def _invalid(self, values: dict[str, Any]) -> list[dict[str, str]]:
@@ -172,7 +173,7 @@ class Form:
 
 
 NO_INPUTS = Form("Nothing", "/inputs", (), lambda name: {}).clean({})
-"""The inputs of a connection test and of a data source: they have none."""
+"""The form of connection tests and data sources, which have no inputs."""
 
 
 def _shown(example: Any) -> str:
@@ -223,8 +224,8 @@ def _may_be_empty(fragment: Mapping[str, Any]) -> bool:
 def _converted(value: Any, rules: _Rules) -> Any:
     """Return `value` converted to a type that the schema allows.
 
-    Where that is impossible it is returned unchanged, and validation says what is wrong. Raises
-    ValueError where only JSON in a text would do, and the text is not JSON.
+    If that is impossible, it is returned unchanged, and validation reports the problem. Raises
+    ValueError if the text must contain JSON and does not.
     """
     if isinstance(value, str) and "string" not in rules.types:
         value = _from_text(value, rules.types)
@@ -248,8 +249,7 @@ def _from_text(text: str, types: frozenset[str]) -> Any:
 
 
 def _array_from_text(text: str, array: Validator) -> Any:
-    """Return the array that `text` contains where it is a valid one, else `text`, which is a value
-    of its own, whatever it looks like."""
+    """Return the array that `text` contains if it is valid, otherwise `text` itself."""
     if not text.lstrip().startswith("["):
         return text
     try:
@@ -261,6 +261,6 @@ def _array_from_text(text: str, array: Validator) -> Any:
 
 def _number(text: str, types: frozenset[str]) -> int | float:
     if text.strip().lstrip("+-").isdigit():
-        return int(text)  # exact, however long
+        return int(text)  # exact, however many digits
     number = float(text)
     return int(number) if "integer" in types and number.is_integer() else number

@@ -1,8 +1,8 @@
 """The JSON Schema keywords that the fast validator understands, each defined once.
 
-An entry holds what both ways of validating need: the code that `compiler` writes, to accept a value
-fast, and the search of `violations`, to find all that is wrong. For a keyword that looks at one
-value only, both come from one condition.
+An entry holds what both ways of validating need: the code that `compiler` writes to accept a value
+fast, and the search of `violations` for all problems. If a keyword looks at one value only, both
+come from one condition.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _emit_items(out: Compiler, schema: Schema, x: str, _: Sequence[str]) -> None
 
 def _find_items(finder: Finder, schema: Schema, value: Any, path: Path) -> Iterator[Violation]:
     if schema["items"] is False:
-        raise Unsupported  # jsonschema has a message of its own for this
+        raise Unsupported  # jsonschema has its own message for this
     for index, item in enumerate(value):
         yield from finder.find(schema["items"], item, (*path, index))
 
@@ -79,7 +79,7 @@ def _find_items(finder: Finder, schema: Schema, value: Any, path: Path) -> Itera
 
 def _emit_object(out: Compiler, schema: Schema, x: str, _: Sequence[str]) -> None:
     selector = conditions.selector(schema)
-    if selector:  # the value of this key is checked where it selects a part
+    if selector:  # this key is checked when its value selects a part
         schema = conditions.without(selector, schema)
     properties = schema.get("properties", {})
     others = schema.get("additionalProperties", True)
@@ -95,7 +95,7 @@ def _emit_object(out: Compiler, schema: Schema, x: str, _: Sequence[str]) -> Non
     if not optional and others is True:
         return
     if required and (others is True or required.keys() <= properties.keys()):
-        # Most objects have only the required keys: these need no pass over all keys.
+        # Most objects have only the required keys, which need no pass over all keys.
         with out.block(f"if len({x}) > {len(required)}:"):
             _emit_loop(out, x, optional, properties, others)
     else:
@@ -145,8 +145,8 @@ def _find_others(finder: Finder, schema: Schema, value: Any, path: Path) -> Iter
 # $ref
 
 _DESCENDING = frozenset(("items", "properties", "additionalProperties", "anyOf"))
-"""Keywords that are not supported beside `$ref`. Both would examine the values inside a value, and
-so twice as many at each level."""
+"""Keywords that are not supported next to `$ref`. Both would examine the values inside a value,
+which doubles the work at each level."""
 
 
 def _definition(schema: Schema) -> str:
@@ -181,13 +181,13 @@ def _emit_any_of(out: Compiler, schema: Schema, x: str, types: Sequence[str]) ->
 def _option(out: Compiler, schema: Any, x: str, types: Sequence[str]) -> str:
     if not conditions.only_requires(schema):
         return f"{out.function(schema)}({x})"
-    # The commonest option: written inline it saves a call for each value.
+    # The most common option is written inline, which saves a call for each value.
     keys = " and ".join(f"{out.constant(key)} in {x}" for key in schema["required"])
     return _unless_object(x, types) + keys
 
 
 def _unless_object(x: str, types: Sequence[str]) -> str:
-    """Return what makes a condition true for values that are no objects."""
+    """Return the part that makes a condition true for values that are not objects."""
     return "" if list(types) == ["object"] else f"type({x}) is not dict or "
 
 
@@ -197,7 +197,7 @@ def _find_any_of(finder: Finder, schema: Schema, value: Any, path: Path) -> Sequ
     return (Violation("anyOf", schema["anyOf"], value, schema, path),)
 
 
-# allOf, if, then and else: schemas that apply beside the one that has them
+# allOf, if, then and else: schemas that apply besides the one that contains them
 
 
 def _emit_parts(out: Compiler, schema: Schema, x: str, types: Sequence[str]) -> None:
@@ -258,7 +258,9 @@ _NUMBER, _LENGTH = messages.number, messages.length
 
 KEYWORDS = table(
     (
-        Keyword("type", None, _emit_type, _find_type, messages.told(messages.wrong_type, True)),
+        Keyword(
+            "type", None, _emit_type, _find_type, messages.one_problem(messages.wrong_type, True)
+        ),
         leaf(
             "enum", None, "not isinstance({x}, str) or {x} not in {limit}", messages.enum, _strings
         ),

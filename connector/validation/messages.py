@@ -1,4 +1,4 @@
-"""The messages of problems. None quotes text of the value, which may be a secret."""
+"""The messages of problems. They never quote text of the value, which may be a secret."""
 
 import math
 import re
@@ -22,25 +22,25 @@ class Problem(NamedTuple):
 Suggest = Callable[[str, Iterable[str]], str]
 """Returns the end of a message about an unknown name; see `suggestions`."""
 
-Tell = Callable[[Any, Suggest], Iterator[Problem]]
-"""Words an error: a `Violation`, or an error of jsonschema, which has the same attributes."""
+MakeProblems = Callable[[Any, Suggest], Iterator[Problem]]
+"""Makes the messages of a `Violation`, or of an error of jsonschema with the same attributes."""
 
 
-def told(message: Callable[[Any], str], by_example: bool = False) -> Tell:
-    """Return a `Tell` for errors that are one problem, at the place of the value itself."""
+def one_problem(message: Callable[[Any], str], by_example: bool = False) -> MakeProblems:
+    """Return a `MakeProblems` for errors that are one problem, at the place of the value itself."""
 
-    def tell(error: Any, _: Suggest) -> Iterator[Problem]:
+    def make(error: Any, _: Suggest) -> Iterator[Problem]:
         yield Problem(tuple(error.absolute_path), message(error), by_example)
 
-    return tell
+    return make
 
 
 def broken(error: Any) -> str:
-    """Return the message for a keyword that has none of its own."""
+    """Return the message for a keyword that has no own message."""
     return f"breaks the rule {error.validator!r}"
 
 
-not_allowed = told(lambda error: "is not allowed here; leave it out")
+not_allowed = one_problem(lambda error: "is not allowed here; leave it out")
 """Words what the schema `false` refuses."""
 
 _NAMES = {

@@ -1,4 +1,4 @@
-"""Validates a value against its JSON Schema, and says everything that is wrong with it."""
+"""Validates a value against its JSON Schema and reports every problem."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Validator:
     """One schema, compiled once.
 
     The compiled function accepts most values, in microseconds. For the others the violations are
-    searched; jsonschema does so only where the schema has a keyword that is not in the table.
+    searched; jsonschema does so only if the schema has a keyword that is not in the table.
     """
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
@@ -31,11 +31,11 @@ class Validator:
         self._explainer: Explainer | None = None
 
     def problems(self, value: Any) -> list[Problem]:
-        """Return every problem of `value`, none where it is valid."""
+        """Return every problem of `value`, an empty list if it is valid."""
         try:
             if self._is_valid is None:
                 if not self._used:
-                    # Most processes of the command line validate once: compiling would cost more.
+                    # Most command line processes validate once, where compiling would cost more.
                     self._used = True
                     return self._find(value)
                 self._is_valid = compiler.compile_schema(self.schema, KEYWORDS)
@@ -54,7 +54,7 @@ class Validator:
         except RecursionError:
             return [_TOO_DEEP]
         except ValueError:
-            # jsonschema writes the value into its own messages: Python cannot write this one.
+            # jsonschema formats the value for its own messages, and Python cannot format this one.
             return [_TOO_MANY_DIGITS]
 
     def _find(self, value: Any) -> list[Problem]:
@@ -73,8 +73,8 @@ def _of(error: Any, suggest: messages.Suggest) -> Iterable[Problem]:
     if error.validator is None:
         return messages.not_allowed(error, suggest)
     keyword = KEYWORDS.get(error.validator)
-    tell = keyword.tell if keyword else None
-    return (tell or messages.told(messages.broken))(error, suggest)
+    make = keyword.make_problems if keyword else None
+    return (make or messages.one_problem(messages.broken))(error, suggest)
 
 
 def _place(problem: Problem) -> tuple[list[tuple[int, str]], str]:

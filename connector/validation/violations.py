@@ -1,8 +1,8 @@
 """Finds every place where a value breaks a JSON Schema.
 
-This is the machinery; what each keyword means is in `keywords`. The import of jsonschema takes
-longer than the rest of a refused call, so it is left for schemas with other keywords. The tests
-prove that both find the same.
+This is the machinery; what each keyword means is in `keywords`. Importing jsonschema takes longer
+than the rest of a refused call, so it is used only for schemas with other keywords. The tests check
+that both find the same problems.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOST_VALUES = 5_000_000
 def find(schema: Schema, value: Any, keywords: Table) -> Iterator[Violation]:
     """Yield the violations of `schema` by `value`; references lead to the `$defs` of `schema`.
 
-    Raises Unsupported where `value` meets a keyword that is not in `keywords`.
+    Raises Unsupported if a keyword that applies to `value` is not in `keywords`.
     """
     return Finder(schema.get("$defs", {}), value, keywords).find(schema, value, ())
 
@@ -28,8 +28,8 @@ def find(schema: Schema, value: Any, keywords: Table) -> Iterator[Violation]:
 class Finder:
     """One search; the keywords' `find` functions call its methods.
 
-    It remembers which of the options that nest in each other a value fits. Each is tried once:
-    options inside options would otherwise double the work at each level.
+    It remembers which nested options a value fits, so that each is tried once. Otherwise options
+    inside options would double the work at each level.
     """
 
     def __init__(self, definitions: Schema, value: Any, keywords: Table) -> None:
@@ -42,7 +42,7 @@ class Finder:
         self._most_steps = FEWEST_STEPS
 
     def find(self, schema: Any, value: Any, path: Path) -> Iterator[Violation]:
-        """Yield the violations of `schema`, a part of the whole, by `value`, which is at `path`."""
+        """Yield the violations of `schema`, a part of the whole, by the `value` at `path`."""
         if isinstance(schema, bool):
             if not schema:
                 yield Violation(None, None, value, {}, path)
@@ -58,10 +58,10 @@ class Finder:
             yield from keyword.find(self, schema, value, path)
 
     def step(self) -> None:
-        """Count a schema that applies beside others.
+        """Count a schema that applies besides others.
 
-        Only schemas that refer to the same others again and again take more steps than in
-        proportion to the value. Raises Unsupported for these: jsonschema decides, and counts too.
+        Only schemas that refer to the same others again and again take more steps than the value
+        has parts. Raises Unsupported for these; jsonschema then decides, with its own limit.
         """
         self._steps += 1
         if self._steps > self._most_steps:
@@ -78,7 +78,7 @@ class Finder:
             return any(self._option_fits(option, value) for option in options)
         finally:
             self._nested = False
-            self._fits.clear()  # there may be thousands of values: remember nothing about them
+            self._fits.clear()  # there may be thousands of values; nothing about them is kept
 
     def _option_fits(self, option: Any, value: Any) -> bool:
         key = id(option), id(value)

@@ -75,7 +75,7 @@ def test_summary(send: Send) -> None:
     assert text_of(send(CHAT, chat(messages=messages))) == expected
 
 
-def test_json_answers(send: Send) -> None:
+def test_json_responses(send: Send) -> None:
     ask = message("Answer in JSON")
     plain = text_of(send(CHAT, chat(messages=ask, response_format={"type": "json_object"})))
     assert list(json.loads(plain)) == ["reply"]

@@ -31,7 +31,7 @@ from .send import (
         ("error", 500, None, "500"),
     ],
 )
-def test_faults_that_answer_errors(
+def test_faults_that_return_errors(
     send: Send, name: str, status: int, code: str | None, azure_code: str
 ) -> None:
     openai = send(CHAT, chat(), headers={**OPENAI, "x-sandbox-fault": name})

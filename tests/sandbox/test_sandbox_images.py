@@ -46,7 +46,7 @@ def test_several_images_differ(send: Send) -> None:
     assert (answer["quality"], answer["background"]) == ("low", "transparent")
 
 
-def test_dall_e_answers_addresses(send: Send, sandbox: Sandbox) -> None:
+def test_dall_e_returns_addresses(send: Send, sandbox: Sandbox) -> None:
     body = {"model": "dall-e-3", "prompt": "A fox", "size": "1024x1792"}
     (item,) = send(IMAGES, body).json()["data"]
     assert item["revised_prompt"].startswith("A fox")

@@ -1,1 +1,1 @@
-"""A connector of its own: another manifest, another package of handlers, the same runtime."""
+"""Another connector: its own manifest and handlers, the same runtime."""

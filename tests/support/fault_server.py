@@ -54,7 +54,7 @@ class FaultServer:
     """Serve scripted responses on a free port of 127.0.0.1, for as long as the `with` block.
 
     `responses`: one response, a list of them (the k-th request gets the k-th, the last one repeats
-    for ever) or a function of the request and its index, from 0. A response is a `Response` or the
+    forever) or a function of the request and its index, from 0. A response is a `Response` or the
     mapping that describes one. `tls`: None, or a name in `tls.CERTIFICATES` or
     `tls.BROKEN_HANDSHAKES`. What the function raises is raised when the block ends.
     """

@@ -69,8 +69,8 @@ def _list(connector: Connector, path: Path) -> int:
 def _described(store: ConnectionStore, name: str) -> dict[str, Any]:
     kind = None
     try:
-        kind, _ = store.kind(name)
-        return {"kind": kind, "provider": store.find(name).provider.name}
+        kind, _ = store.parse(name)
+        return {"kind": kind, "provider": store.get(name).provider.name}
     except ConnectorError as error:
         # Where a secret is, its message quotes nothing.
         return {"kind": kind, "provider": None, "problem": error.message}
@@ -115,7 +115,7 @@ def _store(connector: Connector, connections: Mapping[str, Any]) -> ConnectionSt
 
 def _check(connector: Connector, kind: Connection, fields: Mapping[str, Any]) -> None:
     """Raise ConnectorError for fields that lead to no provider; nothing is sent."""
-    _store(connector, {"new": {"key": kind.key, "fields": fields}}).find("new")
+    _store(connector, {"new": {"key": kind.key, "fields": fields}}).get("new")
 
 
 def _kind(connector: Connector, given: str | None, asks: bool) -> Connection:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.connections.configured import VARIABLE
-from connector.errors import is_plain
+from connector.problems import is_plain_name
 
 
 def add(command: Any) -> None:
@@ -59,7 +59,7 @@ def _file(command: argparse.ArgumentParser) -> None:
 
 
 def _plain(text: str) -> str:
-    if not is_plain(text):
+    if not is_plain_name(text):
         raise argparse.ArgumentTypeError(
             "NAME is a short name, such as office; the key is asked for, and never an argument"
         )

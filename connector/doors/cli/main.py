@@ -31,6 +31,7 @@ _COMMANDS = {
     "connections": ("connections", "run"),
     "sandbox": ("sandbox", "serve"),
     "serve": ("serve", "serve"),
+    "bulk": ("bulk", "bulk"),
 }
 """The module and the function of each command."""
 

@@ -130,6 +130,11 @@ def _invoke(command: _Parser) -> None:
         "action", metavar="ACTION", help="an action's key; see: connector describe"
     )
     _connection(command)
+    _inputs(command)
+    _run_options(command)
+
+
+def _inputs(command: _Parser) -> None:
     command.add_argument(
         "-i",
         "--input",
@@ -139,6 +144,9 @@ def _invoke(command: _Parser) -> None:
         metavar="KEY=VALUE",
         help="set one input, overriding the payload; may be repeated; VALUE may be JSON",
     )
+
+
+def _run_options(command: _Parser) -> None:
     command.add_argument(
         "--dry-run", action="store_true", help="send nothing; show the request, secrets as ***"
     )
@@ -197,6 +205,15 @@ def _sandbox(command: _Parser) -> None:
     )
 
 
+def _bulk(command: _Parser) -> None:
+    from connector.doors.cli import bulk_arguments
+
+    command.add_argument("action", metavar="ACTION", help="an action's key")
+    bulk_arguments.add(command)
+    _connection(command)
+    _inputs(command)
+
+
 def _serve(command: _Parser) -> None:
     from connector.doors.cli import serve_arguments
 
@@ -247,5 +264,6 @@ _COMMANDS: dict[str, tuple[str, Callable[[_Parser], None]]] = {
     "docs": ("Write the connector's page to docs/, from the manifest.", _docs),
     "connections": ("Add, list and test named connections.", _connections),
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
+    "bulk": ("Run one action over the rows of a file; go on where it stopped.", _bulk),
     "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),
 }

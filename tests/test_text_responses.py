@@ -1,4 +1,4 @@
-"""One text answer by whichever API serves the model: what is asked, what is read, what is told."""
+"""One text from whichever API serves the model: the requests, what is read, what is reported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_tokens_are_a_third_of_the_bytes_and_one(text: str, count: int) -> None:
 @pytest.mark.parametrize(
     ("size", "limit"), [(1, 2048), (43_007, 2048), (43_008, 2047), (48_000, 383), (48_400, 256)]
 )
-def test_a_legacy_answer_has_what_the_prompt_leaves(
+def test_a_legacy_response_has_what_the_prompt_leaves(
     connector: Connector, size: int, limit: int
 ) -> None:
     inputs = {"model": LEGACY, "messages": ["a" * size]}
@@ -59,7 +59,7 @@ def test_a_legacy_answer_has_what_the_prompt_leaves(
     assert limits(seen.requests) == [("max_tokens", limit)]
 
 
-def test_a_legacy_model_that_nobody_knows_has_a_context_of_4096_tokens(
+def test_an_unknown_legacy_model_has_a_context_of_4096_tokens(
     connector: Connector,
 ) -> None:
     answers = [NOT_CHAT, {"json": completion("One.")}]
@@ -93,7 +93,9 @@ def told(context: int, used: int | None = None) -> dict[str, Any]:
         (told(100, 0), 100),
     ],
 )
-def test_a_context_that_is_told_leaves_room(connector: Connector, refused: Any, limit: int) -> None:
+def test_a_reported_context_size_leaves_room(
+    connector: Connector, refused: Any, limit: int
+) -> None:
     answers = [refused, {"json": completion("One.")}]
     seen = call(connector, MANY, answers, {"model": LEGACY, "messages": ["abc"]})
     assert limits(seen.requests) == [("max_tokens", 2048), ("max_tokens", limit)]
@@ -112,14 +114,14 @@ def test_a_context_that_is_told_leaves_room(connector: Connector, refused: Any, 
         refusal(400, message="No."),
     ],
 )
-def test_a_refusal_that_leaves_no_room_is_the_answer(connector: Connector, refused: Any) -> None:
+def test_an_error_response_that_leaves_no_room_is_final(connector: Connector, refused: Any) -> None:
     answers = [refused, {"json": completion("One.")}]
     seen = call(connector, MANY, answers, {"model": LEGACY, "messages": ["abc"]})
     assert len(seen.requests) == 1
     assert seen.error["httpStatus"] == 400
 
 
-def test_a_context_that_was_told_is_kept_for_the_next_prompt(connector: Connector) -> None:
+def test_a_reported_context_size_is_kept_for_the_next_prompt(connector: Connector) -> None:
     answers = [told(1500, 1000), {"json": completion("One.")}]
     inputs = {"model": LEGACY, "messages": ["abc", "a" * 3000], "concurrency": 1}
     seen = call(connector, MANY, answers, inputs)
@@ -145,7 +147,9 @@ def test_an_old_name_of_the_limit_is_tried_on_the_legacy_api_too(connector: Conn
 
 
 @pytest.mark.parametrize("text", [None, 7, ["One."], {}])
-def test_a_legacy_choice_without_a_text_is_no_answer(connector: Connector, text: Any) -> None:
+def test_a_legacy_choice_without_a_text_is_an_invalid_response(
+    connector: Connector, text: Any
+) -> None:
     answer = {"json": completion(choices=[choice(text)])}
     seen = call(connector, MANY, answer, {"model": LEGACY})
     (failed,) = seen.envelope["data"]["choices"]
@@ -163,7 +167,7 @@ def test_a_legacy_choice_without_a_text_is_no_answer(connector: Connector, text:
         (None, None, 0),
     ],
 )
-def test_an_answer_that_the_default_limit_cut_is_told(
+def test_a_response_that_the_default_limit_cut_is_reported(
     connector: Connector, reason: Any, limit: int | None, warnings: int
 ) -> None:
     answer = {"json": completion(choices=[choice(finish_reason=reason)])}
@@ -178,7 +182,7 @@ def test_an_answer_that_the_default_limit_cut_is_told(
     ("told_model", "model"),
     [("served-model", "served-model"), (None, "some-model"), (7, "some-model")],
 )
-def test_the_model_is_the_one_that_answered(
+def test_the_model_is_the_one_in_the_response(
     connector: Connector, told_model: Any, model: str
 ) -> None:
     answer = {"json": chat_completion("One.", model=told_model)}
@@ -187,7 +191,7 @@ def test_the_model_is_the_one_that_answered(
 
 
 @pytest.mark.parametrize("reason", ["stop", "tool_calls", None, 7])
-def test_a_chat_answer_is_kept_with_its_message(connector: Connector, reason: Any) -> None:
+def test_a_chat_response_is_kept_with_its_message(connector: Connector, reason: Any) -> None:
     message = {"role": "assistant", "content": None, "tool_calls": [{"id": "c"}]}
     choices = [{"index": 0, "message": message, "finish_reason": reason}]
     seen = call(connector, MANY, {"json": chat_completion(choices=choices)})
@@ -202,7 +206,7 @@ def test_a_chat_answer_is_kept_with_its_message(connector: Connector, reason: An
     ]
 
 
-def test_the_model_of_many_answers_is_that_of_the_first(connector: Connector) -> None:
+def test_the_model_of_many_responses_is_that_of_the_first(connector: Connector) -> None:
     answers = [{"json": chat_completion("a", model=name)} for name in ("first", "second")]
     seen = call(connector, MANY, answers, {"messages": ["a", "b"]})
     assert seen.data["model"] == "first"
@@ -210,7 +214,7 @@ def test_the_model_of_many_answers_is_that_of_the_first(connector: Connector) ->
     assert failed.envelope["data"]["model"] == "some-model"
 
 
-def test_each_prompt_that_no_request_can_carry_is_told(connector: Connector) -> None:
+def test_each_prompt_that_cannot_be_encoded_is_reported(connector: Connector) -> None:
     seen = call(connector, MANY, refusal(400), {"messages": ["a", "\ud800", "b", "c\udfff"]})
     assert seen.requests == []
     assert seen.error["details"] == [
@@ -234,7 +238,7 @@ def test_each_prompt_that_no_request_can_carry_is_told(connector: Connector) -> 
         ("mine", DATED, [NOT_CHAT, {"json": completion("One.")}], "legacy completions"),
     ],
 )
-def test_a_switch_is_told_and_kept(
+def test_a_switch_is_reported_and_kept(
     connector: Connector, model: str, fields: dict[str, Any], answers: list[Any], warning: str
 ) -> None:
     inputs = {"model": model, "messages": ["a", "b", "c"]}
@@ -282,7 +286,7 @@ def test_the_v1_surface_has_no_other_api(connector: Connector) -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_another_number_of_choices_is_told(connector: Connector, count: int) -> None:
+def test_another_number_of_choices_is_reported(connector: Connector, count: int) -> None:
     choices = [{"index": i, "message": {"content": "x"}} for i in range(2)]
     seen = call(connector, CHAT, {"json": {"choices": choices}}, {"numChoices": count})
     asked = "1 choice" if count == 1 else f"{count} choices"
@@ -313,7 +317,9 @@ def test_another_number_of_choices_is_told(connector: Connector, count: int) -> 
         ),
     ],
 )
-def test_what_is_no_chat_answer_is_refused(connector: Connector, answer: Any, message: str) -> None:
+def test_a_response_that_is_not_a_chat_completion_is_refused(
+    connector: Connector, answer: Any, message: str
+) -> None:
     error = call(connector, CHAT, {"json": answer}).error
     assert (error["code"], error["message"]) == ("invalid_response", message)
 
@@ -354,7 +360,7 @@ def test_a_limit_that_is_refused_for_its_value_is_not_sent_again(connector: Conn
     assert seen.error["message"] == "Too large."
 
 
-def test_a_limit_goes_by_the_name_that_was_taken(connector: Connector) -> None:
+def test_a_limit_is_sent_by_the_name_that_was_accepted(connector: Connector) -> None:
     """Chat first, its older name where the first is refused, and that one from then on."""
     refused = refusal(400, message="Unsupported parameter.", param="max_completion_tokens")
     answers = [refused, {"json": chat_completion()}]
@@ -369,7 +375,7 @@ def test_a_limit_goes_by_the_name_that_was_taken(connector: Connector) -> None:
     ]
 
 
-def test_a_name_that_is_refused_after_all_is_tried_the_other_way(connector: Connector) -> None:
+def test_a_name_that_is_refused_later_is_tried_the_other_way(connector: Connector) -> None:
     first = refusal(400, message="Unsupported parameter.", param="max_completion_tokens")
     second = refusal(400, message="Unsupported parameter.", param="max_tokens")
     answers = [first, {"json": chat_completion()}, second, {"json": chat_completion()}]
@@ -397,7 +403,7 @@ def test_a_name_that_is_refused_after_all_is_tried_the_other_way(connector: Conn
         ("response_format", "Response Format"),
     ],
 )
-def test_what_has_an_input_is_no_extra_parameter(
+def test_a_parameter_with_an_input_is_not_an_extra_parameter(
     connector: Connector, name: str, label: str
 ) -> None:
     seen = call(connector, CHAT, refusal(400), {"extraParameters": {name: 1, "seed": 7}})
@@ -442,7 +448,7 @@ def test_a_manifest_without_defaults_sends_the_same(tmp_path: Path, fake_clock: 
         ({"temperature": 1, "topP": 1}, {}, []),
     ],
 )
-def test_the_successor_of_a_default_gets_what_it_takes(
+def test_the_successor_of_a_default_gets_only_what_it_supports(
     tmp_path: Path,
     fake_clock: FakeClock,
     inputs: dict[str, Any],
@@ -493,7 +499,7 @@ def test_a_limit_is_sent_to_the_deployment(connector: Connector) -> None:
         (MANY, {"maxTokens": 0, "messages": ["a", "\ud800"]}, ["maxTokens", "messages/1"]),
     ],
 )
-def test_what_is_refused_beyond_the_schema_is_told_with_the_rest(
+def test_what_the_check_refuses_is_reported_with_the_rest(
     connector: Connector, action: str, inputs: dict[str, Any], paths: list[str]
 ) -> None:
     seen = call(connector, action, refusal(400), inputs)

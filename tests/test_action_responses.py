@@ -96,7 +96,7 @@ likely = st.fixed_dictionaries(
 @pytest.mark.parametrize(("action", "inputs"), examples())
 @pytest.mark.parametrize("dated", [False, True])
 @given(answer=answers | likely)
-def test_any_answer_is_a_result_or_invalid(
+def test_any_response_is_a_result_or_invalid(
     scripted: Scripted, action: str, inputs: dict[str, Any], dated: bool, answer: Any
 ) -> None:
     envelope = scripted.run(action, answer, dated, **inputs)
@@ -135,7 +135,7 @@ def test_a_large_image_is_base_64_to_its_end(scripted: Scripted, end: str) -> No
 
 
 @pytest.mark.parametrize(("size", "limit"), [(14_000, 256), (9_000, 1095), (30, 2048)])
-def test_a_legacy_answer_has_room(scripted: Scripted, size: int, limit: int) -> None:
+def test_a_legacy_response_has_room(scripted: Scripted, size: int, limit: int) -> None:
     """A text has more bytes than tokens: an estimate that fills the context may be too high."""
     model = "gpt-3.5-turbo-instruct"
     connection = {"fields": {**scripted.fields, "isOpenAIKey": False, "apiVersion": "2024-10-21"}}
@@ -198,14 +198,14 @@ def test_an_output_file_is_for_binary_results(scripted: Scripted, tmp_path: Path
 
 
 @pytest.mark.parametrize("image", [{"b64_json": "!!!"}, {"b64_json": ""}, {"url": ""}])
-def test_an_image_that_is_none_is_no_success(connector: Connector, image: Any) -> None:
+def test_an_invalid_image_is_an_error(connector: Connector, image: Any) -> None:
     with FaultServer({"json": {"data": [image]}}) as server:
         result = connector.invoke("createImage", {"prompt": "x"}, connection(server.url))
     assert result.error is not None
     assert result.error.code == "invalid_response"
 
 
-def test_fewer_images_than_asked_for_are_told(connector: Connector) -> None:
+def test_fewer_images_than_asked_for_are_reported(connector: Connector) -> None:
     with FaultServer({"json": {"data": [{"b64_json": "iVBORw0KGgo="}]}}) as server:
         inputs = {"prompt": "x", "numImages": 3}
         result = connector.invoke("createImage", inputs, connection(server.url))

@@ -1,4 +1,4 @@
-"""The head of an answer: whatever is well formed is read whole, all else is one exception."""
+"""The head of a response: a well-formed one is read, anything else is an exception."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_well_formed_head_is_read_as_the_standard_library_does(
 
 
 @given(PAIRS, st.data())
-def test_a_head_that_breaks_off_is_a_connection_that_does(
+def test_a_head_that_breaks_off_is_a_lost_connection(
     pairs: list[tuple[str, str]], data: st.DataObject
 ) -> None:
     whole = head(pairs)
@@ -73,7 +73,7 @@ def test_a_head_that_breaks_off_is_a_connection_that_does(
 
 @given(st.binary(), st.sampled_from([b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\na: b\r\n"]))
 @example(b"content-length: " + b"9" * 5000 + b"\r\n\r\n", b"HTTP/1.1 200 OK\r\n")
-def test_whatever_comes_ends_as_one_kind_of_exception(rest: bytes, start: bytes) -> None:
+def test_any_bytes_end_as_a_response_or_one_kind_of_exception(rest: bytes, start: bytes) -> None:
     with contextlib.suppress(http.client.HTTPException):
         read(start + rest)
 
@@ -132,7 +132,7 @@ def test_where_a_body_ends(status: str, lines: list[str], length: int | None, en
     assert (found.length, found.will_close) == (length, ends)
 
 
-def test_the_answer_to_a_head_request_has_no_body() -> None:
+def test_the_response_to_a_head_request_has_no_body() -> None:
     assert read(head([("content-length", "3")]), method="HEAD").length == 0
 
 
@@ -141,7 +141,7 @@ def test_a_folded_line_is_one_value() -> None:
     assert found.headers.items() == [("a", "one two three"), ("b", "x")]
 
 
-def test_interim_answers_are_passed_over_but_not_without_end() -> None:
+def test_interim_responses_are_skipped_up_to_a_limit() -> None:
     interim = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
     assert read(interim + head([("a", "b")])).headers.items() == [("a", "b")]
     with pytest.raises(Malformed, match="interim"):
@@ -151,6 +151,6 @@ def test_interim_answers_are_passed_over_but_not_without_end() -> None:
 @pytest.mark.parametrize(
     "status", ["HTTP/2 200 OK", "HTTP/1.1 2000 OK", "HTTP/1.1 20 OK", "ICY 200 OK", "200 OK", ""]
 )
-def test_a_status_line_that_is_none_is_refused(status: str) -> None:
+def test_an_invalid_status_line_is_refused(status: str) -> None:
     with pytest.raises(Malformed):
         read(head([], status))

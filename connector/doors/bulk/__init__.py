@@ -1,0 +1,1 @@
+"""The bulk door: one action over a file of rows. It needs the extra `bulk`."""

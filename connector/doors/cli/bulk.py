@@ -1,0 +1,162 @@
+"""The command `bulk`."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from connector.doors.cli.preparation import UsageError, command_line_inputs, prepare
+from connector.doors.cli.terminal import print_json, print_message
+from connector.errors import ConnectorError
+from connector.policy.cancellation import Cancellation
+from connector.version import DISTRIBUTION
+
+if TYPE_CHECKING:
+    from connector.connector import Connector
+    from connector.doors.bulk.plan import Plan
+    from connector.doors.bulk.rows import Rows
+    from connector.doors.bulk.runner import Runner
+
+_SHOWN = 3
+"""Requests that a dry run shows, and problems that are printed."""
+_PROBLEMS = 20
+
+
+def bulk(arguments: argparse.Namespace) -> int:
+    """Run an action over the rows of a file. Exit codes: 0 all good, 1 some failed, 130 stopped."""
+    try:
+        from connector.doors.bulk import keys, mapping, plan, rows, store
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"bulk needs the extra 'bulk' ({error.name} is missing): "
+            f"pip install '{DISTRIBUTION}[bulk]'"
+        ) from None
+    with prepare(arguments) as (connector, inputs, connection):
+        shared = {**inputs, **command_line_inputs(arguments, connector)}
+        named = shared.pop("connection", None)
+        connection = connection if connection is not None else named
+        identity = f"sandbox:{arguments.sandbox}" if arguments.sandbox else None
+        try:
+            source = rows.Rows(arguments.rows)
+            made = plan.Plan(
+                connector,
+                arguments.known,
+                shared,
+                identity or keys.identity(connector, connection),
+            )
+            _check(made, source, arguments)
+            if arguments.dry_run:
+                return _show(connector, made, source, connection, arguments)
+            return _run(connector, made, source, connection, arguments)
+        except (mapping.MappingError, rows.RowError, store.StoreError) as error:
+            raise UsageError(str(error)) from None
+
+
+def _chosen(source: Rows, arguments: argparse.Namespace) -> Iterator[Any]:
+    from connector.doors.bulk import rows
+
+    return rows.chosen(source, arguments.limit, arguments.sample)
+
+
+def _check(made: Plan, source: Rows, arguments: argparse.Namespace) -> None:
+    """Check the first rows before anything is sent. Raises UsageError."""
+    columns = source.columns()
+    if not columns:
+        raise UsageError("ROWS: the file has no rows")
+    if unused := made.mapper.unused(columns):
+        print_message(f"columns that no input uses: {', '.join(unused[:_PROBLEMS])}")
+    problems = made.problems(_chosen(source, arguments))
+    for line in problems[:_PROBLEMS]:
+        print_message(line)
+    if problems:
+        raise UsageError(f"ROWS: {len(problems)} problems in the first rows; nothing was sent")
+
+
+def _show(
+    connector: Connector, made: Plan, source: Rows, connection: Any, arguments: argparse.Namespace
+) -> int:
+    shown: list[Any] = []
+    count = size = 0
+    for job in made.jobs(_chosen(source, arguments)):
+        count += 1
+        size += len(str(job.inputs))
+        if len(shown) < _SHOWN:
+            result = connector.invoke(arguments.known, job.inputs, connection, dry_run=True)
+            shown.append(result.to_dict()["data"] if result.ok else result.to_dict()["error"])
+    print_json({"rows": count, "estimatedInputTokens": size // 4, "requests": shown})
+    return 0
+
+
+def _run(
+    connector: Connector, made: Plan, source: Rows, connection: Any, arguments: argparse.Namespace
+) -> int:
+    from connector.doors.bulk import export, limits, report, runner, store
+
+    connector.import_all()
+    cancel = Cancellation()
+    results = store.Store(arguments.results)
+    with contextlib.closing(results), results.locked():
+        bar = report.Bar(None)
+        running = runner.Runner(
+            results,
+            lambda job: connector.invoke(arguments.known, job.inputs, connection, cancel=cancel),
+            limits.Unlimited(),
+            bar,
+            concurrency=arguments.concurrency,
+            retry_failed=arguments.retry_failed,
+        )
+        with _signals(running, cancel) as interrupted:
+            outcome = running.run(made.jobs(_chosen(source, arguments)))
+        bar.close()
+        for line in bar.summary(outcome):
+            print_message(line)
+        missing = 0
+        if arguments.export is not None:
+            try:
+                missing = export.export(
+                    results, made.jobs(_chosen(source, arguments)), arguments.export
+                )
+            except OSError as error:
+                raise ConnectorError(
+                    "internal_error", f"--export: {error.strerror or type(error).__name__}"
+                ) from None
+        good, failed = results.counts()
+    if interrupted:
+        print_message("Stopped. Run the same command again to go on.")
+    print_json(
+        {
+            "called": outcome.called,
+            "failed": outcome.failed,
+            "doneBefore": outcome.skipped,
+            "results": {"ok": good, "failed": failed},
+            "missing": missing,
+        }
+    )
+    if interrupted:
+        return 130
+    return 1 if outcome.failed or outcome.stopped_by is not None else 0
+
+
+@contextlib.contextmanager
+def _signals(running: Runner, cancel: Cancellation) -> Iterator[list[int]]:
+    """Let the first signal stop the run once its calls have ended, and the second end them."""
+    seen: list[int] = []
+
+    def stop(number: int, _: Any) -> None:
+        seen.append(number)
+        running.stop()
+        if len(seen) == 1:
+            os.write(2, b"\nStopping: calls under way may end; press Ctrl-C again to end them.\n")
+        else:
+            cancel.cancel()
+
+    old = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield seen
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
