@@ -13,10 +13,15 @@ from connector.manifest.schemas import bundle
 from connector.problems import shown_name
 from connector.text import strict_json
 from connector.text.markdown import plain
+from connector.text.secrets import MASK
 from connector.validation.form import Form
 from connector.validation.messages import Problem
 from connector.validation.suggestions import nearest
 from connector.validation.validator import Validator
+
+
+def _quoted(key: Any) -> str:
+    return "of this name" if key == MASK else shown_name(str(key))
 
 
 class Catalog:
@@ -50,7 +55,7 @@ class Catalog:
             known = self.manifest.actions
             raise ConnectorError(
                 "unknown_action",
-                f"There is no action {shown_name(str(key))}{nearest(str(key), known)}",
+                f"There is no action {_quoted(key)}{nearest(str(key), known)}",
                 hint="Actions: " + ", ".join(known),
             )
         return found
@@ -63,8 +68,11 @@ class Catalog:
         """Return what fills a dropdown. Raises ConnectorError `invalid_payload`."""
         known = self.manifest.data_sources
         if key not in known:
-            close = nearest(key, known)
-            raise ConnectorError("invalid_payload", f"No data source {shown_name(key)}{close}")
+            raise ConnectorError(
+                "invalid_payload",
+                f"There is no data source {_quoted(key)}{nearest(key, known)}",
+                hint="Data sources: " + ", ".join(known),
+            )
         return known[key]
 
     def form(self, key: str) -> Form:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from connector import payload
 from connector.catalog import Catalog
 from connector.connections.store import ConnectionStore
 from connector.errors import ConnectorError
@@ -271,7 +272,7 @@ class ActionRun(Invocation):
         given, connection = self._inputs, self._connection
         given = {} if given is None else given
         if not isinstance(given, Mapping):
-            raise error_of("invalid_payload", [problem("/inputs", "must be an object")])
+            raise error_of("invalid_payload", [problem("/inputs", payload.NO_INPUTS)])
         if "connection" in given and connection is None:
             # Builders keep the reference among the inputs.
             self._connection = connection = given["connection"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from connector.manifest.model import Action
+from connector.manifest.model import Action, Input
 from connector.policy.context import Context
 from connector.problems import problem
 from connector.providers.models import Model
@@ -33,9 +33,23 @@ def choose_models(
             continue
         if item.key in cleaned.defaulted:
             model = cleaned.values[item.key] = _chosen(model, provider, models, context)
+        elif not provider.uses_deployment_names and (other := _other_kind(item, model, models)):
+            context.warn(f"{model} is a model of another kind; write one such as {other}.")
         if fault := provider.model_fault(model):
-            problems.append(problem(path, fault, item.label))
+            problems.append(cleaned.form.with_example(problem(path, fault, item.label)))
     return problems
+
+
+_OF_TEXT = frozenset(("chat", "completions"))
+"""The APIs that an action with either kind of model can use."""
+
+
+def _other_kind(item: Input, model: str, models: Mapping[str, Model]) -> str | None:
+    """Return the example of an input if `model` is known to be served by another API, else None."""
+    given, usual = models.get(model), models.get(str(item.example))
+    if given is None or usual is None or given.api == usual.api:
+        return None
+    return None if {given.api, usual.api} <= _OF_TEXT else str(item.example)
 
 
 def _chosen(model: str, provider: Provider, models: Mapping[str, Model], context: Context) -> str:

@@ -464,7 +464,7 @@ def test_a_closed_standard_input_is_a_wrong_command_line() -> None:
     shell = ["sh", "-c", 'exec "$0" -m connector "$@" <&-', sys.executable, *words]
     done = subprocess.run(shell, capture_output=True, text=True, cwd=REPOSITORY, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "connector: --payload: standard input is closed\n"
+    assert "--payload: standard input is closed; give the name of a JSON file" in done.stderr
 
 
 def test_with_a_closed_standard_error_standard_output_is_only_json() -> None:
@@ -531,7 +531,10 @@ def test_all_unknown_keys_of_a_payload_are_listed() -> None:
     assert done.json["error"]["code"] == "invalid_payload"
     assert done.json["error"]["details"] == [
         {"path": "/conection", "message": "is not known here; did you mean 'connection'?"},
-        {"path": "/zzz", "message": "is not known here"},
+        {
+            "path": "/zzz",
+            "message": 'is not known here; inputs go under "inputs": {"inputs": {"zzz": ...}}',
+        },
     ]
     assert "/zzz: is not known here" in done.err
 

@@ -123,7 +123,7 @@ def test_no_spelling_prints_the_key(
         (["test-connection", "--zzz"], "no such option; see: connector test-connection --help"),
         (["nonsense"], "invalid choice; see: connector --help"),
         (["invoke", "createImage", "--dry-run=1"], "--dry-run: ignored explicit argument"),
-        (["invoke", "createImage", "--payload", '{"inputs": {}}'], "the name of a file"),
+        (["invoke", "createImage", "--payload", '{"inputs": {}}'], "the name of a JSON file"),
         (["invoke", "createImage", "--payload", "no-such-file"], "--payload: No such file"),
         (["check", "no-such-file"], "MANIFEST: no such file"),
         (["check", "--handlers", "no.such"], "--handlers: no such package"),

@@ -71,7 +71,7 @@ def test_the_environment_names_the_file(
     [
         ("[1]", "must map names"),
         ("sk-never-shown-0123456789", "must map names"),
-        ("main: {apiKey: sk-never-shown-0123456789", "not valid YAML or JSON"),
+        ("main: {apiKey: sk-never-shown-0123456789", "not valid YAML or JSON (line 2)"),
         ("a: 1\na: sk-never-shown-0123456789", "not valid YAML or JSON"),
         ("a: &x sk-never-shown-0123456789\nb: *x", "not valid YAML or JSON"),
         ("\x00sk-never-shown-0123456789", "not valid YAML or JSON"),

@@ -113,6 +113,8 @@ def test_the_environment_is_not_trusted(
         result = connector.invoke("rawRequest", GET, fields(server.url))
         assert result.error is not None
         assert result.error.code == "tls_error"
+        hint = "REQUESTS_CA_BUNDLE is set in the environment but not used: fill in CA File"
+        assert hint in str(result.error.hint)
 
 
 def test_a_proxy_with_tls_is_verified_with_the_authorities_of_the_connection(

@@ -118,7 +118,7 @@ def test_the_schema_and_the_runtime_agree() -> None:
         cleaned = CONNECTOR.catalog.form(key).clean(given)
         unknown = {name: value for name, value in given.items() if name not in schema["properties"]}
         # A text that is no JSON has no value that a schema could refuse.
-        of_schema = [row for row in cleaned.problems if "not valid JSON" not in row["message"]]
+        of_schema = [row for row in cleaned.problems if "is not JSON" not in row["message"]]
         valid = fits(schema, {**cleaned.values, **unknown})
         assert valid is (of_schema == []), (key, given, cleaned.problems)
         assert valid or not fits(schema, given), (key, given)

@@ -201,10 +201,10 @@ def test_an_image_without_bytes_stays_a_url_with_an_output_file(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("model", "is set by Model / Deployment Name"),
-        ("prompt", "is set by Prompt"),
-        ("n", "is set by Number of Images"),
-        ("size", "is set by Image Size"),
+        ("model", "is set by Model / Deployment Name; leave it out here"),
+        ("prompt", "is set by Prompt; leave it out here"),
+        ("n", "is set by Number of Images; leave it out here"),
+        ("size", "is set by Image Size; leave it out here"),
     ],
 )
 def test_a_parameter_with_an_input_is_not_an_extra_parameter(

@@ -87,10 +87,15 @@ def test_a_value_becomes_what_the_schema_wants(schema: Any, value: Any, wanted: 
     assert type(cleaned.values["x"]) is type(wanted)
 
 
+NO_COMMA = " (write a point for decimals, and no comma)"
+
+
 @pytest.mark.parametrize(
     ("schema", "value", "message"),
     [
-        (NUMBER, "1,5", "must be a number, not a text"),
+        (NUMBER, "1,5", f"must be a number, not a text{NO_COMMA}"),
+        (INTEGER, "1,000", f"must be a whole number, not a text{NO_COMMA}"),
+        ({"type": ["string", "number"]}, "1,5", None),
         (NUMBER, "0x10", "must be a number, not a text"),
         (NUMBER, "1_000", "must be a number, not a text"),
         (NUMBER, "٣", "must be a number, not a text"),
@@ -103,11 +108,11 @@ def test_a_value_becomes_what_the_schema_wants(schema: Any, value: Any, wanted: 
         ({"type": "integer", "maximum": 9}, 2**70, "must be at most 9 (it is a number of 71 bits)"),
         (BOOLEAN, "yes", "must be true or false, not a text"),
         (BOOLEAN, 1, "must be true or false, not 1"),
-        (ARRAY, "a, b", "is not valid JSON: Expecting value at line 1, column 1"),
+        (ARRAY, "a, b", "is not JSON (Expecting value at line 1, column 1)"),
         (ARRAY, '{"a": 1}', "must be an array, not an object"),
-        (OBJECT, '{"a": 1, "a": 2}', "is not valid JSON: the key 'a' is duplicated in one object"),
-        (OBJECT, "[" * 100_000, "is not valid JSON: nested too deeply"),
-        (OBJECT, '{"a": NaN}', "is not valid JSON: NaN is not JSON"),
+        (OBJECT, '{"a": 1, "a": 2}', "is not JSON (the key 'a' is duplicated in one object)"),
+        (OBJECT, "[" * 100_000, "is not JSON (nested too deeply)"),
+        (OBJECT, '{"a": NaN}', "is not JSON (NaN is not JSON)"),
         (ARRAY, ("a",), "must be an array, not a Python tuple"),
         ({"type": "string"}, 5, "must be a text, not 5"),
     ],
@@ -194,13 +199,16 @@ def test_key_value_lists_have_two_forms_and_two_spellings(value: Any) -> None:
     assert form.clean({"x": value}).values == {"x": pairs}
 
 
+KNOWN = [*FORMS["createChatCompletion"].schema["properties"], "connection"]
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
         ("temprature", "is not known here; did you mean 'temperature'?"),
         ("TOPP", "is not known here; did you mean 'topP'?"),
         ("top_p", "is not known here; did you mean 'topP'?"),
-        ("xyzzy", "is not known here"),
+        ("xyzzy", f"is not known here; known: {', '.join(KNOWN)}"),
     ],
 )
 def test_unknown_inputs_are_refused_with_the_nearest_name(name: str, message: str) -> None:

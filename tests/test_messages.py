@@ -203,15 +203,18 @@ def test_a_part_that_they_refuse(shared: Connector, role: str, part: Any, where:
     assert places(result, "/inputs/messages/0/content/1") == where
 
 
-def test_what_a_refused_message_lacks_is_stated_in_a_sentence(shared: Connector) -> None:
+EXAMPLE = '[{"role": "user", "content": "Hi"}]'
+
+
+def test_what_a_refused_message_lacks_is_told_in_a_sentence(shared: Connector) -> None:
     messages = [
         {"role": "tool", "content": "x"},
         {"role": "user", "content": "x", "tool_calls": []},
     ]
     result = invoke(shared, messages=[*messages, {"role": "assistant"}])
     assert [(row["path"], row["message"]) for row in result.error.details] == [
-        ("/inputs/messages/0/tool_call_id", "is required"),
-        ("/inputs/messages/1/tool_calls", "is not allowed"),
+        ("/inputs/messages/0/tool_call_id", f"is required; for example {EXAMPLE}"),
+        ("/inputs/messages/1/tool_calls", "is not allowed here; leave it out"),
         (
             "/inputs/messages/2",
             "needs content or tool_calls or function_call or refusal or audio",

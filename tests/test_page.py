@@ -149,17 +149,31 @@ RAW = "Raw Request {#rawrequest}"
 @pytest.mark.parametrize(
     ("heading", "key", "kind", "required", "values"),
     [
-        ("API Key {#apikey}", "apiKey", "string, secret", "yes", "1 to 4,096 characters"),
+        (
+            "API Key {#apikey}",
+            "apiKey",
+            "string, secret",
+            "yes",
+            "1 to 4,096 characters; the key alone, without spaces, line breaks, quotes or "
+            "Bearer before it",
+        ),
         (
             CHAT,
             "model",
             "string",
             "no",
-            "1 to 256 characters; dropdown: [Select Model](#selectmodel)",
+            "1 to 256 characters; the name alone, without spaces around it, ? or #; "
+            "dropdown: [Select Model](#selectmodel); for example `gpt-4o-mini`",
         ),
-        (CHAT, "messages", "array of [Message](#shape-message)", "no", "not empty"),
-        (CHAT, "temperature", "number", "no", "0 to 2"),
-        (CHAT, "maxTokens", "integer", "no, advanced", "at least 1"),
+        (
+            CHAT,
+            "messages",
+            "array of [Message](#shape-message)",
+            "no",
+            'not empty; for example `[{"role": "user", "content": "Hi"}]`',
+        ),
+        (CHAT, "temperature", "number", "no", "0 to 2; for example `0.2`"),
+        (CHAT, "maxTokens", "integer", "no, advanced", "at least 1; for example `500`"),
         (
             CHAT,
             "stop",

@@ -17,6 +17,7 @@ from .support.front import call, connection, inputs_of
 RAW = "rawRequest"
 UNPAIRED = "holds an unpaired surrogate"
 CONTROL = "has a line break or a control character"
+NO_BASE64 = "is not base64; encode the bytes, without data: before them"
 HALF = "\ud800"
 
 
@@ -50,16 +51,20 @@ def test_a_header_is_refused_for_its_first_fault(connector: Connector) -> None:
         pair("Content_Type", "a/b"),
     ]
     assert problems(connector, headers=headers, formData={"a": "b"}) == [
-        ("/inputs/headers/0", "Header", "is reserved for the connector"),
-        ("/inputs/headers/1", "Header", "is reserved for the connector"),
-        ("/inputs/headers/2", "Header", "is not a header name"),
-        ("/inputs/headers/4", "Header", "is duplicated"),
-        ("/inputs/headers/5", "Header", "has a value with characters that a header cannot carry"),
-        ("/inputs/headers/6", "Header", "is duplicated"),
-        ("/inputs/headers/7", "Header", "is set by the form upload"),
+        ("/inputs/headers/0", "Header", "is reserved for the connector; leave it out"),
+        ("/inputs/headers/1", "Header", "is reserved for the connector; leave it out"),
+        ("/inputs/headers/2", "Header", "must have a name of letters, digits and hyphens"),
+        ("/inputs/headers/4", "Header", "is duplicated; give it once"),
+        (
+            "/inputs/headers/5",
+            "Header",
+            "has a value with a character that no header may have; leave it out",
+        ),
+        ("/inputs/headers/6", "Header", "is duplicated; give it once"),
+        ("/inputs/headers/7", "Header", "is set by the form upload; leave it out"),
     ]
     of_files = problems(connector, headers={"content-type": "a/b"}, fileData={"a": "b"})
-    assert of_files == [("/inputs/headers/0", "Header", "is set by the form upload")]
+    assert of_files == [("/inputs/headers/0", "Header", "is set by the form upload; leave it out")]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +77,11 @@ def test_a_header_is_refused_for_its_first_fault(connector: Connector) -> None:
 def test_a_header_of_the_connector_is_not_the_callers(connector: Connector, name: str) -> None:
     for spelled in (name, name.title(), name.upper().replace("-", "_")):
         (problem,) = problems(connector, headers={spelled: "x"})
-        assert problem == ("/inputs/headers/0", "Header", "is reserved for the connector")
+        assert problem == (
+            "/inputs/headers/0",
+            "Header",
+            "is reserved for the connector; leave it out",
+        )
 
 
 def test_a_text_that_cannot_be_sent_is_reported_with_its_place(connector: Connector) -> None:
@@ -97,20 +106,28 @@ def test_a_refused_file_is_reported_with_the_place_of_its_fault(connector: Conne
     files = [pair("a\nb", "c"), pair("b", HALF), pair("c", binary("!")), pair("d", binary("é"))]
     names = [pair("a\nb", "a"), pair("nobody", "x"), pair("b", "x\0"), pair("c", HALF)]
     assert problems(connector, fileData=files, fileDataFileNames=names) == [
-        ("/inputs/fileDataFileNames/1", "File Data File Names", "names no key of File Data"),
+        (
+            "/inputs/fileDataFileNames/1",
+            "File Data File Names",
+            "names no key of File Data; write the same key there",
+        ),
         ("/inputs/fileData/0/key", "File Data", CONTROL),
         ("/inputs/fileDataFileNames", "File Data File Names", CONTROL),
         ("/inputs/fileData/1/value", "File Data", UNPAIRED),
         ("/inputs/fileDataFileNames", "File Data File Names", UNPAIRED),
-        ("/inputs/fileData/2/value/data", "File Data", "is not base64"),
-        ("/inputs/fileData/3/value/data", "File Data", "is not base64"),
+        ("/inputs/fileData/2/value/data", "File Data", NO_BASE64),
+        ("/inputs/fileData/3/value/data", "File Data", NO_BASE64),
     ]
 
 
 def test_a_file_name_without_any_file_is_refused(connector: Connector) -> None:
     names = [pair("a", "x"), pair("b", "y")]
     expected = [
-        (f"/inputs/fileDataFileNames/{index}", "File Data File Names", "names no key of File Data")
+        (
+            f"/inputs/fileDataFileNames/{index}",
+            "File Data File Names",
+            "names no key of File Data; write the same key there",
+        )
         for index in range(2)
     ]
     assert problems(connector, fileDataFileNames=names) == expected
@@ -125,14 +142,14 @@ def test_file_names_are_not_blamed_for_files_that_were_refused(connector: Connec
 
 def test_binary_data_is_refused_for_both_of_its_parts(connector: Connector) -> None:
     assert problems(connector, data=binary("!", "a/€")) == [
-        ("/inputs/data/contentType", "Data", "is not a content type"),
-        ("/inputs/data/data", "Data", "is not base64"),
+        ("/inputs/data/contentType", "Data", "must be a content type, such as image/png"),
+        ("/inputs/data/data", "Data", NO_BASE64),
     ]
 
 
 @pytest.mark.parametrize("form", ["formData", "fileData"])
 def test_data_does_not_go_with_a_form(connector: Connector, form: str) -> None:
-    expected = [("/inputs/data", "Data", "cannot go with form or file data")]
+    expected = [("/inputs/data", "Data", "cannot go with form or file data; leave one of them out")]
     assert problems(connector, data={}, **{form: {"a": "b"}}) == expected
 
 

@@ -67,7 +67,7 @@ def test_its_inputs_are_cleaned_by_its_own_manifest(second: Connector) -> None:
     assert result.error is not None
     assert result.error.details == [
         {"path": "/inputs/text", "message": "is not known here; did you mean 'texts'?"},
-        {"path": "/inputs/texts", "input": "Texts", "message": "is required"},
+        {"path": "/inputs/texts", "input": "Texts", "message": 'is required; for example ["tide"]'},
     ]
 
 

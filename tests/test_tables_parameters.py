@@ -57,7 +57,7 @@ def test_a_parameter_that_has_an_input_is_refused(
         assert seen.outcome == ("invalid_input", "no", 0)
         (row,) = seen.error["details"]
         assert row["path"] == f"/inputs/extraParameters/{name}"
-        assert row["message"].endswith(label)
+        assert row["message"].endswith(f"{label}; leave it out here")
         assert seen.requests == []
 
 

@@ -348,6 +348,32 @@ def test_a_faulty_address_is_not_blamed_on_the_key(
 
 # The environment's variables
 
+
+@pytest.mark.parametrize("key", ["OPENAI_API_KEY", "AZURE_OPENAI_API_KEY"])
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("CONNECTOR_PROXY", "ftp://proxy", "Proxy: must begin with https:// or http://"),
+        ("CONNECTOR_CA_FILE", "no/such.pem", "CA File: cannot be read"),
+    ],
+)
+def test_our_own_variables_complete_a_connection(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    key: str,
+    variable: str,
+    value: str,
+    says: str,
+) -> None:
+    for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "CONNECTOR_CONNECTIONS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://mine.openai.azure.com")
+    monkeypatch.setenv(key, KEY)
+    monkeypatch.setenv(variable, value)
+    assert cli.main(["test-connection"]) == 1
+    assert says in json.loads(capfd.readouterr().out)["error"]["message"]
+
+
 OPENAI_KEY = {"OPENAI_API_KEY": KEY}
 AZURE_KEY = {"AZURE_OPENAI_API_KEY": KEY}
 AZURE_HOST = {"AZURE_OPENAI_ENDPOINT": "https://mine.openai.azure.com"}
@@ -467,3 +493,14 @@ def test_every_row_has_its_case() -> None:
     variables = {key for key, _, _ in api_key._USUAL}
     variables |= {name for _, _, others in api_key._USUAL for name in others.values()}
     assert variables == {name for environment, _, _ in ENVIRONMENTS for name in environment}
+
+
+def test_the_page_about_connections_lists_the_variables(connector: Connector) -> None:
+    labels = {item.key: item.label for item in connector.manifest.connections["apiKey"].fields}
+    rows = []
+    for key, _, others in api_key._USUAL:
+        rows.append(f"| `{key}` | {labels['apiKey']} | |")
+        rows += [f"| `{name}` | {labels[field]} | `{key}` |" for field, name in others.items()]
+    rows += [f"| `{name}` | {labels[field]} | either key |" for field, name in api_key._OWN.items()]
+    text = (Path(__file__).parent.parent / "docs/connections.md").read_text(encoding="utf-8")
+    assert [line for line in text.splitlines() if line.startswith("| `")] == rows

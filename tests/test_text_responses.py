@@ -412,7 +412,7 @@ def test_a_parameter_with_an_input_is_not_an_extra_parameter(
         {
             "path": f"/inputs/extraParameters/{name}",
             "input": "Extra Parameters",
-            "message": f"is set by {label}",
+            "message": f"is set by {label}; leave it out here",
         }
     ]
 

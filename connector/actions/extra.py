@@ -18,12 +18,18 @@ def merge(
     stream, since an action returns whole responses.
     """
     problems = [
-        problem(f"/inputs/extraParameters/{name}", f"is set by {owned[name]}", "Extra Parameters")
+        problem(
+            f"/inputs/extraParameters/{name}",
+            f"is set by {owned[name]}; leave it out here",
+            "Extra Parameters",
+        )
         for name in extra or {}
         if name in owned
     ]
     if extra and extra.get("stream"):
-        row = problem("/inputs/extraParameters/stream", "is not supported", "Extra Parameters")
+        row = problem(
+            "/inputs/extraParameters/stream", "is not supported; leave it out", "Extra Parameters"
+        )
         problems.append(row)
     if problems:
         raise error_of("invalid_input", problems)

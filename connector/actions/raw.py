@@ -33,6 +33,8 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ACCEPT = {"json": "application/json", "text": "text/plain, */*", "binary": "*/*"}
 
+_NO_BASE64 = "is not base64; encode the bytes, without data: before them"
+
 _Problems = list[dict[str, str]]
 
 
@@ -130,15 +132,15 @@ def _headers(inputs: Mapping[str, Any], problems: _Problems) -> dict[str, str]:
         folded = name.lower().replace("_", "-")
         fault = None
         if not _NAME.match(name):
-            fault = "is not a header name"
+            fault = "must have a name of letters, digits and hyphens"
         elif folded in _OWN_HEADERS:
-            fault = "is reserved for the connector"
+            fault = "is reserved for the connector; leave it out"
         elif folded == "content-type" and multipart:
-            fault = "is set by the form upload"
+            fault = "is set by the form upload; leave it out"
         elif folded in seen:
-            fault = "is duplicated"
+            fault = "is duplicated; give it once"
         elif not _VALUE.match(value):
-            fault = "has a value with characters that a header cannot carry"
+            fault = "has a value with a character that no header may have; leave it out"
         if fault:
             problems.append(problem(f"/inputs/headers/{index}", fault, "Header"))
         seen.add(folded)
@@ -153,7 +155,13 @@ def _body(
     data, form, files = (inputs.get(key) for key in ("data", "formData", "fileData"))
     if form or files:
         if data is not None:
-            problems.append(problem("/inputs/data", "cannot go with form or file data", "Data"))
+            problems.append(
+                problem(
+                    "/inputs/data",
+                    "cannot go with form or file data; leave one of them out",
+                    "Data",
+                )
+            )
         parts = _file_parts(inputs, bad, problems)
         fields: Any = [*_form_parts(form or [], problems), *parts]
         return (None, None) if problems else encode_multipart_formdata(fields)
@@ -198,11 +206,13 @@ def _is_binary(value: Any) -> bool:
 
 def _decoded(value: Mapping[str, str], path: str, label: str, problems: _Problems) -> bytes:
     if not _VALUE.match(value["contentType"]):
-        problems.append(problem(f"{path}/contentType", "is not a content type", label))
+        problems.append(
+            problem(f"{path}/contentType", "must be a content type, such as image/png", label)
+        )
     try:
         return base64.b64decode(value["data"], validate=True)
     except ValueError:  # not base64, or not even ASCII
-        problems.append(problem(f"{path}/data", "is not base64", label))
+        problems.append(problem(f"{path}/data", _NO_BASE64, label))
         return b""
 
 
@@ -243,7 +253,7 @@ def _unmatched(given: Iterable[dict[str, Any]], keys: set[str]) -> _Problems:
     return [
         problem(
             f"/inputs/fileDataFileNames/{index}",
-            "names no key of File Data",
+            "names no key of File Data; write the same key there",
             "File Data File Names",
         )
         for index, pair in enumerate(given)

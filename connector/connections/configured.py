@@ -11,11 +11,23 @@ from connector.files import resources
 from connector.problems import error_of, problem
 from connector.text import strict_json
 
+VARIABLE = "CONNECTOR_CONNECTIONS"
+"""The environment variable that names the file."""
+
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
+_HINT = (
+    "Name a file with --connections or CONNECTOR_CONNECTIONS, or make one with: "
+    "connector connections add NAME"
+)
+
+
+_SHAPE = 'Write names and connections, such as {"office": {"fields": {...}}}.'
+
+
 class NamedConnections(NamedTuple):
-    """The operator's connections by name; `exposed` means that other users may read their file."""
+    """The operator's connections by name; `exposed`: other users may read the file they are in."""
 
     connections: Mapping[str, Any]
     exposed: bool = False
@@ -39,12 +51,14 @@ def read(path: Path) -> NamedConnections:
 
             content = safe_yaml.loads(text)
     except OSError as error:
-        raise _unusable(f"The connections file cannot be read: {error.strerror}.") from None
-    except ValueError:
+        raise _unusable(f"The connections file cannot be read: {error.strerror}.", _HINT) from None
+    except ValueError as error:
         # The parser's message may quote the file, and the file may hold keys.
-        raise _unusable("The connections file is not valid YAML or JSON.") from None
+        line = re.search(r"\bline [0-9]{1,6}\b", str(error))
+        where = f" ({line[0]})" if line else ""
+        raise _unusable(f"The connections file is not valid YAML or JSON{where}.") from None
     if not isinstance(content, dict):
-        raise _unusable("The connections file must map names to connections.")
+        raise _unusable("The connections file must map names to connections.", _SHAPE)
     return NamedConnections(content, _has_modes() and bool(found.st_mode & 0o044))
 
 
@@ -71,6 +85,14 @@ def _unusable(message: str, hint: str | None = None) -> ConnectorError:
     return ConnectorError("invalid_connection", message, hint=hint)
 
 
+def usual_path(key: str, environment: Mapping[str, str]) -> Path:
+    """Return where the command line keeps the connections of the connector with this key."""
+    if named := environment.get(VARIABLE):
+        return Path(named)
+    folder = environment.get("XDG_CONFIG_HOME") or environment.get("APPDATA")
+    return Path(folder or os.path.expanduser("~/.config"), key, "connections.yaml")
+
+
 def has_literal(connection: Any, secrets: Collection[str]) -> bool:
     """Whether one of the fields `secrets` of a configured connection holds a literal value, not a
     `${VARIABLE}`."""
@@ -84,8 +106,8 @@ def get(name: str, known: Mapping[str, Any], environment: Mapping[str, str]) -> 
     if name not in known:
         hint = None
         if not known:
-            hint = "Name a file with --connections or CONNECTOR_CONNECTIONS."
-        # No suggestion, because the author of a payload must not learn which names exist.
+            hint = _HINT
+        # No suggestion: the author of a payload need not learn which names exist.
         row = problem("/connection", "no connection of this name is configured")
         raise error_of("invalid_connection", [row], hint=hint)
     return _substituted(known[name], environment)

@@ -18,7 +18,6 @@ from connector.problems import error_of, problem, unknown_pointer
 from connector.runtime.bounded import make_room
 from connector.text.secrets import Secret
 from connector.validation.form import Cleaned, Form
-from connector.validation.suggestions import nearest
 
 if TYPE_CHECKING:
     from connector.http.reach import Reach
@@ -75,12 +74,13 @@ class ConnectionStore:
         """
         if connection is None:
             row = problem("/connection", "is required")
-            raise error_of("invalid_connection", [row], hint="Give the API key of a connection.")
+            hint = f"Give {self._shape()}, or the name of a configured connection."
+            raise error_of("invalid_connection", [row], hint=hint)
         if isinstance(connection, str):
             connection = configured_file.get(connection, self._configured().connections, os.environ)
         if not isinstance(connection, Mapping):
-            row = problem("/connection", "must be an object with fields, or a configured name")
-            raise error_of("invalid_connection", [row])
+            message = f"must be {self._shape()}, or the name of a configured connection"
+            raise error_of("invalid_connection", [problem("/connection", message)])
         kinds = self._manifest.connections
         key = connection.get("key") or next(iter(kinds))
         fields = connection.get("fields")
@@ -88,23 +88,30 @@ class ConnectionStore:
         problems = [
             problem(
                 f"/connection{unknown_pointer(str(name))}",
-                "is not known here; put fields under 'fields'",
+                f"is not known here; fields go under 'fields': {self._shape()}",
             )
             for name in connection
             if name not in ("key", "fields")
         ]
         if not isinstance(key, str) or key not in kinds:
-            close = nearest(str(key), kinds)
-            problems.append(problem("/connection/key", f"is not a kind of connection{close}"))
+            message = f"is not a kind of connection; write {' or '.join(kinds)}"
+            problems.append(problem("/connection/key", message))
         if not isinstance(fields, Mapping):
-            problems.append(problem("/connection/fields", "must be an object"))
+            message = f"must be an object; write {self._shape()}"
+            problems.append(problem("/connection/fields", message))
         if problems:
             raise error_of("invalid_connection", problems)
         return key, fields
 
+    def _shape(self) -> str:
+        """Return what a connection of the first kind looks like, for messages."""
+        kind = next(iter(self._manifest.connections.values()))
+        needed = ", ".join(f'"{item.key}": "..."' for item in kind.fields if item.required)
+        return f'{{"fields": {{{needed}}}}}'
+
     def _configured(self) -> configured_file.NamedConnections:
         if self._named is None:
-            path = os.environ.get("CONNECTOR_CONNECTIONS")
+            path = os.environ.get(configured_file.VARIABLE)
             file = self._file or (Path(path) if path else None)
             found = configured_file.read(file) if file else configured_file.NamedConnections({})
             if found.exposed and any(map(self._has_key, found.connections.values())):
@@ -162,6 +169,17 @@ class ConnectionStore:
             raise error_of("invalid_connection", rows)
 
     def _connect(self, key: str, fields: Mapping[str, Any]) -> ReadyConnection:
+        """Return the connection of cleaned fields. Raises ConnectorError as its kind does, with
+        the manifest's examples."""
+        try:
+            return self._made_ready(key, fields)
+        except ConnectorError as error:
+            if not error.details:
+                raise
+            rows = [self.form(key).with_example(row) for row in error.details]
+            raise error_of(error.code, rows, error.hint) from None
+
+    def _made_ready(self, key: str, fields: Mapping[str, Any]) -> ReadyConnection:
         # Imported here: only a call to a provider needs these.
         from connector.http.transport import Transport
         from connector.providers import proxy

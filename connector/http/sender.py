@@ -17,7 +17,7 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from connector.errors import ConnectorError
-from connector.http import body, exception_mapping
+from connector.http import body, environment, exception_mapping
 from connector.http.connection import Exchange
 from connector.http.messages import Credentials, Limits, Request, Response
 from connector.http.reach import Reach
@@ -59,11 +59,17 @@ class Sender:
         except BaseException as end:
             exchange.close()
             _note_sent(end, exchange)
+            self._advise(end, request)
             raise
         exchange.close()
         trace.log("failed")
+        self._advise(failure, request)
         # Raised outside the `except` block, because the library's exception holds the key.
         raise failure
+
+    def _advise(self, failure: BaseException, request: Request) -> None:
+        if isinstance(failure, ConnectorError) and self._session.is_direct:
+            environment.advise(failure, request.url)
 
 
 def _headers_of(request: Request, credentials: Credentials) -> dict[str, bytes]:

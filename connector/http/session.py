@@ -74,6 +74,8 @@ class Session:
         self._ca_file = ca_file
         self._proxies = {"http": proxy.reveal(), "https": proxy.reveal()} if proxy else None
         self._adapters: dict[int, _Adapter] = {}
+        self.is_direct = proxy is None
+        """Whether no proxy is used."""
 
     def adapter(self) -> _Adapter:
         """Return this process's adapter."""

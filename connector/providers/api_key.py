@@ -59,15 +59,26 @@ _USUAL: tuple[tuple[str, dict[str, Any], dict[str, str]], ...] = (
 )
 
 
+# What our own variables add to either.
+_OWN = {"proxy": "CONNECTOR_PROXY", "caFile": "CONNECTOR_CA_FILE"}
+
+
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the connection that the services' usual variables describe, None if there is none."""
+    """Return the connection that the services' usual variables and our own describe, None for
+    none."""
     for key, fixed, others in _USUAL:
         if environment.get(key):
-            found = {f: environment[name] for f, name in others.items() if environment.get(name)}
+            names = {**others, **_OWN}
+            found = {f: environment[name] for f, name in names.items() if environment.get(name)}
             return {"fields": {"apiKey": environment[key], **fixed, **found}}
     return None
 
 
-def environment_help() -> str:
-    """Return a phrase with the variables that `from_environment` reads."""
+def usual_help() -> str:
+    """Return, for a person, the services' usual variables that make a connection."""
     return ", or ".join(f"{key} with {' and '.join(o.values())}" for key, _, o in _USUAL)
+
+
+def environment_help() -> str:
+    """Return, for a person, the variables that `from_environment` reads."""
+    return f"{usual_help()}; with either, {' and '.join(_OWN.values())}"

@@ -32,7 +32,9 @@ def azure(fields: Mapping[str, Any]) -> Provider:
     match = _AZURE_TAIL.match(endpoint.path)
     query = {name.lower(): value for name, value in parse_qsl(endpoint.query)}
     if set(query) - {"api-version"}:
-        raise field_error("endpoint", "Endpoint", "may have no query but api-version")
+        raise field_error(
+            "endpoint", "Endpoint", "may have no query (the part after ?) but api-version"
+        )
     if match and match["base"] and _AZURE_HOST.match(endpoint.host):
         # Only gateways have a path before the service's own.
         raise field_error(
@@ -42,11 +44,15 @@ def azure(fields: Mapping[str, Any]) -> Provider:
         query = {}  # the address of another API of the same resource, which has other versions
     version = fields.get("apiVersion") or query.get("api-version") or None
     if version and not _DATED.match(version) and version not in ("v1", "preview", "latest"):
-        raise field_error("endpoint", "Endpoint", "has an api-version that is no version")
+        raise field_error(
+            "endpoint",
+            "Endpoint",
+            "must have a date, YYYY-MM-DD, as its api-version",
+        )
     dated = version if version and _DATED.match(version) else None
     deployment = unquote(match["deployment"] or "") if match else ""
     if deployment and paths.segment_fault(deployment):
-        raise field_error("endpoint", "Endpoint", "names a deployment that cannot be one")
+        raise field_error("endpoint", "Endpoint", "names no usable deployment")
     return Provider(
         name="azure",
         endpoint=endpoint,
@@ -73,5 +79,9 @@ def _address(fields: Mapping[str, Any]) -> str:
         )
         raise error_of("invalid_connection", [row], hint=hint)
     if not _RESOURCE.match(resource):
-        raise field_error("organization", "Organization", "is not the name of an Azure resource")
+        raise field_error(
+            "organization",
+            "Organization",
+            "must be the name of an Azure resource: letters, digits and hyphens",
+        )
     return f"https://{resource}.openai.azure.com"

@@ -119,11 +119,13 @@ def leaf(
     refused: str,
     sentence: Callable[[Any], str],
     operand: Callable[[Any], Any] = lambda limit: limit,
+    by_example: bool = False,
 ) -> Keyword:
     """Return the entry of a keyword that looks at one value only.
 
     `refused` is the condition, an expression of Python, under which it refuses a value `{x}` of the
-    type `of`. Its `{limit}` is the value of the keyword in the schema, after `operand`.
+    type `of`. Its `{limit}` is the value of the keyword in the schema, after `operand`. For
+    `by_example` see `Problem`.
     """
     code = refused.format(x="x", limit="limit")
     is_refused: Callable[[Any, Any], bool] = eval(f"lambda x, limit: {code}")  # noqa: S307 - ours
@@ -136,4 +138,4 @@ def leaf(
             return (Violation(name, schema[name], value, schema, path),)
         return ()
 
-    return Keyword(name, of, emit, find, one_problem(sentence))
+    return Keyword(name, of, emit, find, one_problem(sentence, by_example))

@@ -4,6 +4,7 @@ Low-code builders send strings, which are converted if the schema requires anoth
 problems are found at once, before anything is sent.
 """
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from connector.manifest.schemas import Schemas, object_schema, resolved
 from connector.problems import error_of, pointer, problem, unknown_pointer
 from connector.text import strict_json
 from connector.validation.keywords import compile_pattern
+from connector.validation.messages import not_known
 from connector.validation.suggestions import suggester
 from connector.validation.validator import Validator
 
@@ -98,8 +100,9 @@ class Form:
                 if _same(values[key], rules.item.default):
                     defaulted.append(key)
             except ValueError as error:
-                row = problem(f"{self.path}/{key}", f"is not valid JSON: {error}", rules.item.label)
-                problems.append(row)
+                reason = f"is not JSON ({error})"
+                problems.append(problem(f"{self.path}/{key}", reason, rules.item.label))
+                problems[-1] = self.with_example(problems[-1])
         problems.extend(self._unknown(str(key) for key in given if key not in self._rules))
         invalid = self._invalid(values)
         if problems or invalid:
@@ -131,6 +134,13 @@ class Form:
                 rows.sort(key=self._position)
         return error_of(code, rows, hint) if rows else None
 
+    def with_example(self, row: Mapping[str, str]) -> dict[str, str]:
+        """Return a problem whose message ends with the example of its input, if there is one."""
+        rules = self._rules.get(self._key(row))
+        if rules is None or rules.item.example is ABSENT or "boolean" in rules.types:
+            return dict(row)  # there are but two booleans, which the message names
+        return {**row, "message": f"{row['message']}; for example {_shown(rules.item.example)}"}
+
     def _key(self, row: Mapping[str, str]) -> str:
         return row["path"][len(self.path) + 1 :].partition("/")[0]
 
@@ -143,25 +153,35 @@ class Form:
         known = [*self._rules, "connection"] if of_action else self._rules
         suggest = suggester()
         for key in keys:
-            close = suggest(key, known)
+            message = not_known(key, known, suggest)
             # In a connection the unknown name may be a key that was pasted there; it is not known
             # yet, so it could not be masked.
-            place = pointer(key) if of_action or close else unknown_pointer(key)
-            yield problem(self.path + place, "is not known here" + close)
+            place = pointer(key) if of_action or "did you mean" in message else unknown_pointer(key)
+            yield problem(self.path + place, message)
 
     def _invalid(self, values: dict[str, Any]) -> list[dict[str, str]]:
-        return [
-            problem(
-                self.path + pointer(*found.path),
-                found.message,
-                self._rules[str(found.path[0])].item.label if found.path else None,
-            )
-            for found in self._validator.problems(values)
-        ]
+        rows = []
+        shown: set[str] = set()
+        for found in self._validator.problems(values):
+            key = str(found.path[0]) if found.path else None
+            label = self._rules[key].item.label if key else None
+            row = problem(self.path + pointer(*found.path), found.message, label)
+            if key and found.by_example and key not in shown:
+                shown.add(key)  # once: there may be thousands of problems
+                row = self.with_example(row)
+            rows.append(row)
+        return rows
 
 
 NO_INPUTS = Form("Nothing", "/inputs", (), lambda name: {}).clean({})
 """The form of connection tests and data sources, which have no inputs."""
+
+
+def _shown(example: Any) -> str:
+    """Return an example as a person may write it: JSON, but a single word as it is."""
+    if isinstance(example, str) and not re.search(r"\s", example):
+        return example
+    return json.dumps(example, ensure_ascii=False)
 
 
 def _same(value: Any, default: Any) -> bool:

@@ -279,7 +279,9 @@ _NUMBER, _LENGTH = messages.number, messages.length
 
 KEYWORDS = table(
     (
-        Keyword("type", None, _emit_type, _find_type, messages.one_problem(messages.wrong_type)),
+        Keyword(
+            "type", None, _emit_type, _find_type, messages.one_problem(messages.wrong_type, True)
+        ),
         leaf(
             "enum", None, "not isinstance({x}, str) or {x} not in {limit}", messages.enum, _strings
         ),
@@ -287,10 +289,10 @@ KEYWORDS = table(
         leaf("maximum", "number", "{x} > {limit}", _NUMBER("at most")),
         leaf("exclusiveMinimum", "number", "{x} <= {limit}", _NUMBER("more than")),
         leaf("exclusiveMaximum", "number", "{x} >= {limit}", _NUMBER("less than")),
-        leaf("minLength", "string", "len({x}) < {limit}", _LENGTH),
+        leaf("minLength", "string", "len({x}) < {limit}", _LENGTH, by_example=True),
         leaf("maxLength", "string", "len({x}) > {limit}", _LENGTH),
-        leaf("pattern", "string", "not {limit}({x})", messages.pattern, _search),
-        leaf("minItems", "array", "len({x}) < {limit}", _LENGTH),
+        leaf("pattern", "string", "not {limit}({x})", messages.pattern, _search, by_example=True),
+        leaf("minItems", "array", "len({x}) < {limit}", _LENGTH, by_example=True),
         leaf("maxItems", "array", "len({x}) > {limit}", _LENGTH),
         Keyword("items", "array", _emit_items, _find_items),
         Keyword("required", "object", _emit_object, _find_required, messages.missing),

@@ -1,17 +1,22 @@
 """The messages of problems. They never quote text of the value, which may be a secret."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from connector.validation.conditions import absent, only_requires
 
 
 class Problem(NamedTuple):
-    """The place where a value breaks its schema, as keys and indexes, and a message."""
+    """Where a value breaks its schema: the keys and indexes that lead there, and a message.
+
+    `by_example` means that an example of a valid value says more than the message.
+    """
 
     path: tuple[str | int, ...]
     message: str
+    by_example: bool = False
 
 
 Suggest = Callable[[str, Iterable[str]], str]
@@ -21,11 +26,11 @@ MakeProblems = Callable[[Any, Suggest], Iterator[Problem]]
 """Makes the messages of a `Violation`, or of an error of jsonschema with the same attributes."""
 
 
-def one_problem(message: Callable[[Any], str]) -> MakeProblems:
+def one_problem(message: Callable[[Any], str], by_example: bool = False) -> MakeProblems:
     """Return a `MakeProblems` for errors that are one problem, at the place of the value itself."""
 
     def make(error: Any, _: Suggest) -> Iterator[Problem]:
-        yield Problem(tuple(error.absolute_path), message(error))
+        yield Problem(tuple(error.absolute_path), message(error), by_example)
 
     return make
 
@@ -35,8 +40,8 @@ def broken(error: Any) -> str:
     return f"breaks the rule {error.validator!r}"
 
 
-not_allowed = one_problem(lambda error: "is not allowed")
-"""The message for values that the schema `false` refuses."""
+not_allowed = one_problem(lambda error: "is not allowed here; leave it out")
+"""Words what the schema `false` refuses."""
 
 _NAMES = {
     "string": "a text",
@@ -55,7 +60,14 @@ def wrong_type(error: Any) -> str:
     got = _kind(error.instance)
     if got == "a number" and not error.schema.get("writeOnly"):
         got = _written(error.instance)
-    return f"must be {' or '.join(names)}, not {got}"
+    message = f"must be {' or '.join(names)}, not {got}"
+    if got == "a text" and names[0].endswith("number") and _COMMA.match(error.instance):
+        message += " (write a point for decimals, and no comma)"
+    return message
+
+
+_COMMA = re.compile(r"\s*[-+]?[0-9][0-9.]*,[0-9.,]*\s*\Z")
+"""A number as many languages write it."""
 
 
 def _kind(value: Any) -> str:
@@ -108,15 +120,25 @@ def pattern(error: Any) -> str:
 def missing(error: Any, _: Suggest) -> Iterator[Problem]:
     for name in error.validator_value:
         if name not in error.instance:
-            yield Problem((*error.absolute_path, name), "is required")
+            yield Problem((*error.absolute_path, name), "is required", by_example=True)
 
 
 def unknown(error: Any, suggest: Suggest) -> Iterator[Problem]:
     known = error.schema.get("properties", {})
     for name in error.instance:
         if name not in known:
-            message = "is not known here" + suggest(str(name), known)
-            yield Problem((*error.absolute_path, name), message)
+            yield Problem((*error.absolute_path, name), not_known(str(name), known, suggest))
+
+
+def not_known(name: str, known: Collection[str], suggest: Suggest) -> str:
+    """Return the message for an unknown name, with the nearest known one, or a few if none is."""
+    close = suggest(name, known)
+    if not close and 0 < len(known) <= _MOST_LISTED:
+        close = f"; known: {', '.join(known)}"
+    return f"is not known here{close}"
+
+
+_MOST_LISTED = 12
 
 
 def excluded(error: Any, _: Suggest) -> Iterator[Problem]:
@@ -130,4 +152,4 @@ def no_option(error: Any, _: Suggest) -> Iterator[Problem]:
     if all(map(only_requires, error.validator_value)):
         names = [name for option in error.validator_value for name in option["required"]]
         message = "needs " + " or ".join(names)
-    yield Problem(tuple(error.absolute_path), message)
+    yield Problem(tuple(error.absolute_path), message, by_example=True)

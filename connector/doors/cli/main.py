@@ -31,6 +31,7 @@ _COMMANDS = {
     "check": ("manifest", "check"),
     "docs": ("manifest", "docs"),
     "new": ("authoring", "new"),
+    "connections": ("connections", "run"),
     "sandbox": ("sandbox", "serve"),
     "serve": ("serve", "serve"),
     "bulk": ("bulk", "bulk"),

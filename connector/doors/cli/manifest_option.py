@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from connector.connections.configured import usual_path
 from connector.connector import Connector
 from connector.files import resources
 from connector.manifest import reader
@@ -36,7 +38,10 @@ def chosen(arguments: argparse.Namespace) -> Path | None:
 
 
 def load(arguments: argparse.Namespace, connections: Path | None) -> Connector:
-    """Return the chosen connector, without the imports of `Connector.load`."""
+    """Return the chosen connector, without the imports of `Connector.load`.
+
+    Unlike the library, the command line also knows the connections that `connections add` wrote.
+    """
     path = chosen(arguments)
     if path is None:
         spec = reader.load(resources.manifest())
@@ -44,6 +49,9 @@ def load(arguments: argparse.Namespace, connections: Path | None) -> Connector:
         from connector.check import loading  # the bundled manifest is checked before a release
 
         spec = loading.load(path)
+    usual = usual_path(spec.key, os.environ)
+    if connections is None and usual.exists():
+        connections = usual
     folder = path.parent if path else None
     return Connector(spec, arguments.handlers, connections, folder=folder)
 

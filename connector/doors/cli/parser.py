@@ -103,9 +103,12 @@ def _take_inputs(command: Parser, words: Sequence[str], manifest: Manifest) -> N
 
 def connection_hint() -> str:
     """Return a hint that says where the command line looks for a connection."""
-    from connector.providers.api_key import environment_help
+    from connector.providers.api_key import usual_help
 
-    return f"Set {environment_help()}; or give a connection in --payload, or try --sandbox."
+    return (
+        f"Set {usual_help()}; or run connector connections add NAME; or give a connection in "
+        "--payload, or try --sandbox."
+    )
 
 
 def _invoke(command: Parser) -> None:
@@ -279,6 +282,12 @@ def _no_options(command: Parser) -> None:
     """Add nothing: the command has no options."""
 
 
+def _named_connections(command: Parser) -> None:
+    from connector.doors.cli import connections_arguments
+
+    connections_arguments.add(command)
+
+
 _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "actions": ("List the actions and the inputs that they require.", _actions),
     "invoke": ("Run one action and print its result as JSON.", _invoke),
@@ -292,6 +301,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "check": ("Check a manifest: schema, defaults, references, handlers.", _check),
     "docs": ("Write the connector's page to docs/, from the manifest.", _docs),
     "new": ("Write a connector of your own, ready to run, into a new folder.", _new),
+    "connections": ("Add, list and test named connections.", _named_connections),
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
     "bulk": ("Run one action over the rows of a file; go on where it stopped.", _bulk),
     "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),

@@ -136,10 +136,9 @@ def _payload(source: str | None) -> Payload:
     try:
         text = values.standard_input() if source == "-" else Path(source).read_bytes()
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
-        hint = ""
-        if source.lstrip()[:1] in ("{", "["):
-            hint = "; give the name of a file, or - for standard input"
-        raise UsageError(f"--payload: {system_reason(error)}{hint}") from None
+        reason = system_reason(error)
+        hint = "give the name of a JSON file, or - for standard input"
+        raise UsageError(f"--payload: {reason}; {hint}") from None
     return payload.parse(text)
 
 

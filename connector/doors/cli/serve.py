@@ -9,6 +9,7 @@ import json
 import os
 import sys
 
+from connector.connections.configured import usual_path
 from connector.doors.cli.preparation import connector_of, make_sandbox
 from connector.doors.cli.values import UsageError
 from connector.http.reach import Reach
@@ -44,7 +45,7 @@ def serve(arguments: argparse.Namespace) -> int:
         settings = Settings(
             manifest=str(arguments.manifest or ""),
             handlers=arguments.handlers or "",
-            connections=str(arguments.connections or ""),
+            connections=str(arguments.connections or _usual_file(arguments)),
             inline=arguments.allow_inline_connections,
             reach=tuple(arguments.allow_host),
             hosts=tuple(arguments.server_name),
@@ -72,6 +73,12 @@ def serve(arguments: argparse.Namespace) -> int:
         with contextlib.suppress(KeyboardInterrupt):
             process.serve(listener, settings, arguments.workers)
     return 0
+
+
+def _usual_file(arguments: argparse.Namespace) -> str:
+    """Return the file that `connections add` writes, empty if there is none."""
+    path = usual_path(connector_of(arguments).manifest.key, os.environ)
+    return str(path) if path.exists() else ""
 
 
 def _is_loopback(host: str) -> bool:

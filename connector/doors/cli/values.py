@@ -17,7 +17,8 @@ from connector.text.secrets import MASK
 from connector.validation.suggestions import nearest
 
 _WORD = re.compile(r"[A-Za-z_]{1,24}\Z")
-"""A word that cannot be a key."""
+_WORDS = re.compile(r"[A-Za-z_ -]{1,24}\Z")
+"""A word that cannot be a key; and words that cannot if they are close to a known name."""
 
 
 class UsageError(Exception):
@@ -34,7 +35,7 @@ def mask_unless_known(word: str, known: Collection[str]) -> str:
 
     Any other word may be a misplaced key, and is masked.
     """
-    if word in known or (_WORD.match(word) and nearest(word, known)):
+    if word in known or (_WORDS.match(word) and nearest(word, known)):
         return word
     return MASK
 

@@ -56,7 +56,8 @@ def _values(item: Mapping[str, Any], dropdowns: Mapping[str, str]) -> str:
         parts.append(f"only if {code(other)} is {' or '.join(code(json.dumps(v)) for v in values)}")
     if item.get("operatorOnly"):
         parts.append("may be reserved for the operator")
-    if "example" in item and "enum" not in schema and not item.get("secret"):
+    lists_choices = "enum" in schema or schema.get("type") == "boolean"
+    if "example" in item and not lists_choices and not item.get("secret"):
         example = item["example"]
         text = example if isinstance(example, str) else json.dumps(example, ensure_ascii=False)
         parts.append(f"for example {code(text)}")
