@@ -136,6 +136,22 @@ def test_an_engines_exception_passes_with_the_result_so_far(
     assert result.error.code == "cancelled"
 
 
+class Fixed(BaseException):
+    """An engine's exception that cannot take the result."""
+
+    connector_result = property()
+
+
+def test_an_engines_exception_passes_even_if_it_cannot_take_the_result(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = Fixed()
+    monkeypatch.setattr(CHECKED, Ends(error))
+    with pytest.raises(Fixed) as caught:
+        call(connector, CHAT, {"json": chat_completion()})
+    assert caught.value is error
+
+
 def _own_error(end: BaseException) -> None:
     raise ConnectorError("invalid_response", "No answer.") from end
 
