@@ -416,3 +416,9 @@ def test_a_dry_run_of_several_requests_is_an_array_and_of_one_is_not(connector: 
         several = planned.data if isinstance(planned.data, list) else [planned.data]
         assert isinstance(planned.data, list) is (len(prompts) > 1)
         assert [row["body"]["messages"][0]["content"] for row in several] == prompts
+
+
+def test_inputs_that_are_absent_are_an_empty_object(connector: Connector) -> None:
+    absent = connector.invoke(CHAT, None, NOWHERE, dry_run=True)
+    assert absent.ok, absent.to_dict()
+    assert absent.data == connector.invoke(CHAT, {}, NOWHERE, dry_run=True).data
