@@ -4,8 +4,9 @@
     python tests/mutate.py actions/raw tests/test_contract.py
 
 The first word is a module of `connector`, the others go to pytest; without them all tests run that
-kill by no chance. Each mutant meets the tests that run the changed function, most special first.
-Sentences are left alone: the wording of a message is read by people, and its place is tested.
+kill by no chance. Each mutant meets the tests that run the changed function, most special first,
+then the other tests of the module, because coverage does not see what worker threads run. Sentences
+are left alone: the wording of a message is read by people, and its place is tested.
 mutmut makes the mutants, at module level and in decorated functions too, where its own runner makes
 none. A mutant that no test can tell from the original is listed in `EQUIVALENT` with the reason.
 """
@@ -47,6 +48,17 @@ PRELOADED = "aiohttp hypothesis jsonschema jsonschema_rs requests trustme yaml".
 """Imported once and not by each mutant's process."""
 
 PRELOADING = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+
+TEST_SECONDS = 30
+"""How long a test may take with a mutant: six times as long as the slowest one without."""
+
+SECONDS = 1800
+"""How long all may take; a module that is endless when it is imported is stopped after this."""
+
+TIMEOUTS = [
+    *("-o", f"faulthandler_timeout={TEST_SECONDS}"),
+    *("-o", "faulthandler_exit_on_timeout=true"),
+]
 
 MEMORY = 4 << 30
 """Bytes that a mutant may address: one that grows without end is stopped."""
@@ -155,7 +167,7 @@ def _pytest(copy: Path, words: list[str], plugins: list[Any]) -> None:
     os.dup2(output, 2)
     os.environ["PYTHONPATH"] = str(copy)
     sys.path[0] = str(copy)
-    options = ["-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", *PRELOADING]
+    options = ["-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", *PRELOADING, *TIMEOUTS]
     os._exit(pytest.main([*options, *words], plugins=plugins))
 
 
@@ -166,23 +178,30 @@ def start(copy: Path, words: list[str], *plugins: Any) -> Any:
 
 
 class Coverage(NamedTuple):
-    """Which tests run a line of the module, how much each test runs, and how long all took."""
+    """Which tests run a line of the module, and how much each test runs."""
 
     tests: dict[int, set[str]]
     size: Counter[str]
-    seconds: float
 
-    def of(self, mutant: Mutant) -> list[str]:
-        """Return the tests that run the mutant's function, those that run little else first."""
-        found = set().union(*(self.tests.get(line, set()) for line in mutant.lines or self.tests))
-        return sorted(found, key=lambda test: (self.size[test], test))
+    def rounds(self, mutant: Mutant) -> list[list[str]]:
+        """Return the tests that run the mutant's function, then the module's others.
+
+        In both those that run little else come first. No list is empty.
+        """
+        every = set().union(*self.tests.values())
+        first = set().union(*(self.tests.get(line, set()) for line in mutant.lines))
+        lists = [sorted(part, key=self._order) for part in (first, every - first)]
+        return [tests for tests in lists if tests]
+
+    def _order(self, test: str) -> tuple[int, str]:
+        return self.size[test], test
 
 
 def covered(copy: Path, path: str, words: list[str]) -> Coverage:
     """Run the tests on the unchanged copy."""
-    began = time.monotonic()
     measured = ["--cov=connector", "--cov-context=test", "--cov-report=", "--cov-fail-under=0"]
-    process = start(copy, [*words, *measured, "-n", str(WORKERS), "--dist", "worksteal"])
+    parallel = ["-n", str(WORKERS), "--dist", "worksteal"]
+    process = start(copy, [*words, *measured, *parallel])
     process.join()
     if process.exitcode:
         sys.exit((copy / OUTPUT).read_text() + "The tests fail on the unchanged code.")
@@ -196,36 +215,37 @@ def covered(copy: Path, path: str, words: list[str]) -> Coverage:
             size.update(names)
             if file == str(copy / path):
                 tests[line] = names
-    return Coverage(tests, size, time.monotonic() - began)
+    return Coverage(tests, size)
 
 
 def survivors(copies: list[Path], made: list[Mutant], found: Coverage) -> Iterator[Mutant]:
     """Yield the mutants with which all their tests pass."""
-    limit = 10 + 4 * found.seconds
-    pending, free = list(reversed(made)), list(copies)
-    running: dict[Any, tuple[Mutant, Path, float]] = {}
+    pending = [(mutant, found.rounds(mutant)) for mutant in reversed(made)]
+    free = list(copies)
+    running: dict[Any, tuple[Mutant, list[list[str]], Path, float]] = {}
     while pending or running:
         while pending and free:
-            mutant = pending.pop()
-            if not found.of(mutant):
+            mutant, rounds = pending.pop()
+            if not rounds:
                 yield mutant
                 continue
             copy = free.pop()
             (copy / mutant.path).write_text(mutant.code, encoding="utf-8")
-            tests = found.of(mutant)
-            files = {test.partition("::")[0] for test in tests}
-            process = start(copy, sorted(files), Selection(tests))
-            running[process] = (mutant, copy, time.monotonic() + limit)
+            files = {test.partition("::")[0] for test in rounds[0]}
+            process = start(copy, sorted(files), Selection(rounds[0]))
+            running[process] = (mutant, rounds[1:], copy, time.monotonic() + SECONDS)
         connection.wait([process.sentinel for process in running], 1)
-        for process, (mutant, copy, end) in list(running.items()):
+        for process, (mutant, rounds, copy, end) in list(running.items()):
             if process.is_alive() and time.monotonic() < end:
                 continue
+            if process.is_alive() or "Timeout (" in (copy / OUTPUT).read_text(errors="replace"):
+                print(f"\nKilled by a time limit:\n{mutant}", flush=True)
             survived = process.exitcode == 0
             _end(process)
             del running[process]
             free.append(copy)
             if survived:
-                yield mutant
+                pending.append((mutant, rounds))
 
 
 def _end(process: Any) -> None:

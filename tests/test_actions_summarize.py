@@ -449,16 +449,6 @@ def test_an_interrupt_is_reported_before_a_part_that_failed(connector: Connector
     assert (result.error.code, result.error.sent) == ("cancelled", "unknown")
 
 
-def test_a_part_without_a_summary_is_reported(connector: Connector) -> None:
-    def make(text: str) -> str:
-        return "" if "number 0 " in text else "Part."
-
-    with FaultServer(legacy(make)) as server:
-        result = summarized(connector, server, SENTENCES[:30_000])
-    assert result["ok"]
-    assert result["meta"]["warnings"] == ["A part of the text got no summary (finish_reason stop)."]
-
-
 def test_nothing_is_not_summarized_again(connector: Connector) -> None:
     with FaultServer(legacy(lambda _: " ")) as server:
         result = summarized(connector, server, SENTENCES[:30_000])

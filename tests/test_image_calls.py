@@ -107,6 +107,10 @@ def test_if_some_calls_fail_the_images_of_the_others_are_kept(connector: Connect
         (made({"b64_json": "A==="}), "An image in the response is not base64."),
         (made({"b64_json": "AA*A"}), "An image in the response is not base64."),
         (made({"b64_json": "AAA\n"}), "An image in the response is not base64."),
+        (made({"b64_json": "=AAA"}), "An image in the response is not base64."),
+        (made({"b64_json": "AAAA===="}), "An image in the response is not base64."),
+        (made({"b64_json": "AAAA!!!!"}), "An image in the response is not base64."),
+        (made({"b64_json": "AAAA\r\n\r\n"}), "An image in the response is not base64."),
     ],
 )
 def test_what_is_no_image_is_refused(connector: Connector, answer: Any, message: str) -> None:
@@ -131,6 +135,12 @@ def test_base64_is_read_in_pieces_that_leave_no_gap(
         broken = f"{data[:place]}!{data[place + 1 :]}"
         error = call(connector, IMAGE, made({"b64_json": broken})).error
         assert error["code"] == "invalid_response"
+
+
+def test_base64_does_not_end_where_a_piece_ends(connector: Connector) -> None:
+    data = "A" * (PIECE - 2) + "==" + "AAAA"
+    error = call(connector, IMAGE, made({"b64_json": data})).error
+    assert error["code"] == "invalid_response"
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,22 @@ def test_an_engines_exception_passes_with_the_result_so_far(
     assert result.error.code == "cancelled"
 
 
+class Fixed(BaseException):
+    """An engine's exception that cannot take the result."""
+
+    connector_result = property()
+
+
+def test_an_engines_exception_passes_even_if_it_cannot_take_the_result(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    error = Fixed()
+    monkeypatch.setattr(CHECKED, Ends(error))
+    with pytest.raises(Fixed) as caught:
+        call(connector, CHAT, {"json": chat_completion()})
+    assert caught.value is error
+
+
 def _own_error(end: BaseException) -> None:
     raise ConnectorError("invalid_response", "No answer.") from end
 
@@ -400,3 +416,9 @@ def test_a_dry_run_of_several_requests_is_an_array_and_of_one_is_not(connector: 
         several = planned.data if isinstance(planned.data, list) else [planned.data]
         assert isinstance(planned.data, list) is (len(prompts) > 1)
         assert [row["body"]["messages"][0]["content"] for row in several] == prompts
+
+
+def test_inputs_that_are_absent_are_an_empty_object(connector: Connector) -> None:
+    absent = connector.invoke(CHAT, None, NOWHERE, dry_run=True)
+    assert absent.ok, absent.to_dict()
+    assert absent.data == connector.invoke(CHAT, {}, NOWHERE, dry_run=True).data

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from connector import Connector
+from connector.providers.paths import path_fault
 
 from .conftest import FakeClock
 from .support.fault_server import FaultServer, Received
@@ -211,6 +212,15 @@ def test_blanks_around_the_value_of_a_header_are_not_sent(connector: Connector) 
     assert call(connector, RAW, {"json": {}}, inputs).requests[0].header("x-own") == "a\tb"
 
 
+@pytest.mark.parametrize("value", ["a\n", "\ra", "\x0ba", "a\x0c"])
+def test_a_control_character_around_the_value_of_a_header_is_refused(
+    connector: Connector, value: str
+) -> None:
+    assert problems(connector, headers=[pair("X-Own", value)]) == [
+        ("/inputs/headers/0", "Header", "has a value with characters that a header cannot carry")
+    ]
+
+
 @pytest.mark.parametrize(
     ("kind", "accept"),
     [
@@ -365,7 +375,12 @@ def test_a_url_that_is_more_than_a_path_is_refused_with_what_to_give(
     assert error["code"] == code
     advice = "Give the path only, such as /v1/models; the connection adds the address."
     assert error.get("hint") == (advice if hint else None)
-    assert error["details"][0]["input"] == ("Header" if inputs.get("url") is None else "URL")
+    row = error["details"][0]
+    if "url" not in inputs:
+        assert row["input"] == "Header"
+        return
+    fault = path_fault(inputs["url"]) if hint else UNPAIRED
+    assert row == {"path": "/inputs/url", "input": "URL", "message": fault}
 
 
 def test_only_a_binary_response_goes_to_the_output_file(

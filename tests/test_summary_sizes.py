@@ -237,6 +237,32 @@ def test_a_part_that_stops_because_of_another_is_not_the_cause(connector: Connec
 # What is told of a summary
 
 
+def test_no_progress_is_reported_for_a_part_that_is_not_started(slowly: Connector) -> None:
+    told: list[tuple[int, int]] = []
+    inputs = inputs_of(SUMMARY, model=LEGACY, textToSummarize="a" * (3 * 8015))
+    with FaultServer(refusal(400, message="No.")) as server:
+        to = connection(server.url, **DATED)
+        result = slowly.invoke(
+            SUMMARY, inputs, to, progress=lambda done, of: told.append((done, of))
+        )
+        assert len(server.requests) == 1
+    assert result.error is not None
+    assert result.error.message == "No."
+    assert told == [(1, 3)]
+
+
+def test_a_part_without_a_summary_is_reported_with_its_reason(slowly: Connector) -> None:
+    """And no other part."""
+    nothing = {"index": 0, "text": " ", "finish_reason": "content_filter"}
+    answers = [completion("Part."), completion(choices=[nothing]), completion("All.")]
+    inputs = {"model": LEGACY, "textToSummarize": "a" * (8015 + 3000)}
+    seen = call(slowly, SUMMARY, [{"json": answer} for answer in answers], inputs, **DATED)
+    assert seen.data["summary"] == "All."
+    assert seen.envelope["meta"]["warnings"] == [
+        "A part of the text got no summary (finish_reason content_filter)."
+    ]
+
+
 def test_a_summary_has_no_blanks_around_it(connector: Connector) -> None:
     answer = {"json": chat_completion("\n Short. \n", model="served")}
     seen = call(connector, SUMMARY, answer)
@@ -247,6 +273,15 @@ def test_a_summary_has_no_blanks_around_it(connector: Connector) -> None:
         "usage": answer["json"]["usage"],
     }
     assert seen.envelope["meta"]["warnings"] == []
+
+
+def test_where_no_part_has_a_summary_the_last_one_is_reported(slowly: Connector) -> None:
+    answers = [{"json": completion(" ", model=f"served-{number}")} for number in range(3)]
+    inputs = {"model": LEGACY, "textToSummarize": "a" * (3 * 8015)}
+    seen = call(slowly, SUMMARY, answers, inputs, **DATED)
+    assert len(seen.requests) == 3
+    assert seen.data["summary"] == ""
+    assert seen.data["model"] == "served-2"
 
 
 def test_an_empty_summary_is_reported_with_its_reason(connector: Connector) -> None:
@@ -308,6 +343,7 @@ def test_the_instructions_name_the_language_and_the_mark(
         ("abc", 0, ["a", "b", "c"]),
         ("", 5, [""]),
         ("   ", 1, [" "]),
+        ("aaaaaa bb", 4, ["aaaaaa bb"]),
         ("aaaa    bbbb", 2, ["aaaa", "bbbb"]),
     ],
 )
@@ -319,12 +355,14 @@ def test_a_text_is_cut_to_its_room(text: str, room: int, parts: list[str]) -> No
     ("text", "first"),
     [
         ("aaaa aaaa\n \nb b\nb b. b", "aaaa aaaa\n \n"),
+        ("aaaa aa\n\nb\nb b. b b b", "aaaa aa\n\n"),
         ("aaaa aaaa\nb b. b b b b", "aaaa aaaa\n"),
         ("aaaa aaaa! b b b b bb", "aaaa aaaa! "),
         ("aaaa aaaa?  b b b b b", "aaaa aaaa?  "),
         ("aaaa aaaa b.b b b b b", "aaaa aaaa b."),
         ("aaaa aaaa\tbbbbbbbbbbb", "aaaa aaaa\t"),
         ("a. bbbbbbbbbbbbbbbbbbbb", "a. bbbbbbbbbbb"),
+        ("aaaa bbbbbbbbbbbbbbbbb", "aaaa bbbbbbbb"),
     ],
 )
 def test_a_text_is_cut_at_its_best_place_in_the_last_half(text: str, first: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from http.client import ResponseNotReady
+from http.client import HTTPConnection, ResponseNotReady
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from connector import Connector, ConnectorError
 from connector.http import connection
 from connector.http.connection import POOLS, Exchange, _Idle
 from connector.http.dialing import Dialled
+from connector.http.reach import Reach
 from connector.policy.deadline import Deadline
 from connector.runtime import threads
 from tests.support.fault_server import FaultServer, ca_file, refused_port
@@ -191,12 +194,13 @@ def test_an_address_is_checked_by_whether_the_connection_is_encrypted(
         given.append(arguments)
         raise ConnectionRefusedError
 
-    exchange = Exchange(Deadline(60))
+    reach = Reach()
+    exchange = Exchange(Deadline(60), reach)
     monkeypatch.setattr(connection, "dial", dial)
     conn = new_connection(scheme, "several.internal", 1, exchange)
     with pytest.raises(ConnectionRefusedError):
         conn.connect()
-    assert given == [("several.internal", 1, plain, exchange.deadline, exchange.guard, None)]
+    assert given == [("several.internal", 1, plain, exchange.deadline, exchange.guard, reach)]
 
 
 def new_connection(scheme: str, host: str, port: int, exchange: Exchange) -> Any:
@@ -287,7 +291,67 @@ def test_a_connection_is_kept_unless_its_attempt_was_ended(scheme: str) -> None:
     assert kept(scheme, None) == 0
 
 
+class Asked(Conn):
+    """An open connection that is asked for something and answers with its own timeout."""
+
+    is_connected = True
+    timeout: float | None = None
+
+    def request(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def getresponse(self) -> Any:
+        return SimpleNamespace(timeout=self.timeout)
+
+
+@pytest.mark.parametrize(
+    ("remaining", "timeout"), [(90.0, 90.0), (0.5, 0.5), (0.0, 0.001), (-3.0, 0.001)]
+)
+def test_a_connection_is_given_what_is_left_of_the_deadline(
+    remaining: float, timeout: float
+) -> None:
+    """And never no time, for which a socket would not wait at all."""
+
+    class Left(Deadline):
+        def remaining(self) -> float:
+            return remaining
+
+    pool: Any = POOLS["http"]("127.0.0.1", 1)
+    conn = Asked(Exchange(Deadline(60)))
+    pool.pool.put(conn)
+    response = pool.open(Exchange(Left(60)), "GET", "/", {}, None, False)
+    assert response.timeout == timeout
+    assert response._connection is conn
+
+
 # Through the front
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (OSError(errno.ECONNRESET, "reset"), None),
+        (OSError(errno.EPIPE, "pipe"), None),
+        (OSError(errno.EPROTOTYPE, "a Mac's"), None),
+        (BrokenPipeError(), None),  # the end of a TLS stream
+        (OSError(errno.ETIMEDOUT, "timeout"), "connection_lost"),
+        (OSError(errno.EHOSTUNREACH, "route"), "connection_lost"),
+        (OSError("without a number"), "connection_lost"),
+    ],
+)
+def test_a_response_that_came_before_the_request_was_sent_is_read(
+    connector: Connector, monkeypatch: pytest.MonkeyPatch, error: OSError, code: str | None
+) -> None:
+    send = HTTPConnection.send
+
+    def broken(self: HTTPConnection, data: Any) -> None:
+        send(self, data)
+        raise error
+
+    monkeypatch.setattr(HTTPConnection, "send", broken)
+    seen = call(connector, "rawRequest", {"json": 1})
+    assert seen.envelope.get("data") == (None if code else 1)
+    assert seen.envelope.get("error", {}).get("code") == code
 
 
 def spied(

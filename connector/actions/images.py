@@ -120,12 +120,12 @@ def _stated(response: Mapping[str, Any]) -> str:
     """Return the content type that the response states, else PNG, the documented default of both
     services."""
     stated = response.get("output_format")
-    return f"image/{stated}" if stated in ("png", "jpeg", "webp") else "image/png"
+    return f"image/{stated}" if stated in ("jpeg", "webp") else "image/png"
 
 
 def _is_base64(data: str) -> bool:
     """Whether all of a text is base64. It is decoded in pieces, since images are large."""
-    if len(data) % 4 or data.find("=", 0, -2) >= 0:  # the decoder accepts some misplaced padding
+    if len(data) % 4 or data.count("=", 0, -2):  # the decoder accepts some misplaced padding
         return False
     try:
         for start in range(0, len(data), _PIECE):

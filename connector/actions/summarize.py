@@ -197,15 +197,15 @@ class _Summarizer:
             raise ConnectorError("cancelled", "Not started: another part of the text failed.")
         try:
             summary = self._whole(text)
+            if summary is not None:
+                kept.append(summary)
+                progress.add(tokens(text), tokens(summary.text), self._room)
+                return kept
         except ConnectorError:
             progress.over = True
             raise
-        if summary is None:
-            for part in split(text, self._room):
-                self._part(part, kept, progress)
-            return kept
-        kept.append(summary)
-        progress.add(tokens(text), tokens(summary.text), self._room)
+        for part in split(text, self._room):
+            self._part(part, kept, progress)
         return kept
 
     def _write(self, text: str, streams: bool) -> Completion:
@@ -251,7 +251,6 @@ class _Progress:
         repeats = size >= room // 2 and summary >= size
         if not repeats and made <= max(room, self._size // 2):
             return
-        self.over = True
         error = self._client.invalid("The model's summaries are not much shorter than their texts.")
         error.hint = "Choose another model, or lower Max Tokens, which limits each summary."
         raise error

@@ -94,7 +94,7 @@ def arriving(raw: Any) -> Iterator[bytes]:
     while piece := response.read1(CHUNK):
         yield piece
     if response.length:  # `read1` takes a lost connection for the end
-        raise http.client.IncompleteRead(b"", response.length)
+        raise http.client.IncompleteRead(b"")
     raw.read(1, decode_content=False)  # urllib3 notices the end and keeps the connection
 
 
