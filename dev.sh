@@ -64,7 +64,7 @@ install_connector() {
   shift
   export PIP_DISABLE_PIP_VERSION_CHECK=1
   "$environment/bin/pip" install -q 'pip>=25.1' # the first version with dependency groups
-  "$environment/bin/pip" install -q -e '.[bulk,sandbox,server]' "$@"
+  "$environment/bin/pip" install -q -e '.[bulk,cli,sandbox,server]' "$@"
 }
 
 # Prepare the environment for a dependency group, or without tools for `try`.
@@ -114,7 +114,8 @@ lowest_versions() {
 import re, tomllib
 with open("pyproject.toml", "rb") as file:
     project = tomllib.load(file)["project"]
-for declared in [*project["dependencies"], *project["optional-dependencies"]["sandbox"]]:
+extras = project["optional-dependencies"]
+for declared in [*project["dependencies"], *extras["cli"], *extras["sandbox"]]:
     print(re.sub(r">=([^,]+).*", r"==\1", declared))
 PY
 }

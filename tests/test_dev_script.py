@@ -101,6 +101,7 @@ def declared(requirements: list[str]) -> set[str]:
 
 EXTRAS = {
     "connector/doors/bulk": ("bulk", "parquet"),
+    "connector/doors/cli": ("cli",),
     "connector/doors/server": ("server",),
     "connector/sandbox": ("sandbox",),
 }
