@@ -233,7 +233,7 @@ class Invocation:
 
     def _meta(self, duration: int) -> dict[str, Any]:
         context, ready = self._context, self._ready
-        warnings = list(context.warnings)
+        warnings = [*context.warnings, *(self._output.warnings if self._output else ())]
         if ready is not None:
             warnings = [ready.authentication.secret.scrub(text) for text in warnings]
         meta = {

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from connector import Connector, ConnectorError, Result
-from connector.doors.cli import interrupts, terminal
+from connector.doors.cli import interrupts, results, terminal
 from connector.doors.cli import main as cli
 from connector.sandbox import Sandbox
 from tests.support import canary
@@ -374,8 +374,8 @@ SHOWN = r"\x1b[2J\r\x07\x7f\x9b1A\n\u2028error: \u202eforged\u2069\U000e0041"
 
 
 def told(capsys: pytest.CaptureFixture[str], result: Result) -> list[str]:
-    def command(_: argparse.Namespace) -> int:
-        return terminal.print_result(result)
+    def command(arguments: argparse.Namespace) -> int:
+        return results.print_result(result, arguments)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("connector.doors.cli.manifest.describe", command)

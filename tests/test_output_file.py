@@ -396,3 +396,27 @@ def test_a_further_result_stays_on_the_file_system_of_the_link(
         result = connector.invoke("createImage", inputs, to, output=tmp_path / "link.png")
     assert result.ok, result.to_dict()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["link-2.png", "link.png", "other"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content_type", "right"),
+    [
+        ("a.jpg", "image/png", ".png"),
+        ("a.jpeg", "image/jpeg", None),
+        ("a.wav", "audio/mpeg", ".mp3"),
+        ("a.wav", "audio/x-wav", None),
+        ("a.png", "application/json; charset=utf-8", ".json"),
+        ("a", "image/png", None),
+        ("a.dat", "image/png", None),
+        ("a.png", "application/octet-stream", None),
+    ],
+)
+def test_a_warning_names_the_right_extension(
+    name: str, content_type: str, right: str | None, connector: Connector, tmp_path: Path
+) -> None:
+    answer = {"headers": {"content-type": content_type}, "text": "x"}
+    result = fetch(connector, answer, tmp_path / name)
+    assert result.ok
+    warnings = result.meta["warnings"]
+    assert (right is None) == (warnings == [])
+    assert all(f"; {right} is the right extension." in text for text in warnings)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from connector.errors import ConnectorError, Sent
+from connector.files import media_types
 from connector.runtime.interruptions import is_external
 
 
@@ -65,6 +66,7 @@ class OutputFile:
     `name-2.suffix`, and so on; if such a file exists, it is kept and the next number is used. A
     replaced file keeps its owner and mode; the temporary file and further results get them too.
     Other hard links to it keep the old content. A new file gets the mode that the umask allows.
+    `warnings` says where the extension of a name does not fit the content.
     """
 
     def __init__(self, path: Path) -> None:
@@ -72,6 +74,7 @@ class OutputFile:
         self._target = self._part = path
         self._file: IO[bytes] | None = None
         self.written: list[Path] = []
+        self.warnings: list[str] = []
 
     def check(self) -> None:
         """Check that the file can be written, before anything is sent.
@@ -114,6 +117,9 @@ class OutputFile:
             size = path.stat().st_size
         self._file = None
         self.written.append(path)
+        if right := media_types.right_extension(path, content_type):
+            found = f"the content is {content_type}, but the name ends in {path.suffix}"
+            self.warnings = [f"Output: {found}; {right} is the right extension."]
         return {"file": str(path), "size": size, "contentType": content_type}
 
     def _next(self) -> Path:

@@ -16,13 +16,13 @@ from typing import Any
 from connector.connections import configured, writing
 from connector.connections.store import ConnectionStore
 from connector.connector import Connector
+from connector.doors.cli.actions import print_verdicts
 from connector.doors.cli.preparation import connector_of
 from connector.doors.cli.terminal import (
     escape_controls,
     is_terminal,
     print_json,
     print_message,
-    print_result,
 )
 from connector.doors.cli.values import UsageError, system_reason
 from connector.errors import ConnectorError
@@ -46,10 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _test(arguments: argparse.Namespace, connector: Connector, path: Path) -> int:
     with Connector(connector.manifest, configured=path) as tested:
-        result = tested.test_connection(arguments.name)
-    for part, verdict in (result.data or {}).items():
-        print_message(f"{part}: {verdict['verdict']} ({verdict['message']})")
-    return print_result(result)
+        return print_verdicts(tested.test_connection(arguments.name), arguments)
 
 
 def _list(connector: Connector, path: Path) -> int:

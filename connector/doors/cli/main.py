@@ -11,12 +11,8 @@ import sys
 from collections.abc import Sequence
 
 from connector.doors.cli import interrupts, manifest_option, parser
-from connector.doors.cli.terminal import (
-    OutputError,
-    discard_output,
-    print_message,
-    print_result,
-)
+from connector.doors.cli.results import print_result
+from connector.doors.cli.terminal import OutputError, discard_output, print_message
 from connector.doors.cli.values import UsageError, system_reason
 from connector.errors import ConnectorError
 from connector.result import failed
@@ -94,5 +90,4 @@ def _run(arguments: argparse.Namespace) -> int:
         raise
     except (OSError, ImportError) as cause:  # for example, the limit of open files is reached
         error = ConnectorError("internal_error", f"The command failed ({system_reason(cause)}).")
-    result = failed(error, getattr(arguments, "known", None))
-    return print_result(result, getattr(arguments, "show", None))
+    return print_result(failed(error, getattr(arguments, "known", None)), arguments)

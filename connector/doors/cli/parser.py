@@ -122,6 +122,16 @@ def _invoke(command: Parser) -> None:
     _connection(command)
     _inputs(command, flags)
     _run_options(command)
+    command.add_argument(
+        "--force", action="store_true", help="on a terminal, replace FILE if it exists"
+    )
+    _json(command)
+
+
+def _json(command: Parser) -> None:
+    command.add_argument(
+        "--json", action="store_true", help="on a terminal, print JSON, as in a pipe"
+    )
 
 
 def _inputs(command: Parser, note: str = "") -> None:
@@ -173,6 +183,7 @@ def _schema(command: Parser) -> None:
 def _options(command: Parser) -> None:
     command.add_argument("source", metavar="SOURCE", help="a data source's key")
     _connection(command)
+    _json(command)
 
 
 def _check(command: Parser) -> None:
@@ -276,6 +287,7 @@ def _connections_file(command: Parser) -> None:
 def _test_connection(command: Parser) -> None:
     _connection(command)
     _query(command)
+    _json(command)
 
 
 def _no_options(command: Parser) -> None:
@@ -290,14 +302,14 @@ def _named_connections(command: Parser) -> None:
 
 _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "actions": ("List the actions and the inputs that they require.", _actions),
-    "invoke": ("Run one action and print its result as JSON.", _invoke),
+    "invoke": ("Run one action and print its result.", _invoke),
     "describe": ("Print the manifest as JSON, with all that a form builder needs.", _no_options),
     "schema": ("Print the JSON Schema that inputs are validated with.", _schema),
     "test-connection": (
         "Test the key, the endpoint and the version with an unbilled call.",
         _test_connection,
     ),
-    "options": ("Print the choices of a dropdown as JSON.", _options),
+    "options": ("Print the choices of a dropdown.", _options),
     "check": ("Check a manifest: schema, defaults, references, handlers.", _check),
     "docs": ("Write the connector's page to docs/, from the manifest.", _docs),
     "new": ("Write a connector of your own, ready to run, into a new folder.", _new),

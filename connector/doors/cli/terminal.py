@@ -1,4 +1,4 @@
-"""Output of the command line: JSON on standard output, messages on standard error.
+"""The streams of the command line: results on standard output, messages on standard error.
 
 Control characters are escaped, so that no text can move the cursor, reverse its direction or forge
 a line.
@@ -10,10 +10,8 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
-
-from connector.result import Result
 
 _JOINERS = "\u200c\u200d"
 """Zero-width characters that Persian words and many emoji need."""
@@ -25,8 +23,13 @@ class OutputError(Exception):
 
 def print_message(text: str) -> None:
     """Print one line on standard error."""
+    print_painted(escape_controls(text))
+
+
+def print_painted(line: str) -> None:
+    """Print a line on standard error whose control characters are our own."""
     if sys.stderr is not None:  # to `print`, None means standard output
-        print(escape_controls(text), file=sys.stderr, flush=True)
+        print(line, file=sys.stderr, flush=True)
 
 
 def escape_controls(text: str) -> str:
@@ -35,6 +38,12 @@ def escape_controls(text: str) -> str:
     This includes invisible and bidirectional controls, line separators and unpaired surrogates.
     """
     return _escaped(text, lambda character: repr(character)[1:-1])
+
+
+def text_lines(text: str) -> list[str]:
+    """Return the lines of `text`, with control characters escaped except for tabs."""
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
+    return [_escaped(line, lambda character: repr(character)[1:-1], keep="\t") for line in lines]
 
 
 def encode_json(value: Any, indent: int | None = None) -> bytes:
@@ -60,7 +69,7 @@ def _is_shown(character: str) -> bool:
 
 
 def print_json(value: Any) -> None:
-    """Print a JSON value, indented if standard output is a terminal.
+    """Print a JSON value on standard output, indented if that is a terminal.
 
     Raises:
         BrokenPipeError: the reader has closed the output.
@@ -77,6 +86,15 @@ def print_text(text: str) -> None:
     if is_terminal():
         text = _escaped(text, lambda character: repr(character)[1:-1], keep="\n\t")
     _write(text.encode(errors="backslashreplace"))
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines on standard output whose control characters are our own.
+
+    Characters that its encoding lacks are escaped. Raises as `print_json` does.
+    """
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    _write("\n".join(lines).encode(encoding, "backslashreplace"))
 
 
 def is_terminal() -> bool:
@@ -96,36 +114,6 @@ def _write(data: bytes) -> None:
         raise
     except OSError as error:
         raise OutputError(error.strerror) from None
-
-
-def print_result(result: Result, show: Callable[[Mapping[str, Any]], None] | None = None) -> int:
-    """Print the result, and its warnings and error on standard error; return the exit code.
-
-    `show` prints the envelope; where absent, it is printed as JSON.
-    """
-    (show or print_json)(result.to_dict())
-    print_warnings(result)
-    error = result.error
-    if error is None:
-        return 0
-    print_message(f"error: {error.message} [{error.code}]")
-    for row in error.details or ():
-        print_message(f"  {row['path']}: {row['message']}")
-    if error.hint:
-        print_message(f"hint: {error.hint}")
-    return 130 if error.code == "cancelled" else 1
-
-
-def print_warnings(result: Result) -> None:
-    """Print the warnings of a result on standard error."""
-    for warning in result.meta["warnings"]:
-        print_message(f"warning: {warning}")
-
-
-def progress(done: int, total: int) -> None:
-    """Print on standard error how much of an action is done."""
-    end = "\n" if done == total else ""
-    print(f"\r{done} of {total}", end=end, file=sys.stderr, flush=True)
 
 
 def discard_output() -> None:
