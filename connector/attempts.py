@@ -148,7 +148,8 @@ class Attempts:
             headers["Content-Length"] = str(len(request.body))
             body = _shown_body(request.body, request.headers)
         header, prefix = self._provider.key_header
-        headers[header] = prefix + MASK
+        if header:
+            headers[header] = prefix + MASK
         plan = {"method": request.method, "url": request.url, "headers": headers, "body": body}
         shown: dict[str, Any] = self.secret.scrub_json(plan)  # a caller may repeat the key
         return shown

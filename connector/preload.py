@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64  # noqa: F401 - for a dry run
 import codecs
+import contextlib
 import datetime  # noqa: F401 - for a Retry-After with a date
 import difflib  # noqa: F401 - for an unknown name
 import email.utils  # noqa: F401 - for a Retry-After with a date
@@ -25,6 +26,9 @@ from connector.text import (
     charsets,
     safe_yaml,  # noqa: F401 - for named connections
 )
+
+with contextlib.suppress(ImportError):  # the extra `entra`
+    import azure.identity  # noqa: F401 - for a token
 
 for name in charsets.NAMES:
     codecs.lookup(name)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.providers import api_key as key
+from connector.providers import entra, keyless
 from connector.providers.authentication import Authentication
 from connector.providers.provider import Provider
 from connector.providers.tokens import TokenClient
@@ -17,3 +18,19 @@ def api_key(fields: Mapping[str, Any], tokens: TokenClient) -> tuple[Provider, A
     Raises ConnectorError `invalid_connection` or `blocked_target` that names the invalid field.
     """
     return key.connect(fields)
+
+
+def entra_id(fields: Mapping[str, Any], tokens: TokenClient) -> tuple[Provider, Authentication]:
+    """Return an Azure resource, and the tokens of Microsoft Entra ID for it.
+
+    Raises ConnectorError `invalid_connection` or `blocked_target` and names the field at fault.
+    """
+    return entra.entra(fields)
+
+
+def none(fields: Mapping[str, Any], tokens: TokenClient) -> tuple[Provider, Authentication]:
+    """Return a compatible server that wants no key.
+
+    Raises ConnectorError `invalid_connection` or `blocked_target` and names the field at fault.
+    """
+    return keyless.keyless(fields)
