@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64  # noqa: F401 - for a dry run
 import codecs
-import contextlib
 import datetime  # noqa: F401 - for a Retry-After with a date
 import difflib  # noqa: F401 - for an unknown name
 import email.utils  # noqa: F401 - for a Retry-After with a date
@@ -21,14 +20,13 @@ import backoff  # noqa: F401 - for a retry
 
 from connector import client, invocation  # noqa: F401 - for a request
 from connector.http import sender  # noqa: F401 - for a request
-from connector.providers import api_key, tokens  # noqa: F401 - for a connection
+from connector.providers import api_key, entra, keyless, tokens  # noqa: F401 - for a connection
 from connector.text import (
     charsets,
     safe_yaml,  # noqa: F401 - for named connections
 )
 
-with contextlib.suppress(ImportError):  # the extra `entra`
-    import azure.identity  # noqa: F401 - for a token
+entra.preload()
 
 for name in charsets.NAMES:
     codecs.lookup(name)

@@ -122,5 +122,5 @@ class TestOneMoreAction(StandardTests):
             assert connector.schema(name) == bundled.schema(name)
         before, heading, section = page.render(connector).partition("### Create Sample Embedding ")
         assert heading
-        _, heading, after = section.partition("## Dropdowns\n")
+        _, heading, after = section.partition("## Other kinds of connection\n")
         assert before + heading + after == page.render(bundled)

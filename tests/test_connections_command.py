@@ -209,8 +209,9 @@ class Typed:
 def test_the_kind_is_asked_for_where_there_are_several(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    raw = copy.deepcopy(Connector.load().manifest.raw)
-    raw["connections"].append({**raw["connections"][0], "key": "other", "fields": []})
+    raw = copy.deepcopy({**Connector.load().manifest.raw})
+    first = raw["connections"][0]
+    raw["connections"] = [first, {**first, "key": "other", "fields": []}]
     spec = reader.parse(raw, Connector.load().manifest.schemas)
     monkeypatch.setattr(connections, "connector_of", lambda _: Connector(spec))
     typed = Typed("else", "other")

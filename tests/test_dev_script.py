@@ -116,6 +116,7 @@ EXTRAS = {
     "connector/doors/bulk": ("bulk", "parquet"),
     "connector/doors/cli": ("cli",),
     "connector/doors/server": ("server",),
+    "connector/providers/entra.py": ("entra",),
     "connector/sandbox": ("sandbox",),
     "connector/testing": ("testing",),
 }
@@ -130,8 +131,8 @@ def test_what_is_imported_is_declared(part: str) -> None:
     others = [REPOSITORY / other for other in EXTRAS if other != part]
     paths = [
         path
-        for path in (REPOSITORY / part).rglob("*.py")
-        if not any(path.is_relative_to(other) for other in others)
+        for path in [REPOSITORY / part, *(REPOSITORY / part).rglob("*.py")]
+        if path.is_file() and not any(path.is_relative_to(other) for other in others)
     ]
     imported: set[str] = set()
     for path in paths:
@@ -140,6 +141,10 @@ def test_what_is_imported_is_declared(part: str) -> None:
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(str(node.module).partition(".")[0])
-    packages = {"yaml": "pyyaml", "prometheus_client": "prometheus-client"}
+    packages = {
+        "yaml": "pyyaml",
+        "azure": "azure-identity",
+        "prometheus_client": "prometheus-client",
+    }
     missing = {packages.get(name, name) for name in imported - sys.stdlib_module_names} - names
     assert not missing

@@ -151,7 +151,7 @@ def _schema(fragment: Any) -> Edit:
         (
             lambda raw: raw["actions"][0].update(handler="os.system()"),
             "/actions/0/handler",
-            "must be a module and a function, such as",
+            "must be a function, or a module and a function, such as",
         ),
         (_schema({"type": "strnig"}), "/actions/0/inputs/0/schema", "is not a JSON Schema"),
         (_schema({"pattern": "("}), "/actions/0/inputs/0/schema", "a pattern that cannot be used"),

@@ -21,7 +21,7 @@ def api_key(fields: Mapping[str, Any], tokens: TokenClient) -> tuple[Provider, A
 
 
 def entra_id(fields: Mapping[str, Any], tokens: TokenClient) -> tuple[Provider, Authentication]:
-    """Return an Azure resource, and the tokens of Microsoft Entra ID for it.
+    """Return the resource that an identity has access to, and the tokens for it.
 
     Raises ConnectorError `invalid_connection` or `blocked_target` and names the field at fault.
     """

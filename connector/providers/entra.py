@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -134,6 +134,12 @@ def _transport(fields: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
+def preload() -> None:
+    """Import the library, if it is installed, so that no call imports it."""
+    with contextlib.suppress(ConnectorError):
+        _library()
+
+
 def _library() -> Any:
     try:
         import azure.identity
@@ -143,6 +149,8 @@ def _library() -> Any:
             "Microsoft Entra ID needs the extra 'entra'.",
             hint="Run: pip install 'azure-openai-service-connector[entra]'",
         ) from None
+    import logging  # here: most processes never need it
+
     # It logs what the host says of a failure, which may hold anything.
     log = logging.getLogger("azure.identity")
     if log.level == logging.NOTSET:

@@ -33,12 +33,9 @@ def _lines(connector: Connector, folder: str) -> Iterator[str]:
     shapes = Shapes(connector)
     labels = {item["key"]: item["label"] for item in described.get("dataSources", ())}
     yield from _head(described, folder)
+    kinds = [_connection(kind, shapes, labels) for kind in described["connections"]]
     yield from ("## Connections", "")
-    for connection in described["connections"]:
-        yield f"### {connection['label']} {{#{connection['key'].lower()}}}"
-        yield from ("", connection.get("description", ""), "")
-        yield connection.get("documentation", "").strip()
-        yield from ("", *form(connection["fields"], shapes, labels))
+    yield from kinds[0]
     yield from ("## Actions", "")
     for action in described["actions"]:
         yield f"### {action['label']} {{#{action['key'].lower()}}}"
@@ -46,12 +43,25 @@ def _lines(connector: Connector, folder: str) -> Iterator[str]:
         yield from form(action["inputs"], shapes, labels)
         yield from output(action, connector.output_schema(action["key"]), shapes)
         yield from _examples(action, own="handlers" in described)
+    # After the actions, because most connectors have one kind only.
+    yield from ("## Other kinds of connection", "") if kinds[1:] else ()
+    for kind in kinds[1:]:
+        yield from kind
     yield from guides.dropdowns(described)
     yield from guides.models(described)
     yield from guides.costs(described)
     yield from shapes.section()
     yield from guides.results()
     yield from guides.error_codes(connector)
+
+
+def _connection(
+    kind: Mapping[str, Any], shapes: Shapes, labels: Mapping[str, str]
+) -> Iterator[str]:
+    yield f"### {kind['label']} {{#{kind['key'].lower()}}}"
+    yield from ("", kind.get("description", ""), "")
+    yield kind.get("documentation", "").strip()
+    yield from ("", *form(kind["fields"], shapes, labels))
 
 
 def _head(described: Mapping[str, Any], folder: str) -> Iterator[str]:
