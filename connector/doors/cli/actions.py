@@ -21,6 +21,8 @@ from connector.result import Result
 def invoke(arguments: argparse.Namespace) -> int:
     with prepare(arguments) as (connector, inputs, connection):
         _check_replacing(arguments)
+        if arguments.stream:
+            return _stream(arguments, connector, inputs, connection)
         with _progress() as progress:
             result = connector.invoke(
                 arguments.known,
@@ -32,6 +34,19 @@ def invoke(arguments: argparse.Namespace) -> int:
             )
         view = _view(arguments, connector)
         return print_result(with_connection_hint(result, connection, arguments), arguments, view)
+
+
+def _stream(
+    arguments: argparse.Namespace, connector: Connector, inputs: Any, connection: Any
+) -> int:
+    if arguments.dry_run or arguments.output is not None:
+        raise UsageError("--stream: it goes with neither --dry-run nor --output")
+    from connector.doors.cli import streaming  # most calls have no stream
+
+    result = with_connection_hint(
+        streaming.stream(connector, arguments, inputs, connection), connection, arguments
+    )
+    return print_result(result, arguments, lambda *_: (), line=True)
 
 
 def _check_replacing(arguments: argparse.Namespace) -> None:

@@ -158,6 +158,12 @@ def _run_options(command: Parser) -> None:
         type=Path,
         help="write a binary result to FILE; the second image goes to FILE-2, and so on",
     )
+    command.add_argument(
+        "--stream",
+        action="store_true",
+        help="print the answer while it is written: text on a terminal, in a pipe one event a line "
+        "and the envelope last",
+    )
     _query(command)
 
 

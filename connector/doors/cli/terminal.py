@@ -88,13 +88,25 @@ def print_text(text: str) -> None:
     _write(text.encode(errors="backslashreplace"))
 
 
-def print_lines(lines: Iterable[str]) -> None:
+def print_event(value: Any) -> None:
+    """Print a JSON value on one line of standard output, at once. Raises as `print_json` does."""
+    _write(encode_json(value))
+
+
+def print_piece(text: str) -> None:
+    """Print a part of a text at once, without a line break. Raises as `print_json` does."""
+    text = _escaped(text, lambda character: repr(character)[1:-1], keep="\n\t")
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    _write(text.encode(encoding, "backslashreplace"), end=b"")
+
+
+def print_lines(lines: Iterable[str], end: str = "\n") -> None:
     """Print lines on standard output whose control characters are our own.
 
     Characters that its encoding lacks are escaped. Raises as `print_json` does.
     """
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    _write("\n".join(lines).encode(encoding, "backslashreplace"))
+    _write("\n".join(lines).encode(encoding, "backslashreplace"), end.encode())
 
 
 def is_terminal() -> bool:
@@ -102,13 +114,13 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def _write(data: bytes) -> None:
+def _write(data: bytes, end: bytes = b"\n") -> None:
     out = sys.stdout
     if out is None:
         raise OutputError("it is closed")
     try:
         out.flush()
-        out.buffer.write(data + b"\n")
+        out.buffer.write(data + end)
         out.buffer.flush()
     except BrokenPipeError:
         raise
