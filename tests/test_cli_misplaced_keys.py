@@ -33,6 +33,7 @@ BEGINNINGS = {
     # So that no command line starts it.
     "sandbox": ["--port", "-1"],
     "serve": ["--port", "-1"],
+    "mcp": ["--port", "-1"],
 }
 """The arguments that a command needs besides the misplaced ones."""
 

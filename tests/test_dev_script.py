@@ -115,6 +115,7 @@ def declared(requirements: list[str]) -> set[str]:
 EXTRAS = {
     "connector/doors/bulk": ("bulk", "parquet"),
     "connector/doors/cli": ("cli",),
+    "connector/doors/mcp": ("mcp", "server"),
     "connector/doors/server": ("server",),
     "connector/providers/entra.py": ("entra",),
     "connector/sandbox": ("sandbox",),

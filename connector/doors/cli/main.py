@@ -30,6 +30,7 @@ _COMMANDS = {
     "connections": ("connections", "run"),
     "sandbox": ("sandbox", "serve"),
     "serve": ("serve", "serve"),
+    "mcp": ("mcp", "mcp"),
     "bulk": ("bulk", "bulk"),
     "completion": ("completion", "script"),
 }

@@ -233,6 +233,12 @@ def _serve(command: Parser) -> None:
     serve_arguments.add(command)
 
 
+def _mcp(command: Parser) -> None:
+    from connector.doors.cli import mcp_arguments
+
+    mcp_arguments.add(command)
+
+
 def _actions(command: Parser) -> None:
     command.add_argument("--json", action="store_true", help="print a JSON array")
 
@@ -323,5 +329,6 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
     "bulk": ("Run one action over the rows of a file; go on where it stopped.", _bulk),
     "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),
+    "mcp": ("Serve the actions as tools of the Model Context Protocol.", _mcp),
     "completion": ("Print the script that lets a shell complete commands.", _completion),
 }

@@ -77,7 +77,7 @@ def prepare(
         elif "connection" in given or connection is None:
             connection = inputs.get("connection")
             if connection is None:
-                connection = _from_environment(connector)
+                connection = environment_connection(connector)
         stack.callback(connector.close)
         yield connector, inputs, connection
 
@@ -97,7 +97,7 @@ def _sandbox_connection(stack: contextlib.ExitStack, connector: Connector, kind:
         raise UsageError(f"--sandbox: {error}") from None
 
 
-def _from_environment(connector: Connector) -> dict[str, Any] | None:
+def environment_connection(connector: Connector) -> dict[str, Any] | None:
     """Return the environment's connection or None; warn if there are several keys.
 
     None too for a connector of another service, which must not get these keys.

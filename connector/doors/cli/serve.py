@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import ipaddress
 import json
 import os
 import sys
 
 from connector.connections.configured import usual_path
+from connector.doors.cli.listening import listen, token_for
 from connector.doors.cli.preparation import connector_of, make_sandbox
 from connector.doors.cli.values import UsageError
 from connector.http.reach import Reach
@@ -26,11 +26,7 @@ def serve(arguments: argparse.Namespace) -> int:
         ) from None
     from connector.doors.server.settings import Settings
 
-    if not _is_loopback(arguments.host) and not os.environ.get(process.TOKEN):
-        raise UsageError(
-            "--host: other machines may reach this address, so set a token in the environment "
-            f"variable {process.TOKEN}"
-        )
+    token_for(arguments.host)
     own = connector_of(arguments)
     with contextlib.ExitStack() as stack:
         sandbox = ""
@@ -62,10 +58,7 @@ def serve(arguments: argparse.Namespace) -> int:
         for connector in process.load(settings):  # a wrong file is reported here, once
             if connector is not None:
                 connector.connection_names()
-        try:
-            listener = process.listen(arguments.host, arguments.port)
-        except OSError as error:
-            raise UsageError(f"--host, --port: {error.strerror or type(error).__name__}") from None
+        listener = listen(arguments.host, arguments.port)
         host, port = listener.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
         print(f"The connector serves at http://{shown}:{port} (press Ctrl-C to stop it).")
@@ -79,12 +72,3 @@ def _usual_file(arguments: argparse.Namespace) -> str:
     """Return the file that `connections add` writes, empty if there is none."""
     path = usual_path(connector_of(arguments).manifest.key, os.environ)
     return str(path) if path.exists() else ""
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,0 +1,44 @@
+"""What the commands share that listen for other programs."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+
+from connector.doors.cli.values import UsageError
+
+TOKEN = "CONNECTOR_TOKEN"  # noqa: S105 - the name of a variable
+
+
+def token_for(host: str) -> str:
+    """Return the token that callers must give, empty for none.
+
+    Raises UsageError if there is none and other machines may reach `host`.
+    """
+    token = os.environ.get(TOKEN, "")
+    if not token and not _is_loopback(host):
+        raise UsageError(
+            "--host: other machines may reach this address, so set a token in the environment "
+            f"variable {TOKEN}"
+        )
+    return token
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket. Raises UsageError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"--host, --port: {reason}") from None
