@@ -13,6 +13,7 @@
 #   sh dev.sh mutate MODULE  mutate a module such as `text/secrets`, list what no test detects
 #   sh dev.sh docs [serve]   build the site of the documentation in build/site; or show it while you
 #                            write
+#   sh dev.sh console-build  build the console's page from console/ (needs Node.js 20 or later)
 #   sh dev.sh bench          run the benchmarks against requests and the openai SDK (some minutes)
 set -eu
 cd "$(dirname "$0")"
@@ -186,6 +187,14 @@ build_docs() {
   "$venv/bin/mkdocs" build --strict
 }
 
+# No package may run a script of its own.
+build_console() (
+  cd console
+  npm ci --silent --no-audit --no-fund --ignore-scripts
+  npm run --silent check
+  npm run --silent build "$@"
+)
+
 # Fresh environments without bytecode settings: one with the connector as a user installs it, from a
 # wheel, and one with the SDK.
 bench() {
@@ -211,6 +220,7 @@ task=${1:-help}
 case "$task" in
   try) install try; exec "$venv/bin/connector" invoke createChatCompletion --sandbox "$@" ;;
   console) install try; exec "$venv/bin/connector" serve --sandbox "$@" ;;
+  console-build) build_console ;;
   tests) install test; tests "$@" ;;
   lint) install dev; lint ;;
   checks) install dev; lint; test_oldest; test_newer; tests ;;

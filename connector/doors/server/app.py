@@ -16,7 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from connector.connector import Connector
-from connector.doors.server import openapi
+from connector.doors.server import console, openapi
 from connector.doors.server.events import EventResponse, Outcome, Queue
 from connector.doors.server.guard import BodyError, Guard, read_json_body
 from connector.doors.server.metrics import Metrics
@@ -226,7 +226,7 @@ def create_app(
     """Return the HTTP door as an ASGI application."""
     door = Door(named, inline, settings, Metrics(named))
     app = Starlette(
-        routes=door.routes(),
+        routes=[*door.routes(), *console.routes(settings.inline, bool(settings.sandbox))],
         lifespan=door.lifespan,
         exception_handlers={
             ConnectorError: _connector_error,
@@ -235,7 +235,7 @@ def create_app(
             HTTPException: _no_route,
         },
     )
-    return Guard(_Unforeseen(app), settings, token, {"/healthz"}.__contains__)
+    return Guard(_Unforeseen(app), settings, token, {"/healthz", *console.OPEN}.__contains__)
 
 
 def _response(outcome: Outcome | None) -> Response:
