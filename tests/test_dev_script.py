@@ -85,8 +85,8 @@ def test_the_help_lists_every_task() -> None:
     script = REPOSITORY / "dev.sh"
     done = subprocess.run(["sh", str(script)], capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    shown = re.findall(r"^  sh dev.sh (\w+)", done.stderr, re.MULTILINE)
-    tasks = re.findall(r"^  (\w+)\) ", script.read_text().partition('case "$task" in')[2], re.M)
+    shown = re.findall(r"^  sh dev.sh ([\w-]+)", done.stderr, re.MULTILINE)
+    tasks = re.findall(r"^  ([\w-]+)\) ", script.read_text().partition('case "$task" in')[2], re.M)
     assert {*tasks} == {*shown}
     assert "set -eu" not in done.stderr
 
