@@ -13,7 +13,7 @@
 #   sh dev.sh mutate MODULE  mutate a module such as `text/secrets`, list what no test detects
 #   sh dev.sh docs [serve]   build the site of the documentation in build/site; or show it while you
 #                            write
-#   sh dev.sh console-build  build the console's page from console/ (needs Node.js 20 or later)
+#   sh dev.sh console-build  build the console's page from console/ (needs Node.js)
 #   sh dev.sh bench          run the benchmarks against requests and the openai SDK (some minutes)
 set -eu
 cd "$(dirname "$0")"
@@ -124,7 +124,7 @@ install_for_integration() {
   require chromium "There is no Chromium" find_browser
   require nodejs "There is no Node.js" command -v node
   require npm "There is no npm" command -v npm
-  for lock in tests/integration/*/package-lock.json; do
+  for lock in console/package-lock.json tests/integration/*/package-lock.json; do
     folder=$(dirname "$lock")
     if [ ! "$folder/node_modules/.package-lock.json" -nt "$lock" ]; then
       say "Installing the packages of $folder ..."

@@ -207,9 +207,6 @@ function Console({ server, onUnauthorized }: { server: Server; onUnauthorized: (
         if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) void start();
       }}
     >
-      <a class="skip" href={`#${action.key}`} onClick={() => document.getElementById("title")?.focus()}>
-        Skip to the form
-      </a>
       <Sidebar manifest={manifest} selected={action.key} />
       <main>
         <header>
@@ -267,9 +264,10 @@ function Console({ server, onUnauthorized }: { server: Server; onUnauthorized: (
           )}
           <div class="actions">
             {isRunning ? (
-              <button type="button" class="primary" onClick={() => cancel.current?.abort()}>Cancel</button>
+              // A key of its own: the button that a click lands on must not become one that submits.
+              <button key="cancel" type="button" class="primary" onClick={() => cancel.current?.abort()}>Cancel</button>
             ) : (
-              <button type="submit" class="primary" disabled={!connection || !schema} title="Ctrl+Enter">Run</button>
+              <button key="run" type="submit" class="primary" disabled={!connection || !schema} title="Ctrl+Enter">Run</button>
             )}
             <button type="button" disabled={!schema} onClick={() => setTab("preview")}>Preview</button>
             {Object.keys(values).length > 0 && (
@@ -326,6 +324,16 @@ function Sidebar({ manifest, selected }: { manifest: Manifest; selected: string 
   const narrow = useMemo(() => matchMedia("(max-width: 719px)").matches, []);
   return (
     <nav class="sidebar" aria-label="Actions">
+      <a
+        class="skip"
+        href="#title"
+        onClick={(event) => {
+          event.preventDefault(); // the address names the action
+          document.getElementById("title")?.focus();
+        }}
+      >
+        Skip to the form
+      </a>
       <div class="brand">
         <img src="v1/icon" alt="" width="36" height="36" />
         <span>{manifest.label}</span>

@@ -128,7 +128,7 @@ function JsonEditor(props: ControlProps & { text: string }) {
       {list && (
         <button type="button" class="link switch" onClick={() => setText(!isText)}>
           {isText ? "Edit as a list" : "Edit as JSON"}
-          <span class="unseen">: {input.label}</span>
+          <span class="unseen"> for {input.label}</span>
         </button>
       )}
     </>

@@ -22,8 +22,8 @@ function block(token: Token): ComponentChildren {
     case "space":
       return null;
     case "heading":
-      // The page has its own first levels.
-      return createElement(`h${Math.min(6, token.depth)}` as "h4", {}, inline(token.tokens ?? []));
+      // The manifest's documents begin with level 4; here they lie below a heading of level 2.
+      return createElement(`h${Math.max(3, token.depth - 1)}` as "h3", {}, inline(token.tokens ?? []));
     case "paragraph":
       return <p>{inline(token.tokens ?? [])}</p>;
     case "list": {

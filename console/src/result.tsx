@@ -127,7 +127,7 @@ function Caption({ path, onCopy }: { path: string; onCopy?: () => void }) {
     <figcaption>
       <button type="button" class="path" title={`Copy ${path}`} onClick={() => void copy(path, path)}>
         {path}
-        <span class="unseen">: copy this path</span>
+        <span class="unseen"> (copy this path)</span>
       </button>
       {onCopy && <button type="button" class="link" onClick={onCopy}>Copy the text</button>}
     </figcaption>

@@ -46,7 +46,7 @@ function Node({ name, path, value, level }: NodeProps) {
         )}
         <button type="button" class="path" title={`Copy ${path}`} onClick={() => void copy(path, path)}>
           {name}
-          <span class="unseen">: copy the path {path}</span>
+          <span class="unseen"> (copy the path {path})</span>
         </button>
         {children ? <small>{summary(value, children.length)}</small> : <Leaf value={value} />}
       </div>
