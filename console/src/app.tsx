@@ -163,9 +163,7 @@ function Console({ server, onUnauthorized }: { server: Server; onUnauthorized: (
     setTab("result");
     setProblems({ action: action.key, rows: [] });
     setSaid("Running");
-    if (panel.current && panel.current.getBoundingClientRect().top > innerHeight * 0.6) {
-      panel.current.scrollIntoView();
-    }
+    if (matchMedia("(max-width: 1179px)").matches) panel.current?.scrollIntoView(); // it is below
     const envelope = await ask(
       `v1/actions/${action.key}`,
       payload(call),
@@ -271,7 +269,7 @@ function Console({ server, onUnauthorized }: { server: Server; onUnauthorized: (
             )}
             <button type="button" disabled={!schema} onClick={() => setTab("preview")}>Preview</button>
             {Object.keys(values).length > 0 && (
-              <button type="button" class="link" onClick={() => setValues({})}>Clear the form</button>
+              <button type="button" class="link" onClick={() => setValues({})}>Clear<span class="unseen"> the form</span></button>
             )}
           </div>
           {action.billing && (

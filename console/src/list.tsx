@@ -31,6 +31,12 @@ function isFlat(row: Json | undefined): row is Record<string, string> {
   return isObject && Object.values(row).every((value) => typeof value === "string");
 }
 
+/** Tell whether a problem is in a row, but in none of its cells: all of them show it then. */
+function isElsewhere(at: string, index: number, keys: string[]): boolean {
+  const [, row, key] = at.split("/");
+  return row === String(index) && !(key !== undefined && keys.includes(key));
+}
+
 interface Props extends List {
   id: string;
   label: string;
@@ -65,7 +71,7 @@ export function ListEditor({ keys, rows, id, label, schema, root, describedBy, w
               id: index === 0 && at === 0 ? id : undefined,
               value,
               "aria-label": `${label}: ${key ?? "text"} ${index + 1}`,
-              "aria-invalid": wrong.includes(path) || wrong.includes(`/${index}`),
+              "aria-invalid": wrong.some((at) => at === path || isElsewhere(at, index, keys ?? [])),
               onInput: (event: { currentTarget: { value: string } }) => set(index, key, event.currentTarget.value),
             };
             return choices ? (

@@ -98,6 +98,7 @@ export function ErrorBox({ envelope, onProblem }: { envelope: Envelope; onProble
               ) : (
                 <code>{row.path}</code>
               )}{" "}
+              {inside(row) && <code>{inside(row)} </code>}
               {row.message}
             </li>
           ))}
@@ -109,6 +110,11 @@ export function ErrorBox({ envelope, onProblem }: { envelope: Envelope; onProble
       </p>
     </div>
   );
+}
+
+/** Where inside its input a problem is, such as `1/role`. */
+function inside({ path }: Problem): string {
+  return path.startsWith("/inputs/") ? path.split("/").slice(3).join("/") : "";
 }
 
 function Text({ text, path }: { text: string; path?: string }) {

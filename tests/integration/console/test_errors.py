@@ -43,7 +43,10 @@ def test_a_problem_inside_a_row_marks_that_cell(console: Console) -> None:
     console.page.get_by_label("Messages: role 2").select_option("tool")
     console.run()
     expect(console.page.get_by_text("messages/1/tool_call_id", exact=True)).to_be_visible()
-    expect(console.page.get_by_label("Messages: role 1")).to_have_attribute("aria-invalid", "false")
+    for row, invalid in ((1, "false"), (2, "true"), (3, "false")):
+        cell = console.page.get_by_label(f"Messages: role {row}")
+        expect(cell).to_have_attribute("aria-invalid", invalid)
+    expect(console.page.get_by_role("alert")).to_contain_text("1/tool_call_id is required")
 
 
 def test_a_problem_in_folded_inputs_unfolds_them(console: Console) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,3 +112,42 @@ def test_nothing_is_wider_than_the_screen(
     console.open()
     view(console)
     assert console.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_command_in_the_documentation_opens_the_console(
+    open_console: Callable[..., Console],
+) -> None:
+    text = (SOURCE.parent / "docs" / "console.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"<!-- command -->\n```sh\n(.+)\n```", text)
+    program, *arguments = shlex.split(command)
+    assert program == "connector"
+    with subprocess.Popen(
+        [sys.executable, "-m", "connector", *arguments, "--port", "0"],
+        cwd=SOURCE.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        try:
+            assert server.stdout is not None
+            address = re.search(r"http://[\d.:]+", server.stdout.readline())
+            assert address is not None
+            console = open_console(address[0])
+            console.open(connection=None)
+            console.run()
+            assert console.outcome == "OK"
+            assert "Sandbox reply" in console.text
+        finally:
+            server.terminate()
+
+
+def test_what_the_documentation_quotes_is_on_the_page(console: Console) -> None:
+    text = (SOURCE.parent / "docs" / "console.md").read_text(encoding="utf-8")
+    console.open("createChatCompletion", connection=None)
+    console.page.locator("#connection").select_option("A key of my own…")
+    console.input("temperature").fill("0.5")
+    console.button("Run").click()
+    expect(console.page.locator(".result .pill")).to_be_visible()
+    found = console.page.locator("body").inner_text()
+    for quoted in {*re.findall(r"\*\*(.+?)\*\*", text)} - {"Cancel"}:
+        assert quoted in found, quoted
