@@ -341,7 +341,15 @@ function Sidebar({ manifest, selected }: { manifest: Manifest; selected: string 
         <ul>
           {manifest.actions.map(({ key, label }) => (
             <li key={key}>
-              <a href={`#${key}`} aria-current={key === selected ? "page" : undefined}>{label}</a>
+              <a
+                href={`#${key}`}
+                aria-current={key === selected ? "page" : undefined}
+                onClick={(event) => {
+                  if (narrow) event.currentTarget.closest("details")!.open = false;
+                }}
+              >
+                {label}
+              </a>
             </li>
           ))}
         </ul>
@@ -434,10 +442,9 @@ function useSchema(key: string): Schema | null {
   const [schemas, setSchemas] = useState<Record<string, Schema>>({});
   useEffect(() => {
     if (schemas[key]) return;
-    get<Schema>(`v1/actions/${key}/schema`).then(
-      (schema) => setSchemas((old) => ({ ...old, [key]: schema })),
-      () => undefined, // the form stays away; a reload tries again
-    );
+    get<Schema>(`v1/actions/${key}/schema`)
+      .catch((): Schema => ({})) // the manifest says enough to draw most of the form
+      .then((schema) => setSchemas((old) => ({ ...old, [key]: schema })));
   }, [key]);
   return schemas[key] ?? null;
 }

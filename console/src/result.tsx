@@ -28,6 +28,7 @@ export function Result({ run, onProblem }: { run: Run; onProblem: (problem: Prob
       <div class="result">
         <p class="status">
           <span class="spinner" /> {run.texts.length ? "Receiving…" : "Waiting for the answer…"}
+          <Elapsed key={run.id} start={run.start} />
         </p>
         {run.texts.map((text, index) => <Text key={index} text={text} />)}
       </div>
@@ -56,6 +57,16 @@ export function Result({ run, onProblem }: { run: Run; onProblem: (problem: Prob
       {envelope.meta && <Tree name="meta" closed value={envelope.meta as unknown as Json} />}
     </div>
   );
+}
+
+function Elapsed({ start }: { start: Date }) {
+  const [now, setNow] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => setNow(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  const seconds = Math.floor((now - start.getTime()) / 1000);
+  return <span class="facts">{seconds > 0 && `${seconds} s`}</span>;
 }
 
 function Facts({ meta }: { meta: Meta | undefined }) {

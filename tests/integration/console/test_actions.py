@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from connector import Connector
 from tests.integration.console.conftest import Console
@@ -105,6 +105,37 @@ def test_messages_are_rows_or_json(console: Console) -> None:
     expect(page.get_by_text("This is not JSON yet")).to_have_count(0)
     console.run()
     assert console.sent(f"/v1/actions/{CHAT}")["inputs"] == {"messages": parts}
+
+
+def test_an_input_is_shown_only_if_another_one_has_the_value_it_depends_on(
+    console: Console,
+) -> None:
+    def add_condition(route: Route) -> None:
+        response = route.fetch()
+        manifest = response.json()
+        for row in next(row for row in manifest["actions"] if row["key"] == "rawRequest")["inputs"]:
+            if row["key"] == "retryDelayMS":
+                row["visibleWhen"] = {"useExponentialBackoff": [False]}
+        route.fulfill(response=response, json=manifest)
+
+    console.page.route("**/v1/actions", add_condition)
+    console.open("rawRequest")
+    console.input("method").select_option("GET")
+    console.input("retryDelayMS").fill("5")
+    console.input("useExponentialBackoff").check()
+    expect(console.input("retryDelayMS")).to_have_count(0)
+    console.run()
+    sent = console.sent("/v1/actions/rawRequest")["inputs"]
+    assert sent == {"method": "GET", "useExponentialBackoff": True}
+    console.input("useExponentialBackoff").uncheck()
+    expect(console.input("retryDelayMS")).to_have_value("5")
+
+
+def test_a_form_is_drawn_without_a_schema_that_cannot_be_fetched(console: Console) -> None:
+    console.page.route("**/schema", lambda route: route.abort())
+    console.open(CHAT)
+    console.run()
+    assert console.outcome == "OK"
 
 
 def test_a_model_is_chosen_from_the_live_list_or_typed(console: Console) -> None:

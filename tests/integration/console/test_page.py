@@ -112,6 +112,9 @@ def test_nothing_is_wider_than_the_screen(
     console.open()
     view(console)
     assert console.page.evaluate("document.documentElement.scrollWidth") <= width
+    cards = console.page.locator(".card, .panel").all()
+    boxes = [card.bounding_box() for card in cards]
+    assert all(box and box["x"] + box["width"] <= width - 16 for box in boxes), boxes
 
 
 def test_the_command_in_the_documentation_opens_the_console(
