@@ -62,6 +62,9 @@ export async function post(
   }
 }
 
+/** As `post`, but undefined where the server wants its token; whoever made it asks for that. */
+export type Ask = (...request: Parameters<typeof post>) => Promise<Envelope | undefined>;
+
 function envelope(text: string, status: number): Envelope {
   try {
     const found = JSON.parse(text) as Envelope;

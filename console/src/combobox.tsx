@@ -64,7 +64,9 @@ export function Combobox({ label, value, onValue, load, ...aria }: Props) {
     document.getElementById(`${list}-${active}`)?.scrollIntoView({ block: "nearest" });
   }, [active]);
 
-  const status = problem || (options === null ? "Loading…" : shown.length ? "" : "None matches; any name may be typed.");
+  const status =
+    problem ||
+    (options === null ? "Loading…" : shown.length ? "" : "None matches; any name may be typed.");
   return (
     <div
       class="combobox"
@@ -120,7 +122,9 @@ export function Combobox({ label, value, onValue, load, ...aria }: Props) {
             </div>
           ))}
         </div>
-        <p class="note" role="status">{isOpen ? status : ""}</p>
+        <p class="note" role="status">
+          {isOpen ? status : ""}
+        </p>
       </div>
     </div>
   );

@@ -3,10 +3,10 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { Fields } from "./form";
-import type { Value, Values } from "./inputs";
+import { payloadInputs, type Value, type Values } from "./inputs";
 import { Markdown } from "./markdown";
 import { ErrorBox } from "./result";
-import type { Connection, Envelope, Kind, Problem, Setup } from "./types";
+import type { Connection, Envelope, Kind, Manifest, Problem, Setup } from "./types";
 
 /** What the page holds; `name` is null where `fields` of the kind `key` are used. */
 export interface Choice {
@@ -46,8 +46,8 @@ export function ConnectionPanel(props: Props) {
       <section class="card">
         <h2>Connection</h2>
         <p class="box warning">
-          This server has no connection. Start it with <code>connector serve --sandbox</code> to try it
-          without a key, or with <code>--connections FILE</code>.
+          This server has no connection. Start it with <code>connector serve --sandbox</code> to try
+          it without a key, or with <code>--connections FILE</code>.
         </p>
       </section>
     );
@@ -65,16 +65,26 @@ export function ConnectionPanel(props: Props) {
             onChoice({ ...choice, name: value === INLINE ? null : value })
           }
         >
-          {names.map((name) => <option key={name} value={name}>{name}</option>)}
+          {names.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
           {setup.inlineConnections && <option value={INLINE}>A key of my own…</option>}
         </select>
-        <button type="button" disabled={!connection || tested === "running"} onClick={() => void check()}>
+        <button
+          type="button"
+          disabled={!connection || tested === "running"}
+          onClick={() => void check()}
+        >
           Check connection
         </button>
       </div>
       <div aria-live="polite">
         {tested === "running" && <p class="comments">Checking…</p>}
-        {tested && tested !== "running" && <Verdicts envelope={tested} onProblem={props.onProblem} />}
+        {tested && tested !== "running" && (
+          <Verdicts envelope={tested} onProblem={props.onProblem} />
+        )}
       </div>
       {sandbox && choice.name === sandbox && (
         <p class="comments">
@@ -99,8 +109,8 @@ export function ConnectionPanel(props: Props) {
           }}
         >
           <p class="comments">
-            The key stays in the memory of this page and goes to this server only. It is gone when you
-            close or reload the page.
+            The key stays in the memory of this page and goes to this server only. It is gone when
+            you close or reload the page.
           </p>
           {kinds.length > 1 && (
             <div class="field">
@@ -108,16 +118,24 @@ export function ConnectionPanel(props: Props) {
               <select
                 id="connection-kind"
                 value={kind.key}
-                onChange={(event) => onChoice({ ...choice, key: event.currentTarget.value, fields: {} })}
+                onChange={(event) =>
+                  onChoice({ ...choice, key: event.currentTarget.value, fields: {} })
+                }
               >
-                {kinds.map((row) => <option key={row.key} value={row.key}>{row.label}</option>)}
+                {kinds.map((row) => (
+                  <option key={row.key} value={row.key}>
+                    {row.label}
+                  </option>
+                ))}
               </select>
             </div>
           )}
           {kind.documentation && (
             <details>
               <summary>How to get these</summary>
-              <div class="prose"><Markdown text={kind.documentation} /></div>
+              <div class="prose">
+                <Markdown text={kind.documentation} />
+              </div>
             </details>
           )}
           <Fields
@@ -135,7 +153,13 @@ export function ConnectionPanel(props: Props) {
   );
 }
 
-function Verdicts({ envelope, onProblem }: { envelope: Envelope; onProblem: (problem: Problem) => void }) {
+function Verdicts({
+  envelope,
+  onProblem,
+}: {
+  envelope: Envelope;
+  onProblem: (problem: Problem) => void;
+}) {
   const data = envelope.data as Record<string, { verdict: string; message: string }> | undefined;
   return (
     <>
@@ -145,7 +169,11 @@ function Verdicts({ envelope, onProblem }: { envelope: Envelope; onProblem: (pro
             <div key={name}>
               <dt>{name}</dt>
               <dd>
-                <span class={`pill ${verdict === "ok" ? "good" : verdict === "failed" ? "bad" : ""}`}>{verdict}</span>{" "}
+                <span
+                  class={`pill ${verdict === "ok" ? "good" : verdict === "failed" ? "bad" : ""}`}
+                >
+                  {verdict}
+                </span>{" "}
                 {message}
               </dd>
             </div>
@@ -155,4 +183,12 @@ function Verdicts({ envelope, onProblem }: { envelope: Envelope; onProblem: (pro
       {envelope.error && <ErrorBox envelope={envelope} onProblem={onProblem} />}
     </>
   );
+}
+
+/** Return what a payload says of the choice, null while there is none. */
+export function connectionOf(choice: Choice, manifest: Manifest, setup: Setup): Connection | null {
+  if (choice.name !== null) return choice.name;
+  const kind = manifest.connections.find((row) => row.key === choice.key);
+  if (!setup.inlineConnections || !kind) return null;
+  return { key: kind.key, fields: payloadInputs(kind.fields, {}, choice.fields) };
 }

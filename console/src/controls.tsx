@@ -32,7 +32,8 @@ export function Control(props: ControlProps) {
     "aria-invalid": invalid,
     "aria-required": input.required ?? false,
   };
-  const onText = (event: { currentTarget: { value: string } }) => onValue(event.currentTarget.value);
+  const onText = (event: { currentTarget: { value: string } }) =>
+    onValue(event.currentTarget.value);
   const plain = { ...aria, value: text, onInput: onText, spellcheck: false };
   const example = typeof input.example === "string" ? input.example : "";
   const hint = input.placeholder ?? example;
@@ -51,11 +52,21 @@ export function Control(props: ControlProps) {
       return (
         <select {...aria} value={text} onChange={onText}>
           {!text && <option value="">Choose…</option>}
-          {schema.enum?.map((item) => <option key={String(item)}>{String(item)}</option>)}
+          {schema.enum?.map((item) => (
+            <option key={String(item)}>{String(item)}</option>
+          ))}
         </select>
       );
     case "number":
-      return <input {...plain} type="text" inputMode="decimal" autocomplete="off" placeholder={shownExample(input)} />;
+      return (
+        <input
+          {...plain}
+          type="text"
+          inputMode="decimal"
+          autocomplete="off"
+          placeholder={shownExample(input)}
+        />
+      );
     case "password":
       return <input {...plain} type="password" autocomplete="off" />;
     case "textarea":
@@ -76,7 +87,15 @@ export function Control(props: ControlProps) {
         />
       );
     case "suggestions":
-      return <Combobox {...aria} value={text} onValue={onValue} load={props.loadOptions!} label={input.label} />;
+      return (
+        <Combobox
+          {...aria}
+          value={text}
+          onValue={onValue}
+          load={props.loadOptions!}
+          label={input.label}
+        />
+      );
     default:
       return <input {...plain} type="text" autocomplete="off" placeholder={hint} />;
   }
@@ -182,7 +201,11 @@ function Table({ input, schema, root, id, describedBy, value, onValue }: Control
           </button>
         </div>
       ))}
-      <button type="button" class="small" onClick={() => onValue([...list, { key: "", value: "" }])}>
+      <button
+        type="button"
+        class="small"
+        onClick={() => onValue([...list, { key: "", value: "" }])}
+      >
         Add a row<span class="unseen"> to {input.label}</span>
       </button>
     </div>
@@ -215,7 +238,10 @@ function FilePicker({ id, label, describedBy, file, onFile, onRemove }: FilePick
     return (
       <span class="file">
         <span>
-          {file.name} <small>({file.value.contentType}, {size(file.value.data)})</small>
+          {file.name}{" "}
+          <small>
+            ({file.value.contentType}, {size(file.value.data)})
+          </small>
         </span>
         <button type="button" class="link" id={id} onClick={onRemove}>
           Remove<span class="unseen"> {file.name}</span>
@@ -232,7 +258,11 @@ function FilePicker({ id, label, describedBy, file, onFile, onRemove }: FilePick
         aria-describedby={describedBy}
         onChange={(event) => void pick(event.currentTarget.files?.[0])}
       />
-      {problem && <span class="problem" role="alert">{problem}</span>}
+      {problem && (
+        <span class="problem" role="alert">
+          {problem}
+        </span>
+      )}
     </span>
   );
 }

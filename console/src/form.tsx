@@ -28,13 +28,17 @@ export function Fields(props: Props) {
   const set = advanced.filter((input) => values[input.key] !== undefined).length;
   return (
     <>
-      {usual.map((input) => <Field key={input.key} {...props} input={input} />)}
+      {usual.map((input) => (
+        <Field key={input.key} {...props} input={input} />
+      ))}
       {advanced.length > 0 && (
         <details class="advanced" open={hasProblem || undefined}>
           <summary>
             More options <small>{set ? `${set} of ${advanced.length} set` : advanced.length}</small>
           </summary>
-          {advanced.map((input) => <Field key={input.key} {...props} input={input} />)}
+          {advanced.map((input) => (
+            <Field key={input.key} {...props} input={input} />
+          ))}
         </details>
       )}
     </>
@@ -51,7 +55,15 @@ export function own(problems: Problem[], at: string, key: string): Problem[] {
   return problems.filter((row) => row.path === path || row.path.startsWith(`${path}/`));
 }
 
-function Field({ input, schema, values, problems, at, onValue, loadOptions }: Props & { input: Input }) {
+function Field({
+  input,
+  schema,
+  values,
+  problems,
+  at,
+  onValue,
+  loadOptions,
+}: Props & { input: Input }) {
   const notes = useId();
   const errors = useId();
   const id = fieldId(at, input.key);
@@ -63,7 +75,11 @@ function Field({ input, schema, values, problems, at, onValue, loadOptions }: Pr
   return (
     <div class={`field field-${kind}`}>
       <div class="label">
-        {kind === "keyValueList" ? <span class="name">{input.label}</span> : <label for={id}>{input.label}</label>}
+        {kind === "keyValueList" ? (
+          <span class="name">{input.label}</span>
+        ) : (
+          <label for={id}>{input.label}</label>
+        )}
         {input.required && <span class="tag required">required</span>}
         {touched === undefined && input.default !== undefined && <span class="tag">default</span>}
         {touched !== undefined && (
@@ -89,7 +105,9 @@ function Field({ input, schema, values, problems, at, onValue, loadOptions }: Pr
       <div id={errors}>
         {mine.map((row) => (
           <p class="problem" key={row.path + row.message}>
-            {row.path.slice(`${at}/${input.key}`.length) && <code>{row.path.slice(at.length + 1)}</code>}{" "}
+            {row.path.slice(`${at}/${input.key}`.length) && (
+              <code>{row.path.slice(at.length + 1)}</code>
+            )}{" "}
             {row.message}
           </p>
         ))}

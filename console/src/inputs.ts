@@ -52,7 +52,9 @@ export function toJson(input: Input, schema: Schema, value: Value | undefined): 
   if (typeof value === "boolean") return value;
   if (Array.isArray(value)) {
     const rows = value.filter((row) => row.key !== "" || row.value !== "");
-    return rows.length ? rows.map((row) => ({ key: row.key, value: content(row.value) })) : undefined;
+    return rows.length
+      ? rows.map((row) => ({ key: row.key, value: content(row.value) }))
+      : undefined;
   }
   if (typeof value === "object") return value.value;
   const control = controlOf(input, schema);
@@ -163,4 +165,10 @@ export function payloadInputs(
 
 export function schemaOf(input: Input, root: Schema): Schema {
   return resolve(root.properties?.[input.key] ?? input.schema, root);
+}
+
+/** Return the values with one changed, or taken back where it is undefined. */
+export function changed(values: Values, key: string, value: Value | undefined): Values {
+  const { [key]: _, ...rest } = values;
+  return value === undefined ? rest : { ...rest, [key]: value };
 }

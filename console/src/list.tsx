@@ -12,7 +12,8 @@ interface List {
 /** Return the rows in a JSON text, null where it can only be edited as text. */
 export function listOf(text: string, schema: Schema, root: Schema): List | null {
   const holdsTexts = types(resolve(schema.items, root)).join() === "string";
-  if (text.trim() === "") return types(schema).join() === "array" && holdsTexts ? { keys: null, rows: [] } : null;
+  if (text.trim() === "")
+    return types(schema).join() === "array" && holdsTexts ? { keys: null, rows: [] } : null;
   let rows: Json;
   try {
     rows = JSON.parse(text) as Json;
@@ -20,7 +21,8 @@ export function listOf(text: string, schema: Schema, root: Schema): List | null 
     return null;
   }
   if (!Array.isArray(rows)) return null;
-  if (rows.every((row) => typeof row === "string")) return rows.length || holdsTexts ? { keys: null, rows } : null;
+  if (rows.every((row) => typeof row === "string"))
+    return rows.length || holdsTexts ? { keys: null, rows } : null;
   const keys = isFlat(rows[0]) ? Object.keys(rows[0]) : [];
   const isSame = (row: Json) => isFlat(row) && Object.keys(row).join("\n") === keys.join("\n");
   return keys.length && rows.every(isSame) ? { keys, rows } : null;
@@ -48,16 +50,33 @@ interface Props extends List {
   onValue: (text: string) => void;
 }
 
-export function ListEditor({ keys, rows, id, label, schema, root, describedBy, wrong, onValue }: Props) {
+export function ListEditor({
+  keys,
+  rows,
+  id,
+  label,
+  schema,
+  root,
+  describedBy,
+  wrong,
+  onValue,
+}: Props) {
   const properties = resolve(schema.items, root).properties ?? {};
   const write = (next: Json[]) => onValue(pretty(next));
   const set = (index: number, key: string | null, value: string) =>
-    write(rows.map((row, at) => (at !== index ? row : key === null ? value : { ...(row as object), [key]: value })));
+    write(
+      rows.map((row, at) =>
+        at !== index ? row : key === null ? value : { ...(row as object), [key]: value },
+      ),
+    );
   const add = () => {
     if (keys === null) return write([...rows, ""]);
     // Speakers take turns: a choice repeats the row before the last one.
     const like = (rows.at(-2) ?? rows.at(-1)) as Record<string, string>;
-    return write([...rows, Object.fromEntries(keys.map((key) => [key, properties[key]?.enum ? like[key]! : ""]))]);
+    return write([
+      ...rows,
+      Object.fromEntries(keys.map((key) => [key, properties[key]?.enum ? like[key]! : ""])),
+    ]);
   };
   return (
     <div class="list" role="group" aria-label={label} aria-describedby={describedBy}>
@@ -72,12 +91,23 @@ export function ListEditor({ keys, rows, id, label, schema, root, describedBy, w
               value,
               "aria-label": `${label}: ${key ?? "text"} ${index + 1}`,
               "aria-invalid": wrong.some((at) => at === path || isElsewhere(at, index, keys ?? [])),
-              onInput: (event: { currentTarget: { value: string } }) => set(index, key, event.currentTarget.value),
+              onInput: (event: { currentTarget: { value: string } }) =>
+                set(index, key, event.currentTarget.value),
             };
             return choices ? (
-              <select {...shared}>{choices.map((item) => <option key={String(item)}>{String(item)}</option>)}</select>
+              <select {...shared}>
+                {choices.map((item) => (
+                  <option key={String(item)}>{String(item)}</option>
+                ))}
+              </select>
             ) : (
-              <textarea {...shared} rows={Math.min(12, Math.max(1, Math.ceil(value.length / 42), value.split("\n").length))} />
+              <textarea
+                {...shared}
+                rows={Math.min(
+                  12,
+                  Math.max(1, Math.ceil(value.length / 42), value.split("\n").length),
+                )}
+              />
             );
           })}
           <button

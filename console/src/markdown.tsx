@@ -23,7 +23,11 @@ function block(token: Token): ComponentChildren {
       return null;
     case "heading":
       // The manifest's documents begin with level 4; here they lie below a heading of level 2.
-      return createElement(`h${Math.max(3, token.depth - 1)}` as "h3", {}, inline(token.tokens ?? []));
+      return createElement(
+        `h${Math.max(3, token.depth - 1)}` as "h3",
+        {},
+        inline(token.tokens ?? []),
+      );
     case "paragraph":
       return <p>{inline(token.tokens ?? [])}</p>;
     case "list": {

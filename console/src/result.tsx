@@ -30,7 +30,9 @@ export function Result({ run, onProblem }: { run: Run; onProblem: (problem: Prob
           <span class="spinner" /> {run.texts.length ? "Receiving…" : "Waiting for the answer…"}
           <Elapsed key={run.id} start={run.start} />
         </p>
-        {run.texts.map((text, index) => <Text key={index} text={text} />)}
+        {run.texts.map((text, index) => (
+          <Text key={index} text={text} />
+        ))}
       </div>
     );
   }
@@ -47,8 +49,11 @@ export function Result({ run, onProblem }: { run: Run; onProblem: (problem: Prob
           <strong>Warning.</strong> {text}
         </p>
       ))}
-      {found.map((output) => <Shown key={output.path} output={output} />)}
-      {!found.length && envelope.data === undefined &&
+      {found.map((output) => (
+        <Shown key={output.path} output={output} />
+      ))}
+      {!found.length &&
+        envelope.data === undefined &&
         run.texts.map((text, index) => <Text key={index} text={text} />)}
       <h3>Result</h3>
       <p class="comments">Click a name to copy its path for the next step of a flow.</p>
@@ -88,16 +93,29 @@ const SENT: Record<string, string> = {
   unknown: "The provider may have done and billed the work.",
 };
 
-export function ErrorBox({ envelope, onProblem }: { envelope: Envelope; onProblem: (problem: Problem) => void }) {
+export function ErrorBox({
+  envelope,
+  onProblem,
+}: {
+  envelope: Envelope;
+  onProblem: (problem: Problem) => void;
+}) {
   const { error } = envelope;
   if (!error) return null;
-  const wait = error.retryAfterMs === undefined ? "" : ` Try again in ${Math.ceil(error.retryAfterMs / 1000)} s.`;
+  const wait =
+    error.retryAfterMs === undefined
+      ? ""
+      : ` Try again in ${Math.ceil(error.retryAfterMs / 1000)} s.`;
   return (
     <div class="box error" role="alert">
       <p>
         <code>{error.code}</code> {error.message}
       </p>
-      {error.hint && <p><strong>Hint.</strong> <Inline text={error.hint} /></p>}
+      {error.hint && (
+        <p>
+          <strong>Hint.</strong> <Inline text={error.hint} />
+        </p>
+      )}
       {error.details && error.details.length > 0 && (
         <ul>
           {error.details.map((row) => (
@@ -142,11 +160,20 @@ function Text({ text, path }: { text: string; path?: string }) {
 function Caption({ path, onCopy }: { path: string; onCopy?: () => void }) {
   return (
     <figcaption>
-      <button type="button" class="path" title={`Copy ${path}`} onClick={() => void copy(path, path)}>
+      <button
+        type="button"
+        class="path"
+        title={`Copy ${path}`}
+        onClick={() => void copy(path, path)}
+      >
         {path}
         <span class="unseen"> (copy this path)</span>
       </button>
-      {onCopy && <button type="button" class="link" onClick={onCopy}>Copy the text</button>}
+      {onCopy && (
+        <button type="button" class="link" onClick={onCopy}>
+          Copy the text
+        </button>
+      )}
     </figcaption>
   );
 }
@@ -159,7 +186,9 @@ function Shown({ output }: { output: Output }) {
       // Shown as a link: the page loads nothing from other hosts.
       return (
         <figure class="output">
-          <a href={output.url} target="_blank" rel="noreferrer">{output.url}</a>
+          <a href={output.url} target="_blank" rel="noreferrer">
+            {output.url}
+          </a>
           <Caption path={output.path} />
         </figure>
       );
@@ -168,7 +197,15 @@ function Shown({ output }: { output: Output }) {
   }
 }
 
-function Binary({ path, contentType, base64 }: { path: string; contentType: string; base64: string }) {
+function Binary({
+  path,
+  contentType,
+  base64,
+}: {
+  path: string;
+  contentType: string;
+  base64: string;
+}) {
   const [url, setUrl] = useState("");
   useEffect(() => {
     const bytes = decoded(base64);
@@ -194,7 +231,9 @@ function Binary({ path, contentType, base64 }: { path: string; contentType: stri
         ) : (
           "not base64"
         )}
-        <small>{contentType}, {size(base64)}</small>
+        <small>
+          {contentType}, {size(base64)}
+        </small>
       </figcaption>
     </figure>
   );

@@ -77,7 +77,9 @@ function literal(value: Json, indent = ""): string {
   const deeper = indent + "    ";
   const parts = Array.isArray(value)
     ? value.map((item) => literal(item, deeper))
-    : Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}: ${literal(item, deeper)}`);
+    : Object.entries(value).map(
+        ([key, item]) => `${JSON.stringify(key)}: ${literal(item, deeper)}`,
+      );
   const [open, close] = Array.isArray(value) ? "[]" : "{}";
   const line = open + parts.join(", ") + close;
   if (line.length + indent.length <= 80 && !line.includes("\n")) return line;

@@ -24,7 +24,12 @@ export function Tabs({ label, tabs, selected, onSelect, small, children }: Props
   };
   return (
     <>
-      <div class={small ? "tabs inner" : "tabs"} role="tablist" aria-label={label} onKeyDown={onKeyDown}>
+      <div
+        class={small ? "tabs inner" : "tabs"}
+        role="tablist"
+        aria-label={label}
+        onKeyDown={onKeyDown}
+      >
         {keys.map((key) => (
           <button
             type="button"

@@ -21,10 +21,14 @@ export function TokenDialog({ onToken }: { onToken: () => Promise<void> }) {
       >
         <h2 id="token-title">This server asks for its token</h2>
         <p class="comments">
-          It is the value of <code>CONNECTOR_TOKEN</code> where <code>connector serve</code> runs. It stays
-          in the memory of this page.
+          It is the value of <code>CONNECTOR_TOKEN</code> where <code>connector serve</code> runs.
+          It stays in the memory of this page.
         </p>
-        {isRefused && <p class="problem" role="alert">The server does not accept this token.</p>}
+        {isRefused && (
+          <p class="problem" role="alert">
+            The server does not accept this token.
+          </p>
+        )}
         <div class="field">
           <label for="token">Token</label>
           <input
@@ -35,7 +39,9 @@ export function TokenDialog({ onToken }: { onToken: () => Promise<void> }) {
             onInput={(event) => setValue(event.currentTarget.value)}
           />
         </div>
-        <button class="primary" disabled={!value.trim()}>Continue</button>
+        <button class="primary" disabled={!value.trim()}>
+          Continue
+        </button>
       </form>
     </dialog>
   );

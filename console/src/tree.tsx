@@ -44,7 +44,12 @@ function Node({ name, path, value, level }: NodeProps) {
         ) : (
           <span class="toggle" />
         )}
-        <button type="button" class="path" title={`Copy ${path}`} onClick={() => void copy(path, path)}>
+        <button
+          type="button"
+          class="path"
+          title={`Copy ${path}`}
+          onClick={() => void copy(path, path)}
+        >
           {name}
           <span class="unseen"> (copy the path {path})</span>
         </button>
@@ -53,7 +58,13 @@ function Node({ name, path, value, level }: NodeProps) {
       {isOpen && children && children.length > 0 && (
         <ul>
           {children.slice(0, most).map(([key, item]) => (
-            <Node key={key} name={String(key)} path={join(path, key)} value={item} level={level + 1} />
+            <Node
+              key={key}
+              name={String(key)}
+              path={join(path, key)}
+              value={item}
+              level={level + 1}
+            />
           ))}
           {children.length > most && (
             <li>

@@ -253,6 +253,26 @@ def test_the_history_brings_back_the_form_and_the_result(console: Console) -> No
     assert "Sandbox reply" in console.text
 
 
+def test_an_earlier_run_can_be_seen_while_another_is_under_way(console: Console) -> None:
+    console.open("summarizeText")
+    console.input("textToSummarize").fill("The first text.")
+    console.run()
+    held: list[Route] = []
+    console.page.route("**/v1/actions/summarizeText", lambda route: held.append(route))
+    console.input("textToSummarize").fill("The second text.")
+    console.button("Run").click()
+    expect(console.page.locator(".spinner")).to_be_visible()
+    console.tab("History (1)").click()
+    console.page.locator(".history button").click()
+    expect(console.button("Cancel")).to_be_visible()
+    held[0].continue_()
+    expect(console.button("Run")).to_be_visible()
+    assert "first" in console.text
+    console.tab("History (2)").click()
+    console.page.locator(".history button").first.click()
+    expect(console.page.locator(".output .text")).to_contain_text("second")
+
+
 def preview_of(console: Console, kind: str) -> str:
     console.button("Preview").click()
     console.tab(kind).click()

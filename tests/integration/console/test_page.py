@@ -28,7 +28,7 @@ def test_the_built_files_are_current(packages: Path, tmp_path: Path) -> None:
         assert same, f"{name} is not current: run `sh dev.sh console-build`"
 
 
-def test_the_source_has_no_type_errors(packages: Path) -> None:
+def test_the_source_is_formatted_and_has_no_type_errors(packages: Path) -> None:
     done = subprocess.run(
         ["npm", "run", "--silent", "check"], cwd=SOURCE, capture_output=True, text=True, check=False
     )
