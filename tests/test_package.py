@@ -79,18 +79,29 @@ def test_every_link_of_the_readme_works_on_a_package_index(built: Path) -> None:
         assert (REPOSITORY / path).is_file(), link
 
 
-def test_wheel_and_sdist_carry_manifest_schemas_and_icon(built: Path) -> None:
+def test_wheel_and_sdist_carry_manifest_schemas_icon_and_console(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     names = set(zipfile.ZipFile(wheel).namelist())
     schemas = [path.relative_to(REPOSITORY) for path in (REPOSITORY / "schemas").rglob("*.json")]
+    console = (REPOSITORY / "connector/doors/server/console").iterdir()
+    pages = {str(path.relative_to(REPOSITORY)) for path in console}
+    assert pages
     needed = ["connector.yaml", "assets/azure-openai-service.png", *map(str, schemas)]
     assert {f"connector/_bundled/{name}" for name in needed} <= names
-    assert "connector/py.typed" in names
-    assert not any(name.startswith(("tests", "docs")) for name in names)
+    assert {*pages, "connector/py.typed"} <= names
+    assert not any(name.startswith(("tests", "docs", "console")) for name in names)
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         held = {name.partition("/")[2] for name in tar.getnames()}
-    assert {*needed, "LICENSE", "README.md", "dev.sh", "tests/conftest.py"} <= held
+    assert {
+        *needed,
+        *pages,
+        "console/package.json",
+        "LICENSE",
+        "README.md",
+        "dev.sh",
+        "tests/conftest.py",
+    } <= held
 
 
 FORMS = """
