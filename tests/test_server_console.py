@@ -69,6 +69,6 @@ def test_the_console_is_told_what_this_server_allows(door: RunningDoor) -> None:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     told = door.request("GET", "/v1/console", headers=headers).json()
     assert told == {"inlineConnections": True, "sandbox": None}
-    with running_door({}, Settings(sandbox="{}")) as other:
+    with running_door({}, Settings(sandbox="{}", sandbox_kind="azure")) as other:
         told = other.request("GET", "/v1/console").json()
-    assert told == {"inlineConnections": False, "sandbox": "sandbox"}
+    assert told == {"inlineConnections": False, "sandbox": {"name": "sandbox", "kind": "azure"}}

@@ -86,15 +86,19 @@ export function ConnectionPanel(props: Props) {
           <Verdicts envelope={tested} onProblem={props.onProblem} />
         )}
       </div>
-      {sandbox && choice.name === sandbox && (
+      {sandbox && choice.name === sandbox.name && (
         <p class="comments">
           The sandbox is an offline provider: no key, no bill, and made-up answers.
         </p>
       )}
-      {sandbox && choice.name !== sandbox && (
+      {sandbox && choice.name !== sandbox.name && (
         <p class="comments">
           No key?{" "}
-          <button type="button" class="link" onClick={() => onChoice({ ...choice, name: sandbox })}>
+          <button
+            type="button"
+            class="link"
+            onClick={() => onChoice({ ...choice, name: sandbox.name })}
+          >
             Use the sandbox
           </button>
           , an offline provider.

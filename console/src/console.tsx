@@ -39,7 +39,7 @@ export function Console({
   const [forms, setForms] = useState<Record<string, Values>>({});
   const values = forms[action.key] ?? {};
   const [choice, setChoice] = useState<Choice>({
-    name: names.find((name) => name !== setup.sandbox) ?? names[0] ?? null,
+    name: names.find((name) => name !== setup.sandbox?.name) ?? names[0] ?? null,
     key: manifest.connections[0]!.key,
     fields: {},
   });

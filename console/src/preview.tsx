@@ -8,7 +8,7 @@ import { pretty } from "./inputs";
 import { ErrorBox } from "./result";
 import * as snippets from "./snippets";
 import { Tabs } from "./tabs";
-import type { Envelope, Json, Problem } from "./types";
+import type { Envelope, Json, Problem, Sandbox } from "./types";
 
 const DELAY_MS = 300;
 
@@ -42,7 +42,7 @@ export function useDryRun(
 
 interface Props {
   call: snippets.Call;
-  sandbox: string | null;
+  sandbox: Sandbox | null;
   /** The dry run; null until its answer is here. */
   envelope: Envelope | null;
   onProblem: (problem: Problem) => void;

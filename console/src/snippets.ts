@@ -1,7 +1,7 @@
 // The call that the form describes, as a command line, as curl and as Python.
 
 import { pretty } from "./inputs";
-import type { Connection, Json, Manifest } from "./types";
+import type { Connection, Json, Manifest, Sandbox } from "./types";
 
 export interface Call {
   action: string;
@@ -36,24 +36,24 @@ export function curl(call: Call, base: string, withToken: boolean): string {
   );
 }
 
-export function commandLine(call: Call, sandbox: string | null): string {
-  const offline = sandbox !== null && call.connection === sandbox;
+export function commandLine(call: Call, sandbox: Sandbox | null): string {
+  const offline = sandbox !== null && call.connection === sandbox.name;
   const text = pretty(payload(offline ? { ...call, connection: null } : call));
-  const option = offline ? " --sandbox" : "";
+  const option = offline ? ` --sandbox=${sandbox.kind}` : "";
   return `connector invoke ${call.action}${option} --payload - <<'JSON'\n${text}\nJSON\n`;
 }
 
-export function python(call: Call, sandbox: string | null): string {
+export function python(call: Call, sandbox: Sandbox | null): string {
   const { connection, action, inputs } = call;
   const show = "print(result.data if result.ok else result.error)";
-  if (sandbox !== null && connection === sandbox) {
+  if (sandbox !== null && connection === sandbox.name) {
     return `from connector import Connector
 from connector.sandbox import Sandbox
 
 connector = Connector.load()
 inputs = ${literal(inputs)}
 with Sandbox(connector.describe()["models"]) as sandbox:
-    result = connector.invoke("${action}", inputs, sandbox.connection("openai"))
+    result = connector.invoke("${action}", inputs, sandbox.connection("${sandbox.kind}"))
 ${show}
 `;
   }

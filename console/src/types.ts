@@ -62,10 +62,17 @@ export interface Manifest {
   actions: Action[];
 }
 
+/** The connection to the offline provider. */
+export interface Sandbox {
+  name: string;
+  /** What follows `--sandbox=`. */
+  kind: string;
+}
+
 /** What `GET /v1/console` says about this server. */
 export interface Setup {
   inlineConnections: boolean;
-  sandbox: string | null;
+  sandbox: Sandbox | null;
 }
 
 export interface Problem {

@@ -48,6 +48,7 @@ def serve(arguments: argparse.Namespace) -> int:
             origins=tuple(arguments.allow_origin),
             concurrency=arguments.concurrency,
             sandbox=sandbox,
+            sandbox_kind=arguments.sandbox or "",
         )
         try:
             Reach(allow=settings.reach)

@@ -226,7 +226,7 @@ def create_app(
     """Return the HTTP door as an ASGI application."""
     door = Door(named, inline, settings, Metrics(named))
     app = Starlette(
-        routes=[*door.routes(), *console.routes(settings.inline, bool(settings.sandbox))],
+        routes=[*door.routes(), *console.routes(settings)],
         lifespan=door.lifespan,
         exception_handlers={
             ConnectorError: _connector_error,

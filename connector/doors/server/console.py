@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from connector.doors.server.responses import data_response
+from connector.doors.server.settings import Settings
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
@@ -22,13 +23,10 @@ OPEN = frozenset({"/", "/v1/icon", *(f"/console/{name}" for name in _FILES)})
 """The paths that need no token: what lies there is the same for everyone, and holds no secret."""
 
 
-def routes(inline: bool, sandbox: bool) -> list[Route]:
-    """Return the routes of the console.
-
-    `inline` tells whether connections in payloads are allowed, `sandbox` whether there is a
-    connection named `sandbox`.
-    """
-    setup = {"inlineConnections": inline, "sandbox": "sandbox" if sandbox else None}
+def routes(settings: Settings) -> list[Route]:
+    """Return the routes of the console."""
+    sandbox = {"name": "sandbox", "kind": settings.sandbox_kind} if settings.sandbox else None
+    setup = {"inlineConnections": settings.inline, "sandbox": sandbox}
     found = [_static("/", _PAGE, "text/html")]
     found += [_static(f"/console/{name}", name, kind) for name, kind in _FILES.items()]
 

@@ -13,7 +13,7 @@ class Settings(NamedTuple):
     accepts any, which the door allows only with a token. `origins` are the web origins that may
     call it from a browser, beside its own pages. `concurrency` is the number of calls at a time,
     in each process. `body_bytes` limits a request's body. `sandbox` is the address of the offline
-    provider behind the connection named `sandbox`; empty for none.
+    provider behind the connection named `sandbox`; empty for none. `sandbox_kind` is its kind.
     """
 
     manifest: str = ""
@@ -26,6 +26,7 @@ class Settings(NamedTuple):
     concurrency: int = 256
     body_bytes: int = 64 << 20
     sandbox: str = ""
+    sandbox_kind: str = ""
 
     def to_json(self) -> str:
         """Return the settings as a text for a worker process."""

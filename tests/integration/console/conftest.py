@@ -41,7 +41,7 @@ def door(running_sandbox: Sandbox) -> Iterator[RunningDoor]:
         "wrong-key": {"fields": {**good["fields"], "apiKey": "sk-wrong"}},
         "no-quota": {"fields": {**good["fields"], "apiKey": "sk-noquota"}},
     }
-    settings = Settings(inline=True, reach=REACH, sandbox="{}")
+    settings = Settings(inline=True, reach=REACH, sandbox="{}", sandbox_kind="openai")
     with running_door(connections, settings) as running:
         yield running
 

@@ -18,7 +18,9 @@ def main() -> None:
     with (
         Sandbox(models) as sandbox,
         chromium() as browser,
-        running_door({"sandbox": sandbox.connection("openai")}, Settings(sandbox="{}")) as door,
+        running_door(
+            {"sandbox": sandbox.connection("openai")}, Settings(sandbox="{}", sandbox_kind="openai")
+        ) as door,
     ):
         page = browser.new_page(viewport={"width": 1440, "height": 900}, device_scale_factor=1)
         page.goto(door.url)

@@ -153,7 +153,9 @@ def test_the_token_of_the_server_is_asked_for(
 ) -> None:
     token = "a-token-of-the-operator"
     connections = {"sandbox": running_sandbox.connection("openai")}
-    with running_door(connections, Settings(sandbox="{}"), token=token) as door:
+    with running_door(
+        connections, Settings(sandbox="{}", sandbox_kind="openai"), token=token
+    ) as door:
         console = open_console(door.url)
         console.page.goto(door.url)
         field = console.page.get_by_label("Token", exact=True)
