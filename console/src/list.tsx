@@ -122,8 +122,14 @@ export function ListEditor({
           </button>
         </div>
       ))}
-      <button type="button" class="small" id={rows.length ? undefined : id} onClick={add}>
-        Add a row<span class="unseen"> to {label}</span>
+      <button
+        type="button"
+        class="small"
+        id={rows.length ? undefined : id}
+        aria-label={`Add a row to ${label}`}
+        onClick={add}
+      >
+        Add a row
       </button>
     </div>
   );

@@ -20,7 +20,13 @@ export function Sidebar({ manifest, selected }: { manifest: Manifest; selected: 
         Skip to the form
       </a>
       <div class="brand">
-        <img src="v1/icon" alt="" width="36" height="36" />
+        <img
+          src="v1/icon"
+          alt=""
+          width="36"
+          height="36"
+          onError={(event) => (event.currentTarget.hidden = true)} // a connector may have none
+        />
         <span>{manifest.label}</span>
       </div>
       <details open={!narrow}>

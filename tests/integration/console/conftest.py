@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +48,25 @@ def door(running_sandbox: Sandbox) -> Iterator[RunningDoor]:
     settings = Settings(inline=True, reach=REACH, sandbox="{}", sandbox_kind="openai")
     with running_door(connections, settings) as running:
         yield running
+
+
+@contextlib.contextmanager
+def serving(*arguments: str) -> Iterator[str]:
+    """Run the command with these arguments, on a free port, and return the address it prints."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "connector", *arguments, "--port", "0"],
+        cwd=SOURCE.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as server:
+        try:
+            assert server.stdout is not None
+            address = re.search(r"http://[\d.:]+", server.stdout.readline())
+            assert address is not None
+            yield address[0]
+        finally:
+            server.terminate()
 
 
 class Console:

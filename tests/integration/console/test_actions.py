@@ -186,6 +186,16 @@ def test_tables_and_files_are_sent_as_the_contract_has_them(console: Console) ->
     }
 
 
+def test_usage_attempts_and_warnings_are_shown(console: Console) -> None:
+    console.open("createCompletions")  # its default model has retired
+    console.run()
+    facts = console.page.locator(".facts")
+    expect(facts).to_contain_text("attempts")
+    expect(facts).to_contain_text("tokens (")
+    expect(console.page.locator(".warning")).to_contain_text("gpt-3.5-turbo-instruct")
+    expect(console.page.locator(".output .text")).to_have_count(5)
+
+
 def test_a_click_copies_the_path_of_a_value(console: Console) -> None:
     console.open(CHAT)
     console.run()

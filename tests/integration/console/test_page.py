@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.integration.console.conftest import SOURCE, Console
+from tests.integration.console.conftest import SOURCE, Console, serving
 from tests.support.http_door import RunningDoor
 
 BUILT = SOURCE.parent / "connector" / "doors" / "server" / "console"
@@ -124,24 +123,32 @@ def test_the_command_in_the_documentation_opens_the_console(
     (command,) = re.findall(r"<!-- command -->\n```sh\n(.+)\n```", text)
     program, *arguments = shlex.split(command)
     assert program == "connector"
-    with subprocess.Popen(
-        [sys.executable, "-m", "connector", *arguments, "--port", "0"],
-        cwd=SOURCE.parent,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as server:
-        try:
-            assert server.stdout is not None
-            address = re.search(r"http://[\d.:]+", server.stdout.readline())
-            assert address is not None
-            console = open_console(address[0])
-            console.open(connection=None)
-            console.run()
-            assert console.outcome == "OK"
-            assert "Sandbox reply" in console.text
-        finally:
-            server.terminate()
+    with serving(*arguments) as address:
+        console = open_console(address)
+        console.open(connection=None)
+        console.run()
+        assert console.outcome == "OK"
+        assert "Sandbox reply" in console.text
+
+
+def test_the_console_of_another_connector_follows_its_manifest(
+    open_console: Callable[..., Console],
+) -> None:
+    own = ["--manifest", "tests/second/connector.yaml", "--handlers", "tests.second.handlers"]
+    with serving("serve", "--sandbox", "--allow-inline-connections", *own) as address:
+        console = open_console(address)
+        page = console.page
+        console.open("embed")
+        expect(page).to_have_title("Embed – Vectors")
+        console.button("Add a row to Texts").click()
+        page.get_by_label("Texts: text 1").fill("tide")
+        console.run()
+        assert console.outcome == "OK"
+        assert console.sent("/v1/actions/embed")["inputs"] == {"texts": ["tide"]}
+        page.locator("#connection").select_option("A key of my own…")
+        page.get_by_label("Kind").select_option("Client")
+        expect(page.get_by_label("Client Secret")).to_have_attribute("type", "password")
+        expect(page.get_by_label("CA File")).to_have_count(0)
 
 
 def test_what_the_documentation_quotes_is_on_the_page(console: Console) -> None:
