@@ -106,7 +106,7 @@ def test_the_time_limit_applies_to_everything_that_an_action_does(
 ) -> None:
     with FaultServer({"hang": True}) as server:
         result = connector.invoke(
-            action, inputs_of(action), connection(server.url), timeout_ms=150, max_retries=5
+            action, inputs_of(action), connection(server.url), timeout_ms=1_000, max_retries=5
         )
         assert result.error is not None
         error: Any = result.error

@@ -217,7 +217,11 @@ def test_a_control_character_around_the_value_of_a_header_is_refused(
     connector: Connector, value: str
 ) -> None:
     assert problems(connector, headers=[pair("X-Own", value)]) == [
-        ("/inputs/headers/0", "Header", "has a value with characters that a header cannot carry")
+        (
+            "/inputs/headers/0",
+            "Header",
+            "has a value with a character that no header may have; leave it out",
+        )
     ]
 
 

@@ -66,7 +66,18 @@ class Validator:
 
 def _problems(errors: Iterable[Any]) -> list[Problem]:
     suggest = suggester()
-    return sorted({problem for error in errors for problem in _of(error, suggest)}, key=_place)
+    found = list(errors)
+    wrong_types = {tuple(error.absolute_path) for error in found if error.validator == "type"}
+    return sorted(
+        {
+            problem
+            for error in found
+            # A value of the wrong type need not be told what an object must have.
+            if error.validator != "not" or tuple(error.absolute_path) not in wrong_types
+            for problem in _of(error, suggest)
+        },
+        key=_place,
+    )
 
 
 def _of(error: Any, suggest: messages.Suggest) -> Iterable[Problem]:
