@@ -160,7 +160,7 @@ test_oldest() {
   say "== the core tests with the oldest dependencies"
   make_environment "$venv-oldest" "$venv/bin/python"
   lowest_versions >"$venv-oldest/constraints.txt"
-  install_connector "$venv-oldest" --group test -c "$venv-oldest/constraints.txt"
+  install_connector "$venv-oldest" --group core -c "$venv-oldest/constraints.txt"
   run_core_tests "$venv-oldest"
 }
 
@@ -171,7 +171,7 @@ test_newer() {
       has_ensurepip "$name" || continue # missing or not usable
       say "== the core tests on $name"
       make_environment "$venv-3.$number" "$name"
-      install_connector "$venv-3.$number" --group test
+      install_connector "$venv-3.$number" --group core
       run_core_tests "$venv-3.$number"
       break
     done
