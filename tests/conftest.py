@@ -62,6 +62,16 @@ class FakeClock:
         )
 
 
+_SLOW = ("test_the_commands_show_every_action", "test_the_check_finds_no_problem")
+"""Of the public suite, whose tests carry no marks of ours."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if getattr(item, "originalname", "") in _SLOW:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(autouse=True)
 def _fresh_process_state() -> None:
     """Forget the budgets and pauses of other tests: a port may have served one of them."""

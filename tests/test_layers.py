@@ -44,6 +44,7 @@ def name(path: Path) -> str:
     return path.relative_to(PACKAGE).as_posix()
 
 
+@pytest.mark.slow
 def test_imports_point_downward() -> None:
     program = (
         "import sys; from importlinter.cli import lint_imports_command as run; sys.exit(run())"
@@ -93,6 +94,7 @@ def test_every_package_has_layers_and_every_module_is_in_one() -> None:
 FOREIGN = (ROOT / "tests/data/private-names.txt").read_text(encoding="utf-8").splitlines()
 
 
+@pytest.mark.slow
 def test_private_names_are_used_only_where_they_are_defined_except_listed_ones() -> None:
     """The list names each private name of a library, the class that has it, and our module."""
     listed = [line.split() for line in FOREIGN if line and not line.startswith("#")]
@@ -164,6 +166,7 @@ def test_actions_do_not_reach_the_network() -> None:
             assert top not in allowed or module == "urllib3.filepost", f"{name(path)}: {module}"
 
 
+@pytest.mark.slow
 def test_one_module_knows_backoff() -> None:
     users = [name(path) for path in MODULES if "backoff" in set(_imported(path))]
     assert users == ["policy/retry.py", "preload.py"]  # preload only imports it early
@@ -177,6 +180,7 @@ def _imported(path: Path) -> Iterator[str]:
             yield node.module
 
 
+@pytest.mark.slow
 def test_modules_are_short_and_say_what_they_are() -> None:
     for path in MODULES:
         text = path.read_text(encoding="utf-8")
