@@ -26,8 +26,8 @@ class Provider(NamedTuple):
     header that a key is sent in, and the text before the key. `uses_deployment_names` means that
     models are named by their deployments, so that the name says nothing about the model. `dated` is
     the version of the dated surface, None on the v1 surface and on OpenAI. `deployment` is the one
-    in a pasted address, `deployment_api` what it serves (images or chat). `proxy` is None for no
-    proxy, `ca_file` is None for the usual authorities.
+    in a pasted address, `deployment_api` what it serves, such as images or chat. `proxy` is None
+    for no proxy, `ca_file` is None for the usual authorities.
     """
 
     name: str

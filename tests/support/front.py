@@ -19,6 +19,7 @@ _INPUTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "createImage": {"prompt": "A lighthouse", "model": "some-model"},
     "createCompletions": {"model": "some-model", "messages": ["a"], "concurrency": 1},
     "summarizeText": {"model": "some-model", "textToSummarize": "Tides."},
+    "createEmbeddings": {"model": "some-model", "input": ["a", "b"]},
     "rawRequest": {"method": "GET"},
 }
 """Valid inputs, with a model that the manifest does not list."""
