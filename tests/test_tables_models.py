@@ -50,6 +50,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "text-embedding-3-small": {"api": "embeddings", "contextTokens": 8192},
     "text-embedding-3-large": {"api": "embeddings", "contextTokens": 8192},
     "text-embedding-ada-002": {"api": "embeddings", "contextTokens": 8192},
+    "omni-moderation-latest": {"api": "moderations"},
     "dall-e-2": {
         "api": "images",
         "retires": {"openai": "2026-05-12", "azure": "2025-01-27"},

@@ -18,6 +18,7 @@ from connector.sandbox import (
     files,
     images,
     listing,
+    moderations,
     routes,
 )
 from connector.sandbox.bodies import read_json
@@ -33,6 +34,7 @@ _HANDLERS: Mapping[str, Callable[[Request], Response]] = {
     "completions": completions.respond,
     "images": images.respond,
     "embeddings": embeddings.respond,
+    "moderations": moderations.respond,
 }
 _PICTURE = re.compile(r"/images/([0-9a-f]{8,64})\.png", re.ASCII)
 
