@@ -20,6 +20,11 @@ _INPUTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "createCompletions": {"model": "some-model", "messages": ["a"], "concurrency": 1},
     "summarizeText": {"model": "some-model", "textToSummarize": "Tides."},
     "createEmbeddings": {"model": "some-model", "input": ["a", "b"]},
+    "extractData": {
+        "model": "some-model",
+        "text": "Tides.",
+        "schema": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+    },
     "rawRequest": {"method": "GET"},
 }
 """Valid inputs, with a model that the manifest does not list."""
