@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from connector.actions import chat
 from connector.errors import ConnectorError
 from connector.problems import pointer, problem
-from connector.providers.error_body import names, rejects
+from connector.providers.error_body import names
 from connector.text import strict_json
 from connector.validation import given
 from connector.validation.messages import Problem
@@ -116,7 +116,7 @@ class Asker:
 
     def _gives_way(self, error: ConnectorError) -> bool:
         """Whether the request can be sent in another form, because the server rejected this one."""
-        if self._weighs and rejects(error, "logprobs"):
+        if self._weighs and names(error, "logprobs"):
             self._weighs = False
             return True
         param = error.provider_param or ""

@@ -25,6 +25,7 @@ _INPUTS: Final[Mapping[str, Mapping[str, Any]]] = {
         "text": "Tides.",
         "schema": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
     },
+    "classifyText": {"model": "some-model", "text": "Tides.", "labels": ["a", "b", "c"]},
     "rawRequest": {"method": "GET"},
 }
 """Valid inputs, with a model that the manifest does not list."""
