@@ -6,6 +6,7 @@ import html
 import json
 import re
 import struct
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +138,9 @@ def test_the_published_sections_come_first_and_in_their_order() -> None:
 
 
 def test_the_published_columns_come_first() -> None:
-    heads = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| Input |")]
+    lines = pairwise(PAGE.read_text("utf-8").splitlines())
+    tables = [line for line, next_line in lines if next_line.startswith("| -----")]
+    heads = [line for line in tables if line.startswith("| Input |")]
     assert set(heads) == {f"| {' | '.join(COLUMNS)} |"}
     assert COLUMNS[:3] == ["Input", "Comments", "Default"]
 

@@ -18,7 +18,10 @@ echo          `/echo/…`, the key in any header: for connectors to other servic
 
 Routes: chat completions, legacy completions (not on `/openai/v1`), image generations, embeddings,
 moderations (only on `/v1`), the list of models and each model; on both v1 surfaces also
-`POST files` and `GET files/ID/content`.
+responses, `POST files` and `GET files/ID/content`.
+
+A response in the background is `queued` until it is first looked at. Its ID holds it, so that the
+sandbox keeps nothing.
 
 Below `/echo` every path answers with the request itself: `{"method", "path", "query", "headers",
 "body"}`.

@@ -113,6 +113,8 @@ class Catalog:
         if surface == "azure" and actual == "completions":
             # The v1 surface has no legacy API: its deployments serve chat, whatever their name.
             actual = "chat"
+        if api == "responses":  # another way to ask the same models
+            api = "chat"
         if actual != api:
             raise _other_api(surface, model, api, actual)
 

@@ -52,6 +52,9 @@ def _v1_table(surface: Surface, prefix: str) -> list[tuple[str, Surface, str, st
             (f"{prefix}/{path}", surface, "POST", operation)
             for path, operation in _operations(surface).items()
         ),
+        (f"{prefix}/responses", surface, "POST", "responses"),
+        (f"{prefix}/responses/([^/]+)", surface, "GET", "response"),
+        (f"{prefix}/responses/([^/]+)/cancel", surface, "POST", "cancel"),
         (f"{prefix}/models", surface, "GET", "models"),
         (f"{prefix}/models/([^/]+)", surface, "GET", "model"),
         (f"{prefix}/files", surface, "POST", "upload"),

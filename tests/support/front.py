@@ -20,6 +20,7 @@ _INPUTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "createCompletions": {"model": "some-model", "messages": ["a"], "concurrency": 1},
     "summarizeText": {"model": "some-model", "textToSummarize": "Tides."},
     "createEmbeddings": {"model": "some-model", "input": ["a", "b"]},
+    "createResponse": {"model": "some-model", "input": "Hi"},
     "extractData": {
         "model": "some-model",
         "text": "Tides.",
