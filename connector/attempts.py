@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,10 +12,13 @@ from connector.files.output_file import OutputFile
 from connector.http.messages import Credentials, Limits, Request, Response
 from connector.policy import budget, pauses, retry, retry_after
 from connector.policy.context import Context, DryRunDone
+from connector.policy.deadline import Deadline
 from connector.providers.ready import ReadyConnection
 from connector.streaming import StreamReader
 from connector.text import strict_json
 from connector.text.secrets import MASK, Secret
+
+_LAST_SECONDS = 0.15
 
 
 class Attempts:
@@ -67,6 +71,17 @@ class Attempts:
             self._budget,
             pause,
         )
+
+    def send_last(self, request: Request) -> None:
+        """Send a request once, although the invocation may have ended; nothing is raised.
+
+        It counts in neither `attempts` nor `sent`. The response is not waited for: an engine that
+        cancels a call gets it back in 0.2 seconds.
+        """
+        deadline = Deadline(_LAST_SECONDS, self._context.clock.monotonic)
+        with contextlib.suppress(ConnectorError):
+            credentials = self._authentication.credentials(deadline)
+            self._transport.send(request, credentials, deadline, self._limits)
 
     def _attempt(
         self,

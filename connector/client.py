@@ -136,7 +136,18 @@ class Client:
     def get(self, path: str) -> dict[str, Any]:
         """Return the JSON object at a neutral path."""
         request = Request("GET", self.provider.url(path), {**self._headers, **_JSON}, None)
-        return self._object(self._attempts.send(request, self._rule))
+        found = self._object(self._attempts.send(request, self._rule))
+        self._context.add_usage(found.get("usage"))
+        return found
+
+    def send_last(self, path: str) -> None:
+        """Tell the provider that the work is not wanted any more.
+
+        It is a POST of an empty object, which is sent even if the invocation was ended, waits at
+        most 0.15 seconds, and raises nothing.
+        """
+        request = Request("POST", self.provider.url(path), {**self._headers, **_JSON}, b"{}")
+        self._attempts.send_last(request)
 
     def request(
         self,
@@ -242,6 +253,10 @@ class Client:
         """Limit the whole action to `seconds`, counted from its start."""
         self._context.limit_time(seconds)
 
+    def wait(self, seconds: float) -> None:
+        """Sleep. Raises ConnectorError as soon as the action was cancelled or its time is over."""
+        self._context.wait(seconds)
+
     def check_time(self) -> None:
         """Raise ConnectorError if the action was cancelled or its time is over."""
         self._context.check("unknown")
@@ -287,6 +302,17 @@ class Client:
             hint="Check that Endpoint leads to the API itself, not to a web page before it.",
         )
 
+    def failure(self, body: Mapping[str, Any], status: int) -> ConnectorError:
+        """Return the error to raise for a failure that a response with a success status reports.
+
+        `body` holds it as an error's body would, `status` is the one that it would have had.
+        """
+        context = self._context
+        error = self.provider.error(status, {}, body, "", self._attempts.secret)
+        error.sent, error.http_status = "unknown", context.http_status
+        error.request_id = context.request_id
+        return error
+
     def _object(self, response: Response) -> dict[str, Any]:
         try:
             value = self.parsed(response)
@@ -294,7 +320,8 @@ class Client:
             raise self.invalid(f"The response is not JSON ({error}).", response) from None
         if not isinstance(value, dict):
             raise self.invalid("The response is not a JSON object.", response)
-        if value.get("error"):
+        # A response of the Responses API says so itself, and may have begun its work.
+        if value.get("error") and value.get("object") != "response":
             raise self.invalid("The response is an error with a success status.", response)
         self._context.received = value
         return value

@@ -115,7 +115,7 @@ CODES: Mapping[ErrorCode, CodeInfo] = {
     ),
     "content_filtered": CodeInfo(
         False,
-        _REJECTED,
+        ("rejected", "unknown"),
         "The provider's content policy rejected the text.",
         "Change the text or the content filter.",
     ),

@@ -290,12 +290,20 @@ class ActionRun(Invocation):
             raise error_of(error.code, rows, error.hint) from None
 
     def check(self, ready: ReadyConnection) -> None:
-        """Choose the model and raise ConnectorError `invalid_input` with every problem."""
+        """Choose the model and raise ConnectorError with every problem: `invalid_connection` if
+        the provider lacks the action, otherwise `invalid_input`."""
         cleaned, action = self._cleaned, self._catalog.action(self._name)
         models = self._catalog.manifest.models
         rows = choose_models(action, cleaned, ready.provider, models, self._context)
         problems = cleaned.problems + rows
-        if problems and (error := cleaned.form.error(cleaned.values, problems)):
+        error = cleaned.form.error(cleaned.values, problems) if problems else None
+        name = ready.provider.name
+        if action.providers and name not in action.providers:
+            wanted = " or ".join(action.providers)
+            row = problem("/connection", f"leads to {name}, but {action.label} needs {wanted}")
+            others = error.details or () if error else ()
+            raise error_of("invalid_connection", [row, *others], action.instead)
+        if error is not None:
             raise error
 
     def run(self, client: Client) -> Any:

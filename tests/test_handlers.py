@@ -33,6 +33,7 @@ ALLOWED = (
     "connector.providers",
     "connector.http.messages",
     "connector.policy.retry",
+    "connector.validation",
     "connector.actions",
 )
 
@@ -177,7 +178,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / PACKAGE
     folder.mkdir()
     (folder / "__init__.py").write_text("")
-    (folder / "embeddings.py").write_text(snippet("handler"), encoding="utf-8")
+    (folder / "vectors.py").write_text(snippet("handler"), encoding="utf-8")
     (folder / "connections.py").write_text(snippet("connection"), encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield folder
@@ -211,7 +212,7 @@ API_KEY = kind_of_connection("apiKey", "isOpenAIKey", "endpoint", "apiVersion")
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_action_of_the_page_works(package: Path, sandbox: Sandbox, kind: str) -> None:
     with load(package, API_KEY) as connector:
-        data = connector.call("createEmbedding", {"texts": ["a", "b"]}, sandbox.connection(kind))
+        data = connector.call("createVectors", {"texts": ["a", "b"]}, sandbox.connection(kind))
     assert [len(vector) for vector in data] == [8, 8]
 
 
@@ -219,7 +220,7 @@ def test_the_action_of_the_page_works(package: Path, sandbox: Sandbox, kind: str
 def test_the_action_of_the_page_rejects_other_responses(package: Path, body: Any) -> None:
     with load(package, API_KEY) as connector, FaultServer({"json": body}) as server:
         connection = {"fields": {"apiKey": "sk-x", "isOpenAIKey": True, "endpoint": server.url}}
-        result = connector.invoke("createEmbedding", {"texts": ["a"]}, connection)
+        result = connector.invoke("createVectors", {"texts": ["a"]}, connection)
     assert result.error is not None
     assert result.error.code == "invalid_response"
 
@@ -233,7 +234,7 @@ def test_the_connection_of_the_page_works(package: Path, sandbox: Sandbox) -> No
         values = [f"{server.url}/token", "me", "my-secret-0123456789", endpoint]
         connection = {"fields": dict(zip(fields, values, strict=True))}
         for _ in range(2):
-            connector.call("createEmbedding", {"texts": ["a"]}, connection)
+            connector.call("createVectors", {"texts": ["a"]}, connection)
     assert len(server.requests) == 1
     assert b"client_secret=my-secret-0123456789" in server.requests[0].body
     headers = [request.headers for request in sandbox.requests]

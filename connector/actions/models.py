@@ -1,8 +1,9 @@
-"""What a connection can reach: the connection test, and the choices of the model dropdown."""
+"""What a connection can reach: its models, the choices of the dropdown, and the connection test."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from connector.actions import chat, verdicts
 from connector.actions.verdicts import Verdicts
@@ -28,6 +29,11 @@ _EMPTY_CHATS: tuple[dict[str, list[str]], ...] = ({}, {"messages": []})
 500."""
 
 
+def list_models(inputs: Mapping[str, Any], client: Client) -> list[dict[str, Any]]:
+    """Return the provider's model objects, unchanged, sorted by their IDs."""
+    return sorted(_models(client), key=lambda item: str(item["id"]))
+
+
 def select_model(client: Client) -> list[dict[str, str]]:
     """Return `{"key", "label"}` for each model that the provider lists, sorted.
 
@@ -48,12 +54,20 @@ def select_model(client: Client) -> list[dict[str, str]]:
     return [{"key": name, "label": _label(name, client)} for name in names]
 
 
-def _names(client: Client) -> set[str]:
+def _models(client: Client) -> list[dict[str, Any]]:
+    """Return the objects of the list that have an ID."""
     listed = client.get(PATH).get("data")
     if not isinstance(listed, list):
         raise client.invalid("The response has no list of models.")
-    ids = (item.get("id") for item in listed if isinstance(item, dict))
-    return {name for name in ids if isinstance(name, str) and name}
+    return [item for item in listed if isinstance(item, dict) and _is_id(item.get("id"))]
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+def _names(client: Client) -> set[str]:
+    return {item["id"] for item in _models(client)}
 
 
 def _label(name: str, client: Client) -> str:

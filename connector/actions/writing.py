@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LEGACY = "/completions"
 
-_BYTES_PER_TOKEN = 3
+BYTES_PER_TOKEN = 3
 """English prose has about 4; with 3, estimates err on the safe side. A Chinese or Japanese
 character has 3 bytes and is about one token."""
 
@@ -29,7 +29,7 @@ too high, and a server that has less room states its context."""
 
 def tokens(text: str) -> int:
     """Return an estimate of the tokens in `text`, rather too high than too low."""
-    return len(text.encode(errors="replace")) // _BYTES_PER_TOKEN + 1
+    return len(text.encode(errors="replace")) // BYTES_PER_TOKEN + 1
 
 
 class Completion(NamedTuple):

@@ -74,7 +74,8 @@ class Action(NamedTuple):
     path of the value that most flows use next, such as `data.items[0].name`, None if no value
     stands out. `check` names the function that finds problems beyond the schemas, such as inputs
     that exclude each other, None if there is none. `streams` means that its response can be read
-    while it is written.
+    while it is written. `providers` are the names of those that have the action, empty for all;
+    `instead` is what users of the others can do, None if nothing is known.
     """
 
     key: str
@@ -88,6 +89,8 @@ class Action(NamedTuple):
     output_path: str | None = None
     output_examples: tuple[Mapping[str, Any], ...] = ()
     streams: bool = False
+    providers: tuple[str, ...] = ()
+    instead: str | None = None
 
 
 class Manifest(NamedTuple):

@@ -132,6 +132,8 @@ def _action(raw: Mapping[str, Any]) -> Action:
         handler=raw["handler"],
         check=raw.get("check"),
         streams=raw.get("streams", False),
+        providers=tuple(raw.get("providers", ())),
+        instead=raw.get("instead"),
         output=raw.get("output"),
         inputs=tuple(_input(item) for item in raw["inputs"]),
         examples=tuple(raw.get("examples", ())),

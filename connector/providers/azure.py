@@ -20,6 +20,9 @@ _AZURE_TAIL = re.compile(
     rf"((?P<inference>/models(/.*)?)|/v1|"
     rf"/openai(/deployments/(?P<deployment>[^/]+)(/.*)?|/v1(/.*)?|/({OPERATIONS}))?)?/*\Z"
 )
+_APIS = {"/images/generations": "images", "/embeddings": "embeddings"}
+"""What a deployment serves, by the end of its pasted address; chat where nothing else is said."""
+
 _AZURE_HOST = re.compile(r".*\.azure\.(com|us|cn)\Z")
 
 
@@ -64,7 +67,9 @@ def azure(fields: Mapping[str, Any]) -> Provider:
         dated=dated,
         version=None if dated else version,
         deployment=deployment or None,
-        deployment_api="images" if endpoint.path.endswith("/images/generations") else "chat",
+        deployment_api=next(
+            (api for end, api in _APIS.items() if endpoint.path.endswith(end)), "chat"
+        ),
     )
 
 

@@ -18,6 +18,10 @@ LATEST_DATED = "2024-10-21"
 _PREVIEW_ON_V1 = ("/images/generations",)
 """Azure's v1 surface serves these only with `api-version=preview` (Microsoft's v1 reference)."""
 
+_ONLY_ON_V1 = ("/responses",)
+"""Azure serves these on its v1 surface only (Microsoft's guide to the Responses API), which every
+resource has, whatever version a connection names."""
+
 
 class Provider(NamedTuple):
     """The provider that one connection leads to.
@@ -26,8 +30,8 @@ class Provider(NamedTuple):
     header that a key is sent in, and the text before the key. `uses_deployment_names` means that
     models are named by their deployments, so that the name says nothing about the model. `dated` is
     the version of the dated surface, None on the v1 surface and on OpenAI. `deployment` is the one
-    in a pasted address, `deployment_api` what it serves (images or chat). `proxy` is None for no
-    proxy, `ca_file` is None for the usual authorities.
+    in a pasted address, `deployment_api` what it serves, such as images or chat. `proxy` is None
+    for no proxy, `ca_file` is None for the usual authorities.
     """
 
     name: str
@@ -51,6 +55,8 @@ class Provider(NamedTuple):
 
     def url(self, path: str, model: str | None = None) -> str:
         """Return the URL of a neutral path; `model` is the model that the request is about."""
+        if self.dated is not None and path.startswith(_ONLY_ON_V1):
+            return f"{self.base}/openai/v1{path}"
         if self.dated is None:
             version = self.version or ("preview" if self._needs_preview(path) else None)
             return f"{self.base}{self.surface}{path}" + (

@@ -23,6 +23,7 @@ _API_BY_WORD = (
     ("davinci", "completions"),
     ("babbage", "completions"),
     ("embedding", "embeddings"),
+    ("moderation", "moderations"),
     ("image", "images"),
     ("dall-e", "images"),
 )
@@ -112,6 +113,8 @@ class Catalog:
         if surface == "azure" and actual == "completions":
             # The v1 surface has no legacy API: its deployments serve chat, whatever their name.
             actual = "chat"
+        if api == "responses":  # another way to ask the same models
+            api = "chat"
         if actual != api:
             raise _other_api(surface, model, api, actual)
 
@@ -136,6 +139,9 @@ def _other_api(surface: Surface, model: str, api: str, actual: str) -> ErrorResp
     if api == "embeddings":
         message = "You are not allowed to generate embeddings from this model"
         return openai_error(403, message)
+    if api == "moderations":
+        message = f"Invalid value for 'model' = {model[:128]}. Please check the OpenAI"
+        return openai_error(400, f"{message} documentation and try again.")
     if api == "completions" and actual == "chat":
         message = "This is a chat model and not supported in the v1/completions endpoint."
         message += " Did you mean to use v1/chat/completions?"

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import base64
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from connector.sandbox.checks import Check, array, by_type, check_body, choice, integer, string
 from connector.sandbox.request import Request
-from connector.sandbox.responses import Response, azure_filtered, json_response
+from connector.sandbox.responses import Response, azure_filtered, invalid, json_response
 from connector.sandbox.text import digest, tokens
 
 # Real vectors have at least 1536 numbers; a test does not need them.
 _DIMENSIONS = 8
+
+_CONTEXT = 8192
+_MOST_TOKENS = 300_000
 
 PARAMETERS: Mapping[str, Check] = {
     "model": string(1),
@@ -31,13 +34,26 @@ def respond(request: Request) -> Response:
         raise azure_filtered()
     given = request.body["input"]
     texts: list[str] = [given] if isinstance(given, str) else given
-    read = sum(tokens(text) for text in texts)
+    sizes = [tokens(text) for text in texts]
+    _check_sizes(sizes)
+    read = sum(sizes)
     data = [
         {"object": "embedding", "index": index, "embedding": _embedding(request, text)}
         for index, text in enumerate(texts)
     ]
     usage = {"prompt_tokens": read, "total_tokens": read}
     return json_response({"object": "list", "data": data, "model": request.model, "usage": usage})
+
+
+def _check_sizes(sizes: Sequence[int]) -> None:
+    if (longest := max(sizes)) > _CONTEXT:
+        message = f"This model's maximum context length is {_CONTEXT} tokens, however you requested"
+        message += f" {longest} tokens ({longest} in your prompt; 0 for the completion)."
+        message += " Please reduce your prompt; or completion length."
+        raise invalid(None, message, None)
+    if sum(sizes) > _MOST_TOKENS:
+        message = f"Requested {sum(sizes)} tokens, max {_MOST_TOKENS} tokens per request"
+        raise invalid(None, message, "max_tokens_per_request")
 
 
 def _embedding(request: Request, text: str) -> Any:

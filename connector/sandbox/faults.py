@@ -168,7 +168,8 @@ def find_in_body(body: Mapping[str, Any]) -> NamedFault | None:
 def _prompt_text(body: Mapping[str, Any]) -> str:
     prompt = body.get("prompt", body.get("input"))
     if isinstance(prompt, list):
-        return "\n".join(item for item in prompt if isinstance(item, str))
+        texts = (text_of(item) if isinstance(item, dict) else item for item in prompt)
+        return "\n".join(item for item in texts if isinstance(item, str))
     return prompt if isinstance(prompt, str) else ""
 
 

@@ -18,6 +18,8 @@ from connector.sandbox import (
     files,
     images,
     listing,
+    model_responses,
+    moderations,
     routes,
 )
 from connector.sandbox.bodies import read_json
@@ -33,6 +35,8 @@ _HANDLERS: Mapping[str, Callable[[Request], Response]] = {
     "completions": completions.respond,
     "images": images.respond,
     "embeddings": embeddings.respond,
+    "moderations": moderations.respond,
+    "responses": model_responses.respond,
 }
 _PICTURE = re.compile(r"/images/([0-9a-f]{8,64})\.png", re.ASCII)
 
@@ -89,6 +93,8 @@ class Router:
             return handler(Request(surface, name, body, received.body, catalog, base, filtered))
         others: Mapping[str, Callable[[], Response]] = {
             "models": lambda: listing.models(surface, catalog),
+            "response": lambda: model_responses.found(route.name),
+            "cancel": lambda: model_responses.cancelled(route.name),
             "model": lambda: listing.model(surface, catalog, route.name),
             "upload": lambda: files.upload(received.headers.get("content-type", ""), received.body),
             "download": lambda: files.download(route.name),

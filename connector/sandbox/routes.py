@@ -26,6 +26,7 @@ _MODEL_OPERATIONS = {
     "images/generations": "images",
     "embeddings": "embeddings",
 }
+_OPENAI_ONLY = {"moderations": "moderations"}
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,21 @@ class Route:
     name: str = ""
 
 
+def _operations(surface: Surface) -> dict[str, str]:
+    if surface == "openai":
+        return _MODEL_OPERATIONS | _OPENAI_ONLY
+    return {path: name for path, name in _MODEL_OPERATIONS.items() if name != "completions"}
+
+
 def _v1_table(surface: Surface, prefix: str) -> list[tuple[str, Surface, str, str]]:
     return [
         *(
             (f"{prefix}/{path}", surface, "POST", operation)
-            for path, operation in _MODEL_OPERATIONS.items()
-            if not (surface == "azure" and operation == "completions")
+            for path, operation in _operations(surface).items()
         ),
+        (f"{prefix}/responses", surface, "POST", "responses"),
+        (f"{prefix}/responses/([^/]+)", surface, "GET", "response"),
+        (f"{prefix}/responses/([^/]+)/cancel", surface, "POST", "cancel"),
         (f"{prefix}/models", surface, "GET", "models"),
         (f"{prefix}/models/([^/]+)", surface, "GET", "model"),
         (f"{prefix}/files", surface, "POST", "upload"),

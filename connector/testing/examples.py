@@ -24,6 +24,11 @@ class ExampleTests(ConnectorTests):
     ) -> None:
         connection = self.connection(sandbox, kind)
         planned = connector.invoke(example.action, example.inputs, connection, dry_run=True)
+        if _is_elsewhere(connector, example, planned):
+            result = connector.invoke(example.action, example.inputs, connection)
+            assert _error(planned)["code"] == _error(result)["code"] == "invalid_connection"
+            assert sandbox.requests == []
+            return
         assert planned.error is None
         assert sandbox.requests == []
         plans = planned.data if isinstance(planned.data, list) else [planned.data]
@@ -48,7 +53,10 @@ class ExampleTests(ConnectorTests):
         secrets = self.secrets(connection)
         for key in secrets:
             connection["fields"][key] += "-wrong"
-        error = _error(connector.invoke(example.action, example.inputs, connection))
+        result = connector.invoke(example.action, example.inputs, connection)
+        if _is_elsewhere(connector, example, result):
+            return
+        error = _error(result)
         assert (error["code"], error["retryable"], error["sent"]) == (
             "authentication_failed",
             False,
@@ -86,6 +94,12 @@ class ExampleTests(ConnectorTests):
         connection = self.connection(sandbox, fault=fault)
         result = connector.invoke(example.action, example.inputs, connection)
         assert result.ok or _error(result)["code"] == "invalid_response"
+
+
+def _is_elsewhere(connector: Connector, example: Example, result: Result) -> bool:
+    """Whether the provider of a result lacks the action, as the manifest says."""
+    providers = connector.manifest.actions[example.action].providers
+    return bool(providers) and result.meta["provider"] not in providers
 
 
 def _error(result: Result) -> dict[str, Any]:

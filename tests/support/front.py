@@ -19,6 +19,14 @@ _INPUTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "createImage": {"prompt": "A lighthouse", "model": "some-model"},
     "createCompletions": {"model": "some-model", "messages": ["a"], "concurrency": 1},
     "summarizeText": {"model": "some-model", "textToSummarize": "Tides."},
+    "createEmbeddings": {"model": "some-model", "input": ["a", "b"]},
+    "createResponse": {"model": "some-model", "input": "Hi"},
+    "extractData": {
+        "model": "some-model",
+        "text": "Tides.",
+        "schema": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]},
+    },
+    "classifyText": {"model": "some-model", "text": "Tides.", "labels": ["a", "b", "c"]},
     "rawRequest": {"method": "GET"},
 }
 """Valid inputs, with a model that the manifest does not list."""

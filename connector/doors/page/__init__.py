@@ -12,7 +12,7 @@ from connector.doors.page import guides
 from connector.doors.page.forms import form
 from connector.doors.page.outputs import output
 from connector.doors.page.shapes import Shapes
-from connector.doors.page.text import json_block
+from connector.doors.page.text import code, json_block
 
 
 def render(connector: Connector, folder: str = "..") -> str:
@@ -40,6 +40,7 @@ def _lines(connector: Connector, folder: str) -> Iterator[str]:
     for action in described["actions"]:
         yield f"### {action['label']} {{#{action['key'].lower()}}}"
         yield from ("", action["description"], "")
+        yield from _limited(action)
         yield from form(action["inputs"], shapes, labels)
         yield from output(action, connector.output_schema(action["key"]), shapes)
         yield from _examples(action, own="handlers" in described)
@@ -73,6 +74,13 @@ def _head(described: Mapping[str, Any], folder: str) -> Iterator[str]:
     if described.get("icon"):
         yield f"![{described['label']}]({folder}/{described['icon']}#connector-icon)"
     yield from (described["description"], "")
+
+
+def _limited(action: Mapping[str, Any]) -> Iterator[str]:
+    """Yield on which providers alone the action runs."""
+    if "providers" in action:
+        yield f"Only on {' and '.join(map(code, action['providers']))}. {action.get('instead', '')}"
+        yield ""
 
 
 def _examples(action: Mapping[str, Any], own: bool) -> Iterator[str]:

@@ -139,7 +139,7 @@ def limits(schema: Schema) -> str:
     ]
     if "x-form" in schema:
         parts.append(escaped(schema["x-form"]))
-    return "; ".join(parts)
+    return "; ".join(dict.fromkeys(parts))
 
 
 def _numbers(schema: Schema) -> Iterator[str]:
