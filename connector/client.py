@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from urllib3.filepost import encode_multipart_formdata
+
 from connector import responses
 from connector.attempts import Attempts
 from connector.errors import ConnectorError
@@ -26,6 +28,9 @@ from connector.streaming import Chunks, Emit, StreamReader
 from connector.text import strict_json
 
 T = TypeVar("T")
+
+Field = tuple[str, str | tuple[str, bytes, str]]
+"""One field of a form: a name and its text, or a name and a file (name, bytes, content type)."""
 
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 _STREAM = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
@@ -96,10 +101,8 @@ class Client:
         model: str | None,
         reader: StreamReader | None = None,
     ) -> Response:
-        url = self.provider.url(path, model)
-        headers = {**self._headers, **(_JSON if reader is None else _STREAM)}
-        request = Request("POST", url, headers, _encoded(body))
-        return self._attempts.send(request, self._rule, model=model, reader=reader)
+        headers = _JSON if reader is None else _STREAM
+        return self._sent(path, model, headers, _encoded(body), reader=reader)
 
     def _streamed(
         self,
@@ -132,6 +135,42 @@ class Client:
             return found
         found = self._context.received = reader.received()
         return found
+
+    def post_for_bytes(
+        self, path: str, body: Mapping[str, Any], model: str | None = None
+    ) -> Response:
+        """Send `body` as JSON and return the response, whose body is no JSON.
+
+        If there is an output file, the body goes there; `output.finish` completes it.
+        """
+        headers = {"Content-Type": "application/json", "Accept": "*/*"}
+        return self._sent(path, model, headers, _encoded(body), self.output)
+
+    def post_form(
+        self, path: str, form: Sequence[Field], model: str | None = None
+    ) -> dict[str, Any]:
+        """Send `form` as a multipart form and return the JSON object of the response; see `post`.
+
+        Each field is a name and its text, or a name and a file: its name, bytes, content type.
+        """
+        body, content_type = encode_multipart_formdata(form)
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        found = self._object(self._sent(path, model, headers, body))
+        self._context.add_usage(found.get("usage"))
+        return found
+
+    def _sent(
+        self,
+        path: str,
+        model: str | None,
+        headers: Mapping[str, str],
+        body: bytes,
+        output: OutputFile | None = None,
+        reader: StreamReader | None = None,
+    ) -> Response:
+        url = self.provider.url(path, model)
+        request = Request("POST", url, {**self._headers, **headers}, body)
+        return self._attempts.send(request, self._rule, output, model, reader)
 
     def get(self, path: str) -> dict[str, Any]:
         """Return the JSON object at a neutral path."""

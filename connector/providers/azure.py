@@ -11,7 +11,7 @@ from connector.problems import error_of, problem
 from connector.providers import paths
 from connector.providers.fields import endpoint_of, field_error
 from connector.providers.paths import OPERATIONS
-from connector.providers.provider import Provider
+from connector.providers.provider import DEPLOYMENT_APIS, Provider
 
 _DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?\Z")
 _RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}\Z")
@@ -64,8 +64,12 @@ def azure(fields: Mapping[str, Any]) -> Provider:
         dated=dated,
         version=None if dated else version,
         deployment=deployment or None,
-        deployment_api="images" if endpoint.path.endswith("/images/generations") else "chat",
+        deployment_api=_deployment_api(endpoint.path),
     )
+
+
+def _deployment_api(path: str) -> str:
+    return next((api for tail, api in DEPLOYMENT_APIS.items() if path.endswith(tail)), "chat")
 
 
 def _address(fields: Mapping[str, Any]) -> str:

@@ -15,8 +15,27 @@ from connector.text.strict_json import UNPAIRED, is_encodable
 LATEST_DATED = "2024-10-21"
 """The last dated version that is generally available; no later one is expected."""
 
-_PREVIEW_ON_V1 = ("/images/generations",)
+_PREVIEW_ON_V1 = (
+    "/images/generations",
+    "/images/edits",
+    "/audio/speech",
+    "/audio/transcriptions",
+)
 """Azure's v1 surface serves these only with `api-version=preview` (Microsoft's v1 reference)."""
+
+_PREVIEW_DATED = "2025-04-01-preview"
+"""The last dated preview version."""
+
+_PREVIEW_ON_DATED = ("/images/edits", "/audio/speech")
+"""No dated version that is generally available has these."""
+
+DEPLOYMENT_APIS = {
+    "/images/generations": "images",
+    "/images/edits": "images",
+    "/audio/speech": "speech",
+    "/audio/transcriptions": "transcriptions",
+}
+"""The APIs of deployments by the path that they are called at; all others serve chat."""
 
 
 class Provider(NamedTuple):
@@ -26,8 +45,8 @@ class Provider(NamedTuple):
     header that a key is sent in, and the text before the key. `uses_deployment_names` means that
     models are named by their deployments, so that the name says nothing about the model. `dated` is
     the version of the dated surface, None on the v1 surface and on OpenAI. `deployment` is the one
-    in a pasted address, `deployment_api` what it serves (images or chat). `proxy` is None for no
-    proxy, `ca_file` is None for the usual authorities.
+    in a pasted address, `deployment_api` what it serves, as in a model's facts. `proxy` is None for
+    no proxy, `ca_file` is None for the usual authorities.
     """
 
     name: str
@@ -56,11 +75,17 @@ class Provider(NamedTuple):
             return f"{self.base}{self.surface}{path}" + (
                 f"?api-version={version}" if version else ""
             )
+        neutral = path
         if model is not None:
             if fault := self.model_fault(model):
                 raise error_of("invalid_input", [problem("/inputs/model", fault, "Model")])
             path = f"/deployments/{quote(model, safe='')}{path}"
-        return f"{self.base}{self.surface}{path}?api-version={self.dated}"
+        return f"{self.base}{self.surface}{path}?api-version={self._dated_for(neutral)}"
+
+    def _dated_for(self, path: str) -> str | None:
+        if path in _PREVIEW_ON_DATED and not str(self.dated).endswith("-preview"):
+            return _PREVIEW_DATED
+        return self.dated
 
     def model_fault(self, model: str) -> str | None:
         """Return why no request can name this model, None if one can.

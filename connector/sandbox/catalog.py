@@ -25,6 +25,7 @@ _API_BY_WORD = (
     ("embedding", "embeddings"),
     ("image", "images"),
     ("dall-e", "images"),
+    ("tts", "speech"),
 )
 
 _AZURE_OPERATIONS = {
@@ -32,6 +33,7 @@ _AZURE_OPERATIONS = {
     "completions": "completion",
     "images": "imageGenerations",
     "embeddings": "embeddings",
+    "speech": "audioSpeech",
 }
 
 
@@ -68,7 +70,7 @@ class Catalog:
         return str(day) if day is not None and str(day) < TODAY else None
 
     def api(self, model: str) -> str:
-        """Return the API that serves a model: chat, completions, images or embeddings."""
+        """Return the API that serves a model, such as chat, images or speech."""
         stated = self.fact(model, "api")
         if stated is not None:
             return str(stated)
@@ -133,6 +135,8 @@ def _other_api(surface: Surface, model: str, api: str, actual: str) -> ErrorResp
         return azure_error(400, message, "OperationNotSupported")
     if api == "images":
         return invalid("model", f"Invalid value: '{model[:128]}'.", "invalid_value")
+    if api == "speech":
+        return openai_error(403, "You are not allowed to generate speech from this model")
     if api == "embeddings":
         message = "You are not allowed to generate embeddings from this model"
         return openai_error(403, message)

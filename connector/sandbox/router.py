@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from connector.sandbox import (
+    audio,
     chat,
     completions,
     echo,
@@ -33,6 +34,7 @@ _HANDLERS: Mapping[str, Callable[[Request], Response]] = {
     "completions": completions.respond,
     "images": images.respond,
     "embeddings": embeddings.respond,
+    "speech": audio.speech,
 }
 _PICTURE = re.compile(r"/images/([0-9a-f]{8,64})\.png", re.ASCII)
 

@@ -25,7 +25,10 @@ _MODEL_OPERATIONS = {
     "completions": "completions",
     "images/generations": "images",
     "embeddings": "embeddings",
+    "audio/speech": "speech",
 }
+_PREVIEW_ON_V1 = ("images", "edits", "speech", "transcriptions")
+_PREVIEW_ON_DATED = ("edits", "speech")
 
 
 @dataclass(frozen=True)
@@ -107,8 +110,10 @@ def check_version(route: Route, query: Mapping[str, str]) -> None:
     if route.surface == "azure-dated":
         if version is None or not (version in _GENERAL or _PREVIEW.fullmatch(version)):
             raise resource_not_found()
+        if route.operation in _PREVIEW_ON_DATED and not _PREVIEW.fullmatch(version):
+            raise resource_not_found()
     elif route.surface == "azure":
         if version is not None and (_DATED.fullmatch(version) or version not in _V1):
             raise azure_error(400, "API version not supported", "BadRequest")
-        if route.operation == "images" and version != "preview":
+        if route.operation in _PREVIEW_ON_V1 and version != "preview":
             raise resource_not_found()
