@@ -81,6 +81,9 @@ OTHERS: dict[str, dict[str, Any]] = {
     "gpt-4o-mini-tts": {"api": "speech"},
     "tts-1": {"api": "speech"},
     "tts-1-hd": {"api": "speech"},
+    "whisper-1": {"api": "transcriptions"},
+    "gpt-4o-transcribe": {"api": "transcriptions"},
+    "gpt-4o-mini-transcribe": {"api": "transcriptions"},
 }
 POLICIES: dict[str, Any] = {
     "deadlineMs": 600_000,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from connector.actions import files
+from connector.problems import error_of
 
 if TYPE_CHECKING:
     from connector.client import Client
@@ -43,3 +44,69 @@ def create_speech(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
     if not stated.startswith("audio/"):
         stated = _FORMATS[inputs["format"]]
     return files.binary(response, client, stated)
+
+
+_AUDIO = {
+    "audio/flac": "flac",
+    "audio/x-flac": "flac",
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+    "audio/mpga": "mpga",
+    "audio/mp4": "mp4",
+    "audio/m4a": "m4a",
+    "audio/x-m4a": "m4a",
+    "audio/ogg": "ogg",
+    "audio/wav": "wav",
+    "audio/wave": "wav",
+    "audio/x-wav": "wav",
+    "audio/vnd.wave": "wav",
+    "audio/webm": "webm",
+    "video/mp4": "mp4",
+    "video/mpeg": "mpeg",
+    "video/webm": "webm",
+}
+"""The content types of audio that can be transcribed, and the endings of the files."""
+
+_LARGEST = 25
+"""Megabytes of the largest file that can be transcribed."""
+
+_KEPT = {
+    "segments": (list,),
+    "words": (list,),
+    "language": (str,),
+    "duration": (int, float),
+    "usage": (dict,),
+}
+"""The parts of a transcription that are returned beside its text, and their types."""
+
+
+def transcribe_audio(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]:
+    """Return the text of an audio file, and what else the provider tells of it.
+
+    The segments have timestamps if `timestamps` is given, the words too if it is "words". Raises
+    ConnectorError as `check_audio` does.
+    """
+    check_audio(inputs, ())
+    form = [
+        ("file", files.upload(inputs["file"], "audio", _AUDIO)),
+        ("model", inputs["model"]),
+        *((key, inputs[key]) for key in ("language", "prompt") if key in inputs),
+    ]
+    timestamps = inputs.get("timestamps")
+    if timestamps is not None:
+        form.append(("response_format", "verbose_json"))
+    if timestamps == "words":  # segments are what the provider gives without being asked
+        form += [("timestamp_granularities[]", kind) for kind in ("segment", "word")]
+    response = client.post_form("/audio/transcriptions", form, inputs["model"])
+    if not isinstance(response.get("text"), str):
+        raise client.invalid("The response has no text.")
+    found = {key: response[key] for key, types in _KEPT.items() if type(response.get(key)) in types}
+    return {"text": response["text"], **found}
+
+
+def check_audio(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
+    """Raise ConnectorError `invalid_input` if the file is no audio, or too large."""
+    if "file" in inputs and (
+        found := files.problems(inputs["file"], "/inputs/file", "File", _AUDIO, _LARGEST)
+    ):
+        raise error_of("invalid_input", found)

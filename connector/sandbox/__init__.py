@@ -17,7 +17,7 @@ echo          `/echo/…`, the key in any header: for connectors to other servic
 ============  =====================================================================
 
 Routes: chat completions, legacy completions (not on `/openai/v1`), image generations, embeddings,
-speech, the list of models and each model; on both v1 surfaces also `POST files` and
+speech, transcriptions, the list of models and each model; on both v1 surfaces also `POST files` and
 `GET files/ID/content`.
 
 Below `/echo` every path answers with the request itself: `{"method", "path", "query", "headers",
@@ -54,7 +54,7 @@ model that the facts list as retired (OpenAI)             404 model_not_found
 
 The model's facts say which API serves it. Without them, the name decides: `instruct`, `davinci` and
 `babbage` are served by legacy completions, `image` and `dall-e` by images, `embedding` by
-embeddings, `tts` by speech, all others by chat.
+embeddings, `tts` by speech, `whisper` and `transcribe` by transcriptions, all others by chat.
 If a system message contains "summar", the reply is a summary: the first twelve words.
 
 Tools

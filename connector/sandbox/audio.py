@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from connector.sandbox.checks import Check, check_body, choice, number, string
+from connector.sandbox.bodies import Part
+from connector.sandbox.checks import Check, anything, array, check_body, choice, number, string
 from connector.sandbox.request import Request
-from connector.sandbox.responses import Response, azure_filtered, missing, unknown_parameter
+from connector.sandbox.responses import (
+    Response,
+    azure_filtered,
+    invalid,
+    json_response,
+    missing,
+    unknown_parameter,
+)
 
 SPEECH: Mapping[str, Check] = {
     "model": string(1),
@@ -50,3 +59,61 @@ def wav(samples: bytes) -> bytes:
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, _RATE, 2 * _RATE, 2, 16)
     data = struct.pack("<4sI", b"data", len(samples)) + samples
     return struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data), b"WAVE") + form + data
+
+
+TRANSCRIPTION: Mapping[str, Check] = {
+    "model": string(1),
+    "file": anything,
+    "language": string(2),
+    "prompt": string(),
+    "response_format": choice("json", "text", "srt", "verbose_json", "vtt"),
+    "temperature": string(),
+    "timestamp_granularities": array(choice("segment", "word"), 1, 2),
+}
+_ENDINGS = ("flac", "mp3", "mp4", "mpeg", "mpga", "m4a", "ogg", "wav", "webm")
+
+
+def transcription(request: Request) -> Response:
+    """Respond to a request for the text of a file; the form names the file's type and size."""
+    body = request.body
+    check_body(body, TRANSCRIPTION, "file")
+    file = body["file"]
+    if not isinstance(file, Part):
+        raise invalid("file", "Invalid 'file': expected a file with a name.", "invalid_type")
+    ending = str(file.filename).rpartition(".")[2]
+    if ending not in _ENDINGS:
+        message = f"Unrecognized file format. Supported formats: {', '.join(_ENDINGS)}."
+        raise invalid("file", message, None)
+    kind = request.get("response_format", "json")
+    if kind not in ("json", "verbose_json"):
+        raise invalid("response_format", "The sandbox transcribes to JSON only.", None)
+    verbose = kind == "verbose_json"
+    if verbose and "whisper" not in request.model and not request.azure:
+        message = f"response_format 'verbose_json' is not compatible with model '{request.model}'."
+        raise invalid("response_format", message, "unsupported_value")
+    wanted = body.get("timestamp_granularities")
+    if wanted and not verbose:
+        message = "timestamp_granularities needs response_format 'verbose_json'."
+        raise invalid("timestamp_granularities", message, None)
+    if request.filtered and request.azure:
+        raise azure_filtered()
+    said = f"This {ending} file has {len(file.content)} bytes."
+    found: dict[str, Any] = {"text": said}
+    if verbose:
+        found |= {"task": "transcribe", "language": request.get("language", "english")}
+        found |= {"duration": 1.0, **_timestamps(said, wanted or ["segment"])}
+    return json_response({**found, "usage": {"type": "duration", "seconds": 1}})
+
+
+def _timestamps(said: str, wanted: Collection[str]) -> dict[str, Any]:
+    words = said.split()
+    found: dict[str, Any] = {}
+    if "segment" in wanted:
+        found["segments"] = [{"id": 0, "seek": 0, "start": 0.0, "end": 1.0, "text": said}]
+    if "word" in wanted:
+        step = 1 / len(words)
+        found["words"] = [
+            {"word": word, "start": round(at * step, 2), "end": round((at + 1) * step, 2)}
+            for at, word in enumerate(words)
+        ]
+    return found

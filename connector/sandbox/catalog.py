@@ -26,6 +26,8 @@ _API_BY_WORD = (
     ("image", "images"),
     ("dall-e", "images"),
     ("tts", "speech"),
+    ("whisper", "transcriptions"),
+    ("transcribe", "transcriptions"),
 )
 
 _AZURE_OPERATIONS = {
@@ -34,6 +36,7 @@ _AZURE_OPERATIONS = {
     "images": "imageGenerations",
     "embeddings": "embeddings",
     "speech": "audioSpeech",
+    "transcriptions": "audioTranscription",
 }
 
 
@@ -135,8 +138,8 @@ def _other_api(surface: Surface, model: str, api: str, actual: str) -> ErrorResp
         return azure_error(400, message, "OperationNotSupported")
     if api == "images":
         return invalid("model", f"Invalid value: '{model[:128]}'.", "invalid_value")
-    if api == "speech":
-        return openai_error(403, "You are not allowed to generate speech from this model")
+    if api in ("speech", "transcriptions"):
+        return openai_error(403, f"You are not allowed to generate {api} from this model")
     if api == "embeddings":
         message = "You are not allowed to generate embeddings from this model"
         return openai_error(403, message)

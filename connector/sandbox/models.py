@@ -20,7 +20,7 @@ KNOWN = frozenset(
     gpt-3.5-turbo gpt-3.5-turbo-1106 gpt-3.5-turbo-0125 o4-mini o3 o3-mini o1
     text-embedding-3-small text-embedding-3-large text-embedding-ada-002
     gpt-image-1 gpt-image-1-mini gpt-image-1.5 gpt-image-2
-    gpt-4o-mini-tts tts-1 tts-1-hd
+    gpt-4o-mini-tts tts-1 tts-1-hd whisper-1 gpt-4o-transcribe gpt-4o-mini-transcribe
     gpt-3.5-turbo-instruct sandbox-instruct
     """.split()
 )

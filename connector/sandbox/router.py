@@ -21,7 +21,7 @@ from connector.sandbox import (
     listing,
     routes,
 )
-from connector.sandbox.bodies import read_json
+from connector.sandbox.bodies import read_fields, read_json
 from connector.sandbox.catalog import Catalog
 from connector.sandbox.checks import string
 from connector.sandbox.keys import authenticate
@@ -35,7 +35,10 @@ _HANDLERS: Mapping[str, Callable[[Request], Response]] = {
     "images": images.respond,
     "embeddings": embeddings.respond,
     "speech": audio.speech,
+    "transcriptions": audio.transcription,
 }
+_FORMS = ("transcriptions",)
+"""Operations whose requests are multipart forms."""
 _PICTURE = re.compile(r"/images/([0-9a-f]{8,64})\.png", re.ASCII)
 
 
@@ -64,7 +67,9 @@ class Router:
             routes.check_version(route, received.query)
             content_type = received.headers.get("content-type", "")
             body: dict[str, Any] = {}
-            if route.operation in _HANDLERS:
+            if route.operation in _FORMS:
+                body = read_fields(content_type, received.body)
+            elif route.operation in _HANDLERS:
                 body = read_json(surface, content_type, received.body)
             fault = self._counts.pick(_named_fault(received, prefix, body))
 

@@ -26,6 +26,7 @@ _MODEL_OPERATIONS = {
     "images/generations": "images",
     "embeddings": "embeddings",
     "audio/speech": "speech",
+    "audio/transcriptions": "transcriptions",
 }
 _PREVIEW_ON_V1 = ("images", "edits", "speech", "transcriptions")
 _PREVIEW_ON_DATED = ("edits", "speech")
