@@ -22,6 +22,14 @@ def binary(size: int, content_type: str) -> dict[str, str]:
 MEGABYTE = 1 << 20
 LARGEST: list[tuple[str, dict[str, Any], str, str, int]] = [
     ("transcribeAudio", {}, "file", "audio/mpeg", 25 * MEGABYTE),
+    ("editImage", {"prompt": "x"}, "images", "image/jpeg", 50 * MEGABYTE),
+    (
+        "editImage",
+        {"prompt": "x", "images": [binary(3, "image/png")]},
+        "mask",
+        "image/png",
+        4 * MEGABYTE,
+    ),
 ]
 
 

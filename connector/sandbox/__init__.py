@@ -16,9 +16,9 @@ azure-dated   `/openai/deployments/NAME/…?api-version=…`, `api-key`
 echo          `/echo/…`, the key in any header: for connectors to other services
 ============  =====================================================================
 
-Routes: chat completions, legacy completions (not on `/openai/v1`), image generations, embeddings,
-speech, transcriptions, the list of models and each model; on both v1 surfaces also `POST files` and
-`GET files/ID/content`.
+Routes: chat completions, legacy completions (not on `/openai/v1`), image generations and edits,
+embeddings, speech, transcriptions, the list of models and each model; on both v1 surfaces also
+`POST files` and `GET files/ID/content`.
 
 Below `/echo` every path answers with the request itself: `{"method", "path", "query", "headers",
 "body"}`.

@@ -33,12 +33,16 @@ _HANDLERS: Mapping[str, Callable[[Request], Response]] = {
     "chat": chat.respond,
     "completions": completions.respond,
     "images": images.respond,
+    "edits": images.edit,
     "embeddings": embeddings.respond,
     "speech": audio.speech,
     "transcriptions": audio.transcription,
 }
-_FORMS = ("transcriptions",)
+_FORMS = ("edits", "transcriptions")
 """Operations whose requests are multipart forms."""
+_APIS = {"edits": "images"}
+"""The APIs of operations with another name, as in a model's facts."""
+
 _PICTURE = re.compile(r"/images/([0-9a-f]{8,64})\.png", re.ASCII)
 
 
@@ -92,7 +96,7 @@ class Router:
         if handler is not None:
             name = route.name or _model_in(body)
             catalog.check_exists(surface, name)
-            catalog.check_api(surface, name, route.operation)
+            catalog.check_api(surface, name, _APIS.get(route.operation, route.operation))
             return handler(Request(surface, name, body, received.body, catalog, base, filtered))
         others: Mapping[str, Callable[[], Response]] = {
             "models": lambda: listing.models(surface, catalog),

@@ -24,6 +24,7 @@ _MODEL_OPERATIONS = {
     "chat/completions": "chat",
     "completions": "completions",
     "images/generations": "images",
+    "images/edits": "edits",
     "embeddings": "embeddings",
     "audio/speech": "speech",
     "audio/transcriptions": "transcriptions",
