@@ -22,6 +22,7 @@ def binary(size: int, content_type: str) -> dict[str, str]:
 MEGABYTE = 1 << 20
 LARGEST: list[tuple[str, dict[str, Any], str, str, int]] = [
     ("transcribeAudio", {}, "file", "audio/mpeg", 25 * MEGABYTE),
+    ("createChatCompletion", {}, "images", "image/gif", 20 * MEGABYTE),
     ("editImage", {"prompt": "x"}, "images", "image/jpeg", 50 * MEGABYTE),
     (
         "editImage",

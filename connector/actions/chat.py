@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from connector.actions import extra
+from connector.actions import extra, vision
 from connector.actions.chunks import ChatChunks
 from connector.errors import ConnectorError
+from connector.problems import error_of
 from connector.providers.error_body import rejects
 
 if TYPE_CHECKING:
@@ -35,9 +36,11 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
     """Return the provider's chat.completion object, unchanged.
 
     A value that equals the provider's default is not sent, so that models which reject the
-    parameter work too.
+    parameter work too. Raises ConnectorError as `check` does.
     """
-    body = {"model": inputs["model"], "messages": inputs["messages"]}
+    check(inputs, ())
+    messages = vision.with_images(inputs["messages"], inputs.get("images", ()))
+    body = {"model": inputs["model"], "messages": messages}
     # The user chose these values for the default model, not for the successor that replaced it.
     skips_sampling = client.replaced_model and client.facts(inputs["model"]).reasoning
     for parameter, key, default in (
@@ -61,8 +64,12 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
 
 
 def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
-    """Raise ConnectorError `invalid_input` if an extra parameter has an input of its own."""
-    extra.merge({}, inputs.get("extraParameters"), _OWNED)
+    """Raise ConnectorError `invalid_input` for images that cannot be sent, and for an extra
+    parameter that has an input of its own."""
+    problems = vision.problems(inputs)
+    problems += extra.problems(inputs.get("extraParameters"), _OWNED)
+    if problems:
+        raise error_of("invalid_input", problems)
 
 
 class TokenLimit:

@@ -98,10 +98,7 @@ def check_edit(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
         problems += files.problems(image, path, "Images", files.IMAGES, _LARGEST)
     if "mask" in inputs:
         problems += files.problems(inputs["mask"], "/inputs/mask", "Mask", _MASK, _LARGEST_MASK)
-    try:
-        extra.merge({}, inputs.get("extraParameters"), _OWNED_BY_EDIT)
-    except ConnectorError as error:
-        problems += [dict(row) for row in error.details or ()]
+    problems += extra.problems(inputs.get("extraParameters"), _OWNED_BY_EDIT)
     if problems:
         raise error_of("invalid_input", problems)
 
