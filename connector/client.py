@@ -22,6 +22,7 @@ from connector.policy.fan_out import FanOut
 from connector.policy.limits import Policies
 from connector.providers.error_body import rejects
 from connector.providers.models import Model
+from connector.providers.prices import Prices, cost
 from connector.providers.provider import Provider
 from connector.providers.ready import ReadyConnection
 from connector.streaming import Chunks, Emit, StreamReader
@@ -48,6 +49,7 @@ class Client:
         output: OutputFile | None = None,
         progress: Callable[[int, int], None] | None = None,
         emit: Emit | None = None,
+        prices: Prices = Prices(),  # noqa: B008 - immutable
     ) -> None:
         self.provider: Provider = ready.provider
         """Where the connection leads."""
@@ -58,6 +60,7 @@ class Client:
         self._attempts = Attempts(ready, context)
         self._context = context
         self._models = models
+        self._prices = prices
         self._progress = progress
         self._emit = emit
         self._caller = threading.get_ident()
@@ -91,8 +94,16 @@ class Client:
             found = self._streamed(path, body, model, chunks, self._emit)
         else:
             found = self._object(self._posted(path, body, model))
-        self._context.add_usage(found.get("usage"))
+        self._count(found, model)
         return found
+
+    def _count(self, found: Mapping[str, Any], model: str | None) -> None:
+        """Add the usage of a response, and what it cost, to those of the invocation."""
+        self._context.add_usage(found.get("usage"))
+        price = self._prices.of(self.provider, found, model)
+        amount = None if price is None else cost(price, found)
+        if price is not None and amount is not None:
+            self._context.add_cost(amount, price.day)
 
     def _posted(
         self,
@@ -156,7 +167,7 @@ class Client:
         body, content_type = encode_multipart_formdata(form)
         headers = {"Content-Type": content_type, "Accept": "application/json"}
         found = self._object(self._sent(path, model, headers, body))
-        self._context.add_usage(found.get("usage"))
+        self._count(found, model)
         return found
 
     def _sent(
@@ -175,7 +186,9 @@ class Client:
     def get(self, path: str) -> dict[str, Any]:
         """Return the JSON object at a neutral path."""
         request = Request("GET", self.provider.url(path), {**self._headers, **_JSON}, None)
-        return self._object(self._attempts.send(request, self._rule))
+        found = self._object(self._attempts.send(request, self._rule))
+        self._context.add_free()  # reading is not billed
+        return found
 
     def request(
         self,

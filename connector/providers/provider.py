@@ -12,6 +12,9 @@ from connector.providers.error_table import Meaning
 from connector.text.secrets import Secret
 from connector.text.strict_json import UNPAIRED, is_encodable
 
+OPENAI_HOST = "api.openai.com"
+"""OpenAI's own host. Those for a region have other prices."""
+
 LATEST_DATED = "2024-10-21"
 """The last dated version that is generally available; no later one is expected."""
 
@@ -62,6 +65,11 @@ class Provider(NamedTuple):
     deployment_api: str = "chat"
     proxy: Secret | None = None
     ca_file: str | None = None
+
+    @property
+    def is_service_itself(self) -> bool:
+        """Whether it is the vendor's own service, and no gateway or compatible server."""
+        return self.name == "openai" and self.endpoint.host == OPENAI_HOST
 
     @property
     def legacy(self) -> bool:
