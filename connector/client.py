@@ -22,7 +22,7 @@ from connector.policy.fan_out import FanOut
 from connector.policy.limits import Policies
 from connector.providers.error_body import rejects
 from connector.providers.models import Model
-from connector.providers.prices import Prices, cost
+from connector.providers.prices import Prices
 from connector.providers.provider import Provider
 from connector.providers.ready import ReadyConnection
 from connector.streaming import Chunks, Emit, StreamReader
@@ -100,10 +100,8 @@ class Client:
     def _count(self, found: Mapping[str, Any], model: str | None) -> None:
         """Add the usage of a response, and what it cost, to those of the invocation."""
         self._context.add_usage(found.get("usage"))
-        price = self._prices.of(self.provider, found, model)
-        amount = None if price is None else cost(price, found)
-        if price is not None and amount is not None:
-            self._context.add_cost(amount, price.day)
+        if (paid := self._prices.cost(self.provider, found, model)) is not None:
+            self._context.add_cost(*paid)
 
     def _posted(
         self,
@@ -112,8 +110,8 @@ class Client:
         model: str | None,
         reader: StreamReader | None = None,
     ) -> Response:
-        headers = _JSON if reader is None else _STREAM
-        return self._sent(path, model, headers, _encoded(body), reader=reader)
+        accepts = _JSON if reader is None else _STREAM
+        return self._sent(path, model, accepts, _encoded(body), reader=reader)
 
     def _streamed(
         self,
@@ -150,10 +148,7 @@ class Client:
     def post_for_bytes(
         self, path: str, body: Mapping[str, Any], model: str | None = None
     ) -> Response:
-        """Send `body` as JSON and return the response, whose body is no JSON.
-
-        If there is an output file, the body goes there; `output.finish` completes it.
-        """
+        """Send `body` as JSON and return the response; its body goes to the output file, if any."""
         headers = {"Content-Type": "application/json", "Accept": "*/*"}
         return self._sent(path, model, headers, _encoded(body), self.output)
 
@@ -285,6 +280,10 @@ class Client:
     def warn(self, text: str) -> None:
         """Add a warning to the result, only once if it is given more often."""
         self._context.warn(text)
+
+    def tell(self, key: str, value: Any) -> None:
+        """Add a value of the action's own to the result's `meta`."""
+        self._context.told[key] = value
 
     def show_response(self) -> None:
         """Add the status and the headers of the latest response to the result's `meta`."""

@@ -247,6 +247,9 @@ class Invocation:
             "usage": context.usage,
             "warnings": warnings,
         }
+        if ready is not None and context.told:
+            # Masked again: a key may have been hidden by the escapes of JSON inside a text.
+            meta.update(ready.authentication.secret.scrub_json(context.told))
         if found := context.known_cost():
             meta["cost"] = _cost(*found)
         headers = context.headers or {}

@@ -33,6 +33,7 @@ ALLOWED = (
     "connector.providers",
     "connector.http.messages",
     "connector.policy.retry",
+    "connector.validation",
     "connector.actions",
 )
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,11 +19,9 @@ from connector.manifest.schemas import bundle, file_of, object_schema
 from connector.problems import error_of, pointer, problem, shown_name
 from connector.providers.api_key import lacks
 from connector.validation.form import Form
-from connector.validation.keywords import compile_pattern
+from connector.validation.given import unusable_pattern
 from connector.validation.suggestions import suggester
 from connector.validation.validator import Validator
-
-_LONGEST_PATTERN = 1000
 
 Rows = Iterator[dict[str, str]]
 
@@ -171,16 +168,6 @@ class _Schemas:
 
 def _unusable_patterns(schema: Any, at: str) -> Rows:
     for text in vocabulary.patterns(schema):
-        reason = _unusable(text)
+        reason = unusable_pattern(text)
         if reason is not None:
             yield problem(at, f"has a pattern that cannot be used: {reason}")
-
-
-def _unusable(pattern: str) -> str | None:
-    if len(pattern) > _LONGEST_PATTERN:
-        return f"it is longer than {_LONGEST_PATTERN} characters"
-    try:
-        compile_pattern(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        return str(error)
-    return None

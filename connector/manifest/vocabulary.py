@@ -11,8 +11,8 @@ DATA = frozenset("const default enum examples".split())
 NAMED = frozenset("$defs dependentSchemas patternProperties properties".split())
 """Keywords whose value maps names, which may look like keywords, to schemas."""
 
-_LISTS = frozenset("allOf anyOf oneOf prefixItems".split())
-_SINGLE = frozenset(
+LISTS = frozenset("allOf anyOf oneOf prefixItems".split())
+SINGLE = frozenset(
     "additionalProperties contains contentSchema else if items not propertyNames then "
     "unevaluatedItems unevaluatedProperties".split()
 )
@@ -32,7 +32,7 @@ ANNOTATIONS = OWN | frozenset(
 )
 """Keywords that check nothing, wherever they stand."""
 
-KEYWORDS = DATA | NAMED | _LISTS | _SINGLE | _OTHERS | OWN
+KEYWORDS = DATA | NAMED | LISTS | SINGLE | _OTHERS | OWN
 
 Path = tuple[str | int, ...]
 
@@ -43,12 +43,12 @@ def subschemas(schema: Any, path: Path = ()) -> Iterator[tuple[Path, Mapping[str
         return
     yield path, schema
     for keyword, value in schema.items():
-        if keyword in _SINGLE:
+        if keyword in SINGLE:
             yield from subschemas(value, (*path, keyword))
         elif keyword in NAMED and isinstance(value, Mapping):
             for name, item in value.items():
                 yield from subschemas(item, (*path, keyword, name))
-        elif keyword in _LISTS and isinstance(value, list):
+        elif keyword in LISTS and isinstance(value, list):
             for index, item in enumerate(value):
                 yield from subschemas(item, (*path, keyword, index))
 

@@ -69,6 +69,7 @@ class Context:
         self.fan_outs: list[Any] = []
         self.received: Any = None
         self.shows_response = False
+        self.told: dict[str, Any] = {}
         self.replaced_model = False
         self.mask: Callable[[str], str] = str
         """Removes the secrets of the connection from a text."""

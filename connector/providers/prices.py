@@ -43,6 +43,14 @@ class Prices(NamedTuple):
     listed: Mapping[str, Mapping[str, Price]] = {}
     own: Mapping[str, Mapping[str, Price]] = {}
 
+    def cost(
+        self, provider: Provider, response: Mapping[str, Any], asked: str | None
+    ) -> tuple[float, str | None] | None:
+        """Return what a response cost, and the day of its price; None if that is unknown."""
+        price = self.of(provider, response, asked)
+        amount = None if price is None else _cost(price, response)
+        return None if price is None or amount is None else (amount, price.day)
+
     def of(
         self, provider: Provider, response: Mapping[str, Any], asked: str | None
     ) -> Price | None:
@@ -66,7 +74,7 @@ def _names(answered: Any, asked: str | None) -> Iterator[str]:
         yield asked
 
 
-def cost(price: Price, response: Mapping[str, Any]) -> float | None:
+def _cost(price: Price, response: Mapping[str, Any]) -> float | None:
     """Return what a response cost, None if its usage does not say all that is billed."""
     usage = response.get("usage")
     if not isinstance(usage, Mapping) or response.get("service_tier") not in _TIERS:

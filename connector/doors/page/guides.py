@@ -114,6 +114,7 @@ meta.durationMs | integer | How long the action took, in milliseconds.
 meta.requestId | string or null | The provider's name for the last request; quote it to its support.
 meta.usage | object or null | The tokens of all requests, added up, as the provider counts them.
 meta.cost | object | What the action cost in money, if all of it is known.
+meta.toolCalls | array of object | The tools that the model calls, with validated arguments.
 meta.warnings | array of string | What a person should know, such as a model that was replaced.
 meta.rateLimit | object | What is left of the provider's limits, if it said so.
 meta.httpStatus | integer | The status of the response, if the action shows it.
