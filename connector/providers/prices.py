@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from connector.providers.provider import Provider
+if TYPE_CHECKING:
+    from connector.providers.provider import Provider
 
 CURRENCY = "USD"
 _UNIT = 1_000_000
