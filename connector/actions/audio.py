@@ -55,6 +55,7 @@ _AUDIO = {
     "audio/mp4": "mp4",
     "audio/m4a": "m4a",
     "audio/x-m4a": "m4a",
+    "audio/mp4a-latm": "m4a",
     "audio/ogg": "ogg",
     "audio/wav": "wav",
     "audio/wave": "wav",

@@ -17,6 +17,22 @@ MEGABYTE = 1 << 20
 
 NO_BASE64 = "is not base64; encode the bytes, without data: before them"
 
+_MAGIC = (
+    (0, b"\x89PNG", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF8", "image/gif"),
+    (8, b"WAVE", "audio/wav"),
+    (0, b"RIFF", "image/webp"),
+    (0, b"fLaC", "audio/flac"),
+    (0, b"OggS", "audio/ogg"),
+    (0, b"ID3", "audio/mpeg"),
+    (0, b"\xff\xfb", "audio/mpeg"),
+    (4, b"ftypM4A", "audio/m4a"),
+    (4, b"ftyp", "audio/mp4"),
+    (0, b"\x1a\x45\xdf\xa3", "audio/webm"),
+)
+"""The bytes by which files are known, where they stand, and the content type."""
+
 IMAGES: Mapping[str, str] = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 """The content types of images that every model can read, and the endings of their names."""
 
@@ -43,8 +59,22 @@ def problems(
 
 
 def media_type(file: Mapping[str, str]) -> str:
-    """Return the content type of a binary object without its parameters, in lower case."""
-    return file["contentType"].partition(";")[0].strip().lower()
+    """Return the content type of a binary object without its parameters, in lower case.
+
+    If it says nothing, the first bytes decide.
+    """
+    stated = file["contentType"].partition(";")[0].strip().lower()
+    if stated != "application/octet-stream":
+        return stated
+    try:
+        return type_of(base64.b64decode(file["data"][:24], validate=True)) or stated
+    except ValueError:
+        return stated
+
+
+def type_of(start: bytes) -> str | None:
+    """Return the content type that the first 12 bytes of a file show, None if unknown."""
+    return next((kind for at, magic, kind in _MAGIC if start.startswith(magic, at)), None)
 
 
 def content(file: Mapping[str, str]) -> bytes:

@@ -33,12 +33,6 @@ _LARGEST, _LARGEST_MASK = 50, 4
 _PIECE = 1 << 20
 """Characters of base64 decoded at once; a multiple of four."""
 
-_MAGIC = {
-    b"\x89PNG": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"RIFF": "image/webp",
-}
-
 _DATA_URL = re.compile(r"(?i)data:([\w!#$&^.+-]{1,99}/[\w!#$&^.+-]{1,99})[;,]", re.ASCII)
 
 
@@ -173,7 +167,8 @@ def _image(image: Any, response: Mapping[str, Any], client: Client) -> dict[str,
 def _from_bytes(data: str) -> str | None:
     """Return the content type that the first bytes of base64 data show, None if unknown."""
     start = binascii.a2b_base64(data[:16])
-    return next((known for magic, known in _MAGIC.items() if start.startswith(magic)), None)
+    found = files.type_of(start)
+    return found if found in files.IMAGES else None
 
 
 def _from_url(url: str) -> str | None:
