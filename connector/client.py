@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from urllib3.filepost import encode_multipart_formdata
+
 from connector import responses
 from connector.attempts import Attempts
 from connector.errors import ConnectorError
@@ -20,12 +22,16 @@ from connector.policy.fan_out import FanOut
 from connector.policy.limits import Policies
 from connector.providers.error_body import rejects
 from connector.providers.models import Model
+from connector.providers.prices import Prices
 from connector.providers.provider import Provider
 from connector.providers.ready import ReadyConnection
 from connector.streaming import Chunks, Emit, StreamReader
 from connector.text import strict_json
 
 T = TypeVar("T")
+
+Field = tuple[str, str | tuple[str, bytes, str]]
+"""One field of a form: a name and its text, or a name and a file (name, bytes, content type)."""
 
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 _STREAM = {"Content-Type": "application/json", "Accept": "text/event-stream, application/json"}
@@ -43,6 +49,7 @@ class Client:
         output: OutputFile | None = None,
         progress: Callable[[int, int], None] | None = None,
         emit: Emit | None = None,
+        prices: Prices = Prices(),  # noqa: B008 - immutable
     ) -> None:
         self.provider: Provider = ready.provider
         """Where the connection leads."""
@@ -53,6 +60,7 @@ class Client:
         self._attempts = Attempts(ready, context)
         self._context = context
         self._models = models
+        self._prices = prices
         self._progress = progress
         self._emit = emit
         self._caller = threading.get_ident()
@@ -86,8 +94,14 @@ class Client:
             found = self._streamed(path, body, model, chunks, self._emit)
         else:
             found = self._object(self._posted(path, body, model))
-        self._context.add_usage(found.get("usage"))
+        self._count(found, model)
         return found
+
+    def _count(self, found: Mapping[str, Any], model: str | None) -> None:
+        """Add the usage of a response, and what it cost, to those of the invocation."""
+        self._context.add_usage(found.get("usage"))
+        if (paid := self._prices.cost(self.provider, found, model)) is not None:
+            self._context.add_cost(*paid)
 
     def _posted(
         self,
@@ -96,10 +110,8 @@ class Client:
         model: str | None,
         reader: StreamReader | None = None,
     ) -> Response:
-        url = self.provider.url(path, model)
-        headers = {**self._headers, **(_JSON if reader is None else _STREAM)}
-        request = Request("POST", url, headers, _encoded(body))
-        return self._attempts.send(request, self._rule, model=model, reader=reader)
+        accepts = _JSON if reader is None else _STREAM
+        return self._sent(path, model, accepts, _encoded(body), reader=reader)
 
     def _streamed(
         self,
@@ -133,11 +145,45 @@ class Client:
         found = self._context.received = reader.received()
         return found
 
+    def post_for_bytes(
+        self, path: str, body: Mapping[str, Any], model: str | None = None
+    ) -> Response:
+        """Send `body` as JSON and return the response; its body goes to the output file, if any."""
+        headers = {"Content-Type": "application/json", "Accept": "*/*"}
+        return self._sent(path, model, headers, _encoded(body), self.output)
+
+    def post_form(
+        self, path: str, form: Sequence[Field], model: str | None = None
+    ) -> dict[str, Any]:
+        """Send `form` as a multipart form and return the JSON object of the response; see `post`.
+
+        Each field is a name and its text, or a name and a file: its name, bytes, content type.
+        """
+        body, content_type = encode_multipart_formdata(form)
+        headers = {"Content-Type": content_type, "Accept": "application/json"}
+        found = self._object(self._sent(path, model, headers, body))
+        self._count(found, model)
+        return found
+
+    def _sent(
+        self,
+        path: str,
+        model: str | None,
+        headers: Mapping[str, str],
+        body: bytes,
+        output: OutputFile | None = None,
+        reader: StreamReader | None = None,
+    ) -> Response:
+        url = self.provider.url(path, model)
+        request = Request("POST", url, {**self._headers, **headers}, body)
+        return self._attempts.send(request, self._rule, output, model, reader)
+
     def get(self, path: str) -> dict[str, Any]:
         """Return the JSON object at a neutral path."""
         request = Request("GET", self.provider.url(path), {**self._headers, **_JSON}, None)
         found = self._object(self._attempts.send(request, self._rule))
         self._context.add_usage(found.get("usage"))
+        self._context.add_free()  # reading is not billed
         return found
 
     def send_last(self, path: str) -> None:
@@ -244,6 +290,10 @@ class Client:
     def warn(self, text: str) -> None:
         """Add a warning to the result, only once if it is given more often."""
         self._context.warn(text)
+
+    def tell(self, key: str, value: Any) -> None:
+        """Add a value of the action's own to the result's `meta`."""
+        self._context.told[key] = value
 
     def show_response(self) -> None:
         """Add the status and the headers of the latest response to the result's `meta`."""

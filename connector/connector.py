@@ -45,6 +45,7 @@ class Connector:
         reach: Reach | None = None,
         folder: Path | None = None,
     ) -> None:
+        spec = reader.with_own_prices(spec)
         self._folder = folder or resources.root()
         self.catalog = Catalog(spec, Handlers(handlers or spec.handlers or HANDLERS))
         self._clock = clock

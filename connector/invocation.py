@@ -22,6 +22,7 @@ from connector.policy.clock import Clock
 from connector.policy.context import Context, DryRunDone, worst_sent
 from connector.problems import error_of, is_plain_name, problem
 from connector.providers import rate_limits
+from connector.providers.prices import CURRENCY
 from connector.result import Failure, Result, Success
 from connector.runtime.interruptions import find_external, is_external
 from connector.text.secrets import MASK
@@ -195,6 +196,7 @@ class Invocation:
             self._output,
             self._options.progress,
             self._options.emit,
+            manifest.prices,
         )
 
     def _check_resumable(self) -> None:
@@ -245,6 +247,11 @@ class Invocation:
             "usage": context.usage,
             "warnings": warnings,
         }
+        if ready is not None and context.told:
+            # Masked again: a key may have been hidden by the escapes of JSON inside a text.
+            meta.update(ready.authentication.secret.scrub_json(context.told))
+        if found := context.known_cost():
+            meta["cost"] = _cost(*found)
         headers = context.headers or {}
         if limits := rate_limits.read(headers):
             meta["rateLimit"] = limits
@@ -252,6 +259,11 @@ class Invocation:
             meta["httpStatus"] = context.http_status
             meta["headers"] = {k: v for k, v in headers.items() if k != "set-cookie"}
         return meta
+
+
+def _cost(amount: float, day: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"amount": round(amount, 12), "currency": CURRENCY}
+    return {**found, "pricesOf": day}
 
 
 class ActionRun(Invocation):

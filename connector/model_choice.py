@@ -55,9 +55,8 @@ def _other_kind(item: Input, model: str, models: Mapping[str, Model]) -> str | N
 def _chosen(model: str, provider: Provider, models: Mapping[str, Model], context: Context) -> str:
     facts = models.get(model)
     if provider.uses_deployment_names:
-        api = facts.api if facts is not None else "chat"
-        is_of_kind = ("chat" if api in _OF_TEXT else api) == provider.deployment_api
-        return (provider.deployment if is_of_kind else None) or model
+        api = "chat" if facts is None or facts.api in _OF_TEXT else facts.api
+        return (provider.deployment if api == provider.deployment_api else None) or model
     today = context.clock.today()
     found = model
     for _ in models:  # as many steps as there are models, because successors may form a cycle

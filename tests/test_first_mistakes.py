@@ -53,6 +53,19 @@ INPUTS: list[tuple[str, dict[str, Any], str]] = [
     ("rawRequest", {"method": "GET", "headers": {"Host": "x"}}, "leave it out"),
     ("rawRequest", {"method": "GET", "timeout": "10s"}, "for example 30000"),
     ("summarizeText", {}, "is required; for example"),
+    ("createChatCompletion", {"images": "a.png"}, 'for example ["https://example.com'),
+    ("createChatCompletion", {"images": ["a.png"]}, "must be a URL that begins with https://"),
+    (
+        "createChatCompletion",
+        {"tools": [{"name": "f"}]},
+        'example [{"type": "function", "function"',
+    ),
+    ("createChatCompletion", {"toolChoice": "auto"}, "needs Tools to choose from"),
+    ("createSpeech", {"input": "Hi"}, "known: text, model, voice, format, speed, instructions"),
+    ("createSpeech", {"text": "x", "format": "ogg"}, "one of mp3, opus, aac, flac, wav, pcm"),
+    ("transcribeAudio", {"file": "a.wav"}, 'for example {"contentType": "audio/wav"'),
+    ("transcribeAudio", {"file": {"data": "x"}}, 'example {"contentType": "audio/wav"'),
+    ("editImage", {"prompt": "x", "images": []}, "must not be empty; for example"),
     ("summarizeText", {"text": "x"}, "known: model, textToSummarize, maxTokens, language"),
 ]
 

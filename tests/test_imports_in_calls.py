@@ -36,6 +36,11 @@ def text(charset):
 
 CHAT = "createChatCompletion"
 DATES = {"retry-after": "Wed, 25 Nov 2026 10:00:01 GMT", "date": "Wed, 25 Nov 2026 10:00:00 GMT"}
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+FILE = {"contentType": "image/png", "encoding": "base64", "data": "iVBORw0KGgo="}
+call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+message = {"role": "assistant", "content": None, "tool_calls": [call]}
+called = {"json": {"choices": [{"index": 0, "message": message}]}}
 hi = {"json": chat_completion("Hi")}
 image = {"json": {"data": [{"b64_json": "iVBORw0KGgo="}]}}
 one = {"json": 1}
@@ -49,6 +54,10 @@ CASES = [
     (CHAT, {}, [{"status": 401, "json": {"error": {"message": "no"}}}]),
     (CHAT, {"temprature": 1, "topP": 3}, one),
     ("createImage", {"prompt": "x", "numImages": 2}, [image]),
+    (CHAT, {"tools": TOOLS, "images": [FILE]}, [called]),
+    ("createSpeech", {"text": "x"}, [{"body_base64": "AA=="}]),
+    ("transcribeAudio", {"file": FILE | {"contentType": "audio/wav"}}, [{"json": {"text": "x"}}]),
+    ("editImage", {"prompt": "x", "images": [FILE]}, [image]),
     ("createCompletions", {"model": "gpt-4o", "messages": ["a", "b", "c"]}, hi),
     ("summarizeText", {"model": "gpt-4o", "textToSummarize": "word " * 40000}, hi),
     (*raw(responseType="text"), [text("iso-8859-2")]),

@@ -285,7 +285,7 @@ def test_the_table_of_results_has_every_field(connector: Connector, sandbox: San
     error = ConnectorError("rate_limited", "m", details=[], **given)
     assert named == {
         *("ok", "data"),
-        *(f"meta.{key}" for key in result.meta),
+        *(f"meta.{key}" for key in (*result.meta, "cost", "toolCalls")),
         *(f"error.{key}" for key in error.to_dict()),
     }
 

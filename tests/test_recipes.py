@@ -84,6 +84,8 @@ def test_the_recipes_that_are_asked_for_exist() -> None:
         "Classify a ticket",
         "Extract fields as JSON",
         "Describe an image",
+        "Let the model call a function",
+        "Speak a text and write it down",
         "Translate a file",
         "Retry in an engine",
     ]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from connector import Connector
-from connector.actions import chat, images
+from connector.actions import chat, files, images
 from tests.support.fault_server import Received, chat_completion, completion
 from tests.support.front import call, connection
 from tests.support.manifests import examples
@@ -226,8 +226,8 @@ def test_each_api_has_its_own_name_for_the_longest_response(
 def test_every_row_has_its_case() -> None:
     assert chat._OWNED == CHAT_OWN
     assert images._OWNED == IMAGE_OWN
-    assert set(images._MAGIC.values()) <= {expected for _, _, expected in TYPES}
-    assert len(images._MAGIC) == 3
+    known = {kind for _, _, kind in files._MAGIC} & {*files.IMAGES}
+    assert known == {*files.IMAGES} <= {expected for _, _, expected in TYPES}
 
 
 def test_an_input_that_an_action_does_not_have_is_refused(connector: Connector) -> None:

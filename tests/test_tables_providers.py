@@ -190,7 +190,7 @@ def test_the_version_of_another_api_of_the_resource_is_not_taken(
 
 # What the v1 surface has as a preview only
 
-PREVIEWS = ["/images/generations"]
+PREVIEWS = ["/images/generations", "/images/edits", "/audio/speech", "/audio/transcriptions"]
 
 
 def test_images_of_azure_are_a_preview(connector: Connector) -> None:
@@ -216,7 +216,8 @@ RAW: list[tuple[str, str | None, str]] = [
     ("/v1/images/generations?api-version=x", None, "/openai/v1/images/generations?api-version=x"),
     ("/v1/images/generations?API-Version=x", None, "/openai/v1/images/generations?API-Version=x"),
     ("/v1/images/generations?api-version", None, "/openai/v1/images/generations?api-version"),
-    ("/v1/images/edits", None, "/openai/v1/images/edits"),
+    ("/v1/images/edits", None, "/openai/v1/images/edits?api-version=preview"),
+    ("/v1/images/variations", None, "/openai/v1/images/variations"),
     ("/v1/models", "latest", "/openai/v1/models?api-version=latest"),
     ("/openai/v1", "latest", "/openai/v1?api-version=latest"),
     ("/openai/v1x", "latest", "/openai/v1x"),

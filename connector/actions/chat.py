@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from connector.actions import extra
+from connector.actions import extra, tools, vision
 from connector.actions.chunks import ChatChunks
 from connector.errors import ConnectorError
+from connector.problems import error_of
 from connector.providers.error_body import rejects
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ _OWNED = {
 }
 """Parameters that have an input of their own, and the label of that input."""
 
+_TOOLS = (("tools", "tools", "Tools"), ("toolChoice", "tool_choice", "Tool Choice"))
+"""Inputs, their parameters and labels."""
+
 _SAMPLING = ("temperature", "top_p")
 
 
@@ -35,9 +39,11 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
     """Return the provider's chat.completion object, unchanged.
 
     A value that equals the provider's default is not sent, so that models which reject the
-    parameter work too.
+    parameter work too. Raises ConnectorError as `check` does.
     """
-    body = {"model": inputs["model"], "messages": inputs["messages"]}
+    check(inputs, ())
+    messages = vision.with_images(inputs["messages"], inputs.get("images", ()))
+    body = {"model": inputs["model"], "messages": messages}
     # The user chose these values for the default model, not for the successor that replaced it.
     skips_sampling = client.replaced_model and client.facts(inputs["model"]).reasoning
     for parameter, key, default in (
@@ -54,15 +60,32 @@ def create_chat_completion(inputs: Mapping[str, Any], client: Client) -> dict[st
             client.warn(f"{inputs['model']} does not support {parameter}; it was not sent.")
             continue
         body[parameter] = value
-    body = extra.merge(body, inputs.get("extraParameters"), _OWNED)
+    if "tools" in inputs:
+        body["tools"] = inputs["tools"]
+    if "toolChoice" in inputs:
+        body["tool_choice"] = tools.choice(inputs)
+    body = extra.merge(body, inputs.get("extraParameters"), _owned(inputs))
     response = TokenLimit(client).post(PATH, body, inputs.get("maxTokens"), ChatChunks)
-    choices(response, client, inputs.get("numChoices", 1))
+    found = choices(response, client, inputs.get("numChoices", 1))
+    if calls := tools.calls(found, body.get("tools")):
+        client.tell("toolCalls", calls)
     return response
 
 
 def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
-    """Raise ConnectorError `invalid_input` if an extra parameter has an input of its own."""
-    extra.merge({}, inputs.get("extraParameters"), _OWNED)
+    """Raise ConnectorError `invalid_input` for images and tools that cannot be sent, and for an
+    extra parameter that has an input of its own."""
+    problems = vision.problems(inputs)
+    problems += tools.problems(inputs, bad)
+    problems += extra.problems(inputs.get("extraParameters"), _owned(inputs))
+    if problems:
+        raise error_of("invalid_input", problems)
+
+
+def _owned(inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the parameters that inputs set; those of tools may be extra if their input is blank,
+    as they were before it existed."""
+    return {**_OWNED, **{name: label for key, name, label in _TOOLS if key in inputs}}
 
 
 class TokenLimit:

@@ -13,11 +13,20 @@ def merge(
 ) -> dict[str, Any]:
     """Return `body` with `extra` added.
 
-    `owned` maps each parameter that the action sets itself to the label of the input that sets
-    it. Raises ConnectorError `invalid_input` if `extra` names one of these, or asks for a
-    stream, since an action returns whole responses.
+    Raises ConnectorError `invalid_input` for the `problems` of `extra`.
     """
-    problems = [
+    if found := problems(extra, owned):
+        raise error_of("invalid_input", found)
+    return {**body, **extra} if extra else body
+
+
+def problems(extra: Mapping[str, Any] | None, owned: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return what is wrong with `extra`: it names a parameter that the action sets itself, or asks
+    for a stream, since an action returns whole responses.
+
+    `owned` maps each such parameter to the label of the input that sets it.
+    """
+    found = [
         problem(
             f"/inputs/extraParameters/{name}",
             f"is set by {owned[name]}; leave it out here",
@@ -30,7 +39,5 @@ def merge(
         row = problem(
             "/inputs/extraParameters/stream", "is not supported; leave it out", "Extra Parameters"
         )
-        problems.append(row)
-    if problems:
-        raise error_of("invalid_input", problems)
-    return {**body, **extra} if extra else body
+        found.append(row)
+    return found

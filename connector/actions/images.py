@@ -1,18 +1,21 @@
-"""Images from a prompt, by models that make several in one request or only one."""
+"""Images from a prompt, and from other images, by models that make several in one request or only
+one."""
 
 from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from connector.actions import extra, partial
+from connector.actions import extra, files, partial
 from connector.errors import ConnectorError
+from connector.problems import error_of
 from connector.providers.error_body import names
+from connector.text import strict_json
 
 if TYPE_CHECKING:
-    from connector.client import Client
+    from connector.client import Client, Field
 
 PATH = "/images/generations"
 
@@ -22,14 +25,13 @@ _OWNED = {
     "n": "Number of Images",
     "size": "Image Size",
 }
+_OWNED_BY_EDIT = {**_OWNED, "image": "Images", "image[]": "Images", "mask": "Mask"}
+_MASK = {"image/png": "png"}
+_LARGEST, _LARGEST_MASK = 50, 4
+"""Megabytes of the largest image that can be edited, and of the largest mask."""
+
 _PIECE = 1 << 20
 """Characters of base64 decoded at once; a multiple of four."""
-
-_MAGIC = {
-    b"\x89PNG": "image/png",
-    b"\xff\xd8\xff": "image/jpeg",
-    b"RIFF": "image/webp",
-}
 
 _DATA_URL = re.compile(r"(?i)data:([\w!#$&^.+-]{1,99}/[\w!#$&^.+-]{1,99})[;,]", re.ASCII)
 
@@ -43,17 +45,11 @@ def create_image(inputs: Mapping[str, Any], client: Client) -> list[dict[str, An
     """
     body = {"model": inputs["model"], "prompt": inputs["prompt"], "size": inputs["imageSize"]}
     body = extra.merge(body, inputs.get("extraParameters"), _OWNED)
-    count = inputs["numImages"]
-    per_request = client.facts(inputs["model"]).images_per_call or count
-    if count <= per_request:
-        try:
-            return _stored(_generate(body, count, client), client)
-        except ConnectorError as error:
-            if count == 1 or not names(error, "n"):
-                raise
-        client.warn(f"{inputs['model']} makes one image per request; {count} requests were sent.")
-        per_request = 1
-    return _in_parts(body, count, per_request, client)
+
+    def send(count: int) -> dict[str, Any]:
+        return client.post(PATH, body if count == 1 else {**body, "n": count}, inputs["model"])
+
+    return _images(send, inputs, client)
 
 
 def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
@@ -61,11 +57,75 @@ def check(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
     extra.merge({}, inputs.get("extraParameters"), _OWNED)
 
 
+def edit_image(inputs: Mapping[str, Any], client: Client) -> list[dict[str, Any]]:
+    """Return an object for each image, as `create_image` does.
+
+    Raises ConnectorError as `check_edit` and `create_image` do.
+    """
+    check_edit(inputs, ())
+    images = [files.upload(image, "image", files.IMAGES) for image in inputs["images"]]
+    name = "image" if len(images) == 1 else "image[]"
+    form: list[Field] = [
+        ("model", inputs["model"]),
+        ("prompt", inputs["prompt"]),
+        ("size", inputs["imageSize"]),
+        *((name, image) for image in images),
+    ]
+    if "mask" in inputs:
+        form.append(("mask", files.upload(inputs["mask"], "mask", _MASK)))
+    for parameter, value in (inputs.get("extraParameters") or {}).items():
+        form += _fields(parameter, value)
+
+    def send(count: int) -> dict[str, Any]:
+        counted = form if count == 1 else [*form, ("n", str(count))]
+        return client.post_form("/images/edits", counted, inputs["model"])
+
+    return _images(send, inputs, client)
+
+
+def check_edit(inputs: Mapping[str, Any], bad: Collection[str]) -> None:
+    """Raise ConnectorError `invalid_input` for files that are no images, or too large, and for an
+    extra parameter that has an input of its own."""
+    problems: list[dict[str, str]] = []
+    for index, image in enumerate(inputs.get("images", ())):
+        path = f"/inputs/images/{index}"
+        problems += files.problems(image, path, "Images", files.IMAGES, _LARGEST)
+    if "mask" in inputs:
+        problems += files.problems(inputs["mask"], "/inputs/mask", "Mask", _MASK, _LARGEST_MASK)
+    problems += extra.problems(inputs.get("extraParameters"), _OWNED_BY_EDIT)
+    if problems:
+        raise error_of("invalid_input", problems)
+
+
+def _fields(name: str, value: Any) -> list[Field]:
+    """Return an extra parameter as fields of a form."""
+    if isinstance(value, list):
+        return [field for item in value for field in _fields(f"{name}[]", item)]
+    return [(name, value if isinstance(value, str) else strict_json.dumps(value).decode())]
+
+
+def _images(
+    send: Callable[[int], Mapping[str, Any]], inputs: Mapping[str, Any], client: Client
+) -> list[dict[str, Any]]:
+    """Return the images of the inputs; `send` returns the response to a request for some."""
+    count = inputs["numImages"]
+    per_request = client.facts(inputs["model"]).images_per_call or count
+    if count <= per_request:
+        try:
+            return _stored(_requested(send, count, client), client)
+        except ConnectorError as error:
+            if count == 1 or not names(error, "n"):
+                raise
+        client.warn(f"{inputs['model']} makes one image per request; {count} requests were sent.")
+        per_request = 1
+    return _in_parts(send, count, per_request, client)
+
+
 def _in_parts(
-    body: dict[str, Any], count: int, per_request: int, client: Client
+    send: Callable[[int], Mapping[str, Any]], count: int, per_request: int, client: Client
 ) -> list[dict[str, Any]]:
     sizes = [min(per_request, count - start) for start in range(0, count, per_request)]
-    outcomes = client.each(lambda size: _generate(body, size, client), sizes)
+    outcomes = client.each(lambda size: _requested(send, size, client), sizes)
     made = [outcome for outcome in outcomes if not isinstance(outcome, ConnectorError)]
     images = [image for batch in made for image in batch]
     images = _stored(images, client)
@@ -74,10 +134,10 @@ def _in_parts(
     return images
 
 
-def _generate(body: dict[str, Any], count: int, client: Client) -> list[dict[str, Any]]:
-    if count != 1:
-        body = {**body, "n": count}
-    response = client.post(PATH, body, body["model"])
+def _requested(
+    send: Callable[[int], Mapping[str, Any]], count: int, client: Client
+) -> list[dict[str, Any]]:
+    response = send(count)
     images = response.get("data")
     if not isinstance(images, list) or not images:
         raise client.invalid("The response has no images.")
@@ -107,7 +167,8 @@ def _image(image: Any, response: Mapping[str, Any], client: Client) -> dict[str,
 def _from_bytes(data: str) -> str | None:
     """Return the content type that the first bytes of base64 data show, None if unknown."""
     start = binascii.a2b_base64(data[:16])
-    return next((known for magic, known in _MAGIC.items() if start.startswith(magic)), None)
+    found = files.type_of(start)
+    return found if found in files.IMAGES else None
 
 
 def _from_url(url: str) -> str | None:

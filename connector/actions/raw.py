@@ -3,14 +3,14 @@ that the inputs ask for."""
 
 from __future__ import annotations
 
-import base64
 import re
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from urllib3.filepost import encode_multipart_formdata
 
+from connector.actions import files
 from connector.errors import ErrorCode
 from connector.http.messages import Response
 from connector.policy import retry
@@ -32,8 +32,6 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*\Z")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ACCEPT = {"json": "application/json", "text": "text/plain, */*", "binary": "*/*"}
-
-_NO_BASE64 = "is not base64; encode the bytes, without data: before them"
 
 _Problems = list[dict[str, str]]
 
@@ -210,9 +208,9 @@ def _decoded(value: Mapping[str, str], path: str, label: str, problems: _Problem
             problem(f"{path}/contentType", "must be a content type, such as image/png", label)
         )
     try:
-        return base64.b64decode(value["data"], validate=True)
+        return files.content(value)
     except ValueError:  # not base64, or not even ASCII
-        problems.append(problem(f"{path}/data", _NO_BASE64, label))
+        problems.append(problem(f"{path}/data", files.NO_BASE64, label))
         return b""
 
 
@@ -268,10 +266,6 @@ def _check_name(name: str, path: str, label: str, problems: _Problems) -> None:
         problems.append(problem(path, UNPAIRED, label))
 
 
-def _content_type(response: Response) -> str:
-    return response.headers.get("content-type", "application/octet-stream")
-
-
 def _read_json(response: Response, client: Client) -> Any:
     if not response.body:
         return None
@@ -284,17 +278,12 @@ def _read_json(response: Response, client: Client) -> Any:
 
 
 def _read_text(response: Response, client: Client) -> str:
-    charset = charsets.of(_content_type(response))
+    charset = charsets.of(response.headers.get("content-type", ""))
     return client.mask(client.readable(response).decode(charset, errors="replace"))
 
 
-def _read_binary(response: Response, client: Client) -> dict[str, Any]:
-    content_type = _content_type(response)
-    if client.output is not None:
-        return client.output.finish(content_type)
-    encoded = base64.b64encode(client.mask_bytes(response.body))
-    del response
-    return {"contentType": content_type, "encoding": "base64", "data": encoded.decode()}
-
-
-_READERS = {"json": _read_json, "text": _read_text, "binary": _read_binary}
+_READERS: Mapping[str, Callable[[Response, Client], Any]] = {
+    "json": _read_json,
+    "text": _read_text,
+    "binary": files.binary,
+}

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from connector.policy import limits
 from connector.providers import models
+from connector.providers.prices import Prices
 
 
 class _Absent:
@@ -113,3 +114,4 @@ class Manifest(NamedTuple):
     policies: limits.Policies
     raw: Mapping[str, Any]
     schemas: Callable[[str], Mapping[str, Any]]
+    prices: Prices = Prices()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,12 @@ from connector.errors import ConnectorError
 from connector.files import resources
 from connector.manifest.model import ABSENT, Action, Connection, DataSource, Input, Manifest
 from connector.policy import limits
-from connector.providers import models
+from connector.providers import models, prices
+from connector.providers.prices import Prices
 from connector.text import strict_json
+
+PRICES = "CONNECTOR_PRICES"
+"""The environment variable that names the operator's file of prices."""
 
 _MAX_DEPTH = 50
 """Deeper nesting is refused, because the functions that read and check schemas are recursive."""
@@ -58,6 +63,23 @@ def read(path: Path, lines: dict[str, int] | None = None) -> Any:
         raise ConnectorError("invalid_manifest", f"{path.name}: {error}") from None
 
 
+def with_own_prices(manifest: Manifest) -> Manifest:
+    """Return a manifest with the operator's prices, from the file that CONNECTOR_PRICES names.
+
+    Raises ConnectorError `invalid_manifest` if it cannot be used.
+    """
+    name = os.environ.get(PRICES)
+    if not name:
+        return manifest
+    try:
+        own = prices.parse(read(Path(name)))
+    except ValueError as error:
+        raise ConnectorError(
+            "invalid_manifest", f"{PRICES}: {error}", hint="See docs/costs.md for the file."
+        ) from None
+    return manifest._replace(prices=manifest.prices._replace(own=own))
+
+
 class SchemaFiles:
     """Reads the schema files of one folder, each once, and no other file.
 
@@ -98,6 +120,7 @@ def parse(raw: Mapping[str, Any], schemas: Callable[[str], Mapping[str, Any]]) -
         policies=limits.policies(raw.get("policies", {})),
         raw=raw,
         schemas=schemas,
+        prices=Prices(prices.parse(raw.get("prices", {}))),
     )
 
 

@@ -14,6 +14,9 @@ from connector.policy.limits import Policies
 from connector.policy.usage import add_up
 from connector.runtime import debugging
 
+Cost = tuple[float, str | None]
+"""An amount of money, and the day of the oldest price that it was computed with."""
+
 _SENT = ("no", "rejected", "unknown")
 
 
@@ -59,15 +62,18 @@ class Context:
         self.attempts = 0
         self.sent: Sent = "no"
         self.usage: dict[str, Any] | None = None
+        self.cost: Cost | None = None
         self.request_id: str | None = None
         self.http_status: int | None = None
         self.headers: Mapping[str, str] | None = None
         self.fan_outs: list[Any] = []
         self.received: Any = None
         self.shows_response = False
+        self.told: dict[str, Any] = {}
         self.replaced_model = False
         self.mask: Callable[[str], str] = str
         """Removes the secrets of the connection from a text."""
+        self._billable = self._costed = 0
         self._lock = threading.Lock()
 
     def warn(self, text: str) -> None:
@@ -86,6 +92,7 @@ class Context:
         """Add the `sent` of an attempt to that of the invocation."""
         with self._lock:
             self.sent = worst_sent(self.sent, sent)
+            self._billable += sent == "unknown"
 
     def defect(self, error: Exception) -> ConnectorError:
         """Return the error of an unexpected exception, and log it."""
@@ -140,6 +147,25 @@ class Context:
         if isinstance(usage, dict):
             with self._lock:
                 self.usage = add_up(self.usage or {}, usage)
+
+    def add_cost(self, amount: float, day: str | None) -> None:
+        """Add what a response cost, by prices of this day. A response that is not added has
+        unknown costs."""
+        with self._lock:
+            self._costed += 1
+            total, oldest = self.cost or (0.0, day)
+            days = [known for known in (oldest, day) if known is not None]
+            self.cost = total + amount, min(days, default=None)
+
+    def add_free(self) -> None:
+        """Note that the latest response cost nothing."""
+        with self._lock:
+            self._costed += 1
+
+    def known_cost(self) -> Cost | None:
+        """Return what all responses cost; None if the cost of one, or of an attempt that may have
+        been billed, is unknown."""
+        return self.cost if self._costed == self._billable else None
 
 
 def _nodes(value: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from connector.problems import error_of, problem
 from connector.providers import paths
 from connector.providers.fields import endpoint_of, field_error
 from connector.providers.paths import OPERATIONS
-from connector.providers.provider import Provider
+from connector.providers.provider import DEPLOYMENT_APIS, Provider
 
 _DATED = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?\Z")
 _RESOURCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}\Z")
@@ -20,9 +20,6 @@ _AZURE_TAIL = re.compile(
     rf"((?P<inference>/models(/.*)?)|/v1|"
     rf"/openai(/deployments/(?P<deployment>[^/]+)(/.*)?|/v1(/.*)?|/({OPERATIONS}))?)?/*\Z"
 )
-_APIS = {"/images/generations": "images", "/embeddings": "embeddings"}
-"""What a deployment serves, by the end of its pasted address; chat where nothing else is said."""
-
 _AZURE_HOST = re.compile(r".*\.azure\.(com|us|cn)\Z")
 
 
@@ -67,10 +64,12 @@ def azure(fields: Mapping[str, Any]) -> Provider:
         dated=dated,
         version=None if dated else version,
         deployment=deployment or None,
-        deployment_api=next(
-            (api for end, api in _APIS.items() if endpoint.path.endswith(end)), "chat"
-        ),
+        deployment_api=_deployment_api(endpoint.path),
     )
+
+
+def _deployment_api(path: str) -> str:
+    return next((api for tail, api in DEPLOYMENT_APIS.items() if path.endswith(tail)), "chat")
 
 
 def _address(fields: Mapping[str, Any]) -> str:

@@ -12,15 +12,37 @@ from connector.providers.error_table import Meaning
 from connector.text.secrets import Secret
 from connector.text.strict_json import UNPAIRED, is_encodable
 
+OPENAI_HOST = "api.openai.com"
+"""OpenAI's own host. Those for a region have other prices."""
+
 LATEST_DATED = "2024-10-21"
 """The last dated version that is generally available; no later one is expected."""
 
-_PREVIEW_ON_V1 = ("/images/generations",)
+_PREVIEW_ON_V1 = (
+    "/images/generations",
+    "/images/edits",
+    "/audio/speech",
+    "/audio/transcriptions",
+)
 """Azure's v1 surface serves these only with `api-version=preview` (Microsoft's v1 reference)."""
 
 _ONLY_ON_V1 = ("/responses",)
 """Azure serves these on its v1 surface only (Microsoft's guide to the Responses API), which every
 resource has, whatever version a connection names."""
+_PREVIEW_DATED = "2025-04-01-preview"
+"""The last dated preview version."""
+
+_PREVIEW_ON_DATED = ("/images/edits", "/audio/speech")
+"""No dated version that is generally available has these."""
+
+DEPLOYMENT_APIS = {
+    "/images/generations": "images",
+    "/images/edits": "images",
+    "/audio/speech": "speech",
+    "/audio/transcriptions": "transcriptions",
+    "/embeddings": "embeddings",
+}
+"""The APIs of deployments by the path that they are called at; all others serve chat."""
 
 
 class Provider(NamedTuple):
@@ -30,8 +52,8 @@ class Provider(NamedTuple):
     header that a key is sent in, and the text before the key. `uses_deployment_names` means that
     models are named by their deployments, so that the name says nothing about the model. `dated` is
     the version of the dated surface, None on the v1 surface and on OpenAI. `deployment` is the one
-    in a pasted address, `deployment_api` what it serves, such as images or chat. `proxy` is None
-    for no proxy, `ca_file` is None for the usual authorities.
+    in a pasted address, `deployment_api` what it serves, as in a model's facts. `proxy` is None for
+    no proxy, `ca_file` is None for the usual authorities.
     """
 
     name: str
@@ -49,6 +71,11 @@ class Provider(NamedTuple):
     ca_file: str | None = None
 
     @property
+    def is_service_itself(self) -> bool:
+        """Whether it is the vendor's own service, and no gateway or compatible server."""
+        return self.name == "openai" and self.endpoint.host == OPENAI_HOST
+
+    @property
     def legacy(self) -> bool:
         """Whether the surface has the legacy completions API."""
         return not self.uses_deployment_names or self.dated is not None
@@ -62,11 +89,17 @@ class Provider(NamedTuple):
             return f"{self.base}{self.surface}{path}" + (
                 f"?api-version={version}" if version else ""
             )
+        neutral = path
         if model is not None:
             if fault := self.model_fault(model):
                 raise error_of("invalid_input", [problem("/inputs/model", fault, "Model")])
             path = f"/deployments/{quote(model, safe='')}{path}"
-        return f"{self.base}{self.surface}{path}?api-version={self.dated}"
+        return f"{self.base}{self.surface}{path}?api-version={self._dated_for(neutral)}"
+
+    def _dated_for(self, path: str) -> str | None:
+        if path in _PREVIEW_ON_DATED and not str(self.dated).endswith("-preview"):
+            return _PREVIEW_DATED
+        return self.dated
 
     def model_fault(self, model: str) -> str | None:
         """Return why no request can name this model, None if one can.

@@ -16,9 +16,9 @@ azure-dated   `/openai/deployments/NAME/…?api-version=…`, `api-key`
 echo          `/echo/…`, the key in any header: for connectors to other services
 ============  =====================================================================
 
-Routes: chat completions, legacy completions (not on `/openai/v1`), image generations, embeddings,
-moderations (only on `/v1`), the list of models and each model; on both v1 surfaces also
-responses, `POST files` and `GET files/ID/content`.
+Routes: chat completions, legacy completions (not on `/openai/v1`), image generations and edits,
+embeddings, speech, transcriptions, moderations (only on `/v1`), the list of models and each
+model; on both v1 surfaces also responses, `POST files` and `GET files/ID/content`.
 
 A response in the background is `queued` until it is first looked at. Its ID holds it, so that the
 sandbox keeps nothing.
@@ -57,7 +57,7 @@ model that the facts list as retired (OpenAI)             404 model_not_found
 
 The model's facts say which API serves it. Without them, the name decides: `instruct`, `davinci` and
 `babbage` are served by legacy completions, `image` and `dall-e` by images, `embedding` by
-embeddings, all others by chat.
+embeddings, `tts` by speech, `whisper` and `transcribe` by transcriptions, all others by chat.
 A moderation flags the texts that contain `sandbox:filter`.
 If a system message contains "summar", the reply is a summary: the first twelve words.
 

@@ -71,8 +71,26 @@ class Part(NamedTuple):
     content: bytes
 
 
-def read_form(content_type: str, raw: bytes) -> dict[str, Part]:
-    """Parse a multipart form and return its parts by name."""
+def read_fields(content_type: str, raw: bytes) -> dict[str, Any]:
+    """Parse a multipart form and return its fields by name: texts, and files as parts.
+
+    A name that ends with `[]` holds an array, and a name that occurs more than once too.
+    """
+    found: dict[str, Any] = {}
+    for part in read_form(content_type, raw):
+        value = part.content.decode("utf-8", "replace") if part.filename is None else part
+        name = part.name.removesuffix("[]")
+        if name in found and not isinstance(found[name], list):
+            found[name] = [found[name]]
+        if name != part.name or name in found:
+            found.setdefault(name, []).append(value)
+        else:
+            found[name] = value
+    return found
+
+
+def read_form(content_type: str, raw: bytes) -> list[Part]:
+    """Parse a multipart form and return its parts."""
     boundary = _header(content_type).get_param("boundary", header="x")
     if not content_type.lower().startswith("multipart/form-data") or not boundary:
         message = "Invalid content type: send 'Content-Type: multipart/form-data' with a boundary."
@@ -81,8 +99,7 @@ def read_form(content_type: str, raw: bytes) -> dict[str, Part]:
     pieces = (b"\r\n" + raw).split(mark)
     if len(pieces) < 3 or not pieces[-1].startswith(b"--"):
         raise invalid(None, "The multipart body does not end with its boundary.", None)
-    parts = (_part(piece) for piece in pieces[1:-1])
-    return {part.name: part for part in parts}
+    return [_part(piece) for piece in pieces[1:-1]]
 
 
 def _part(piece: bytes) -> Part:

@@ -26,6 +26,9 @@ _API_BY_WORD = (
     ("moderation", "moderations"),
     ("image", "images"),
     ("dall-e", "images"),
+    ("tts", "speech"),
+    ("whisper", "transcriptions"),
+    ("transcribe", "transcriptions"),
 )
 
 _AZURE_OPERATIONS = {
@@ -33,6 +36,8 @@ _AZURE_OPERATIONS = {
     "completions": "completion",
     "images": "imageGenerations",
     "embeddings": "embeddings",
+    "speech": "audioSpeech",
+    "transcriptions": "audioTranscription",
 }
 
 
@@ -69,7 +74,7 @@ class Catalog:
         return str(day) if day is not None and str(day) < TODAY else None
 
     def api(self, model: str) -> str:
-        """Return the API that serves a model: chat, completions, images or embeddings."""
+        """Return the API that serves a model, such as chat, images or speech."""
         stated = self.fact(model, "api")
         if stated is not None:
             return str(stated)
@@ -136,6 +141,8 @@ def _other_api(surface: Surface, model: str, api: str, actual: str) -> ErrorResp
         return azure_error(400, message, "OperationNotSupported")
     if api == "images":
         return invalid("model", f"Invalid value: '{model[:128]}'.", "invalid_value")
+    if api in ("speech", "transcriptions"):
+        return openai_error(403, f"You are not allowed to generate {api} from this model")
     if api == "embeddings":
         message = "You are not allowed to generate embeddings from this model"
         return openai_error(403, message)

@@ -14,7 +14,7 @@ _PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 
 def upload(content_type: str, raw: bytes) -> Response:
     """Return the description of an uploaded file; its content is not kept."""
-    form = read_form(content_type, raw)
+    form = {part.name: part for part in read_form(content_type, raw)}
     for name in ("file", "purpose"):
         if name not in form:
             raise invalid(name, f"'{name}' is a required property", "missing_required_parameter")

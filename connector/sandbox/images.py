@@ -1,14 +1,16 @@
-"""Image generation: the rules of each model family, and real PNG files of the requested size."""
+"""Images: the rules of each model family, and real PNG files of the requested size."""
 
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from connector.sandbox import png
+from connector.sandbox.bodies import Part
 from connector.sandbox.checks import Check, boolean, check_body, choice, integer, string
 from connector.sandbox.request import Request
 from connector.sandbox.responses import (
@@ -18,6 +20,7 @@ from connector.sandbox.responses import (
     filter_results,
     invalid,
     json_response,
+    missing,
     openai_error,
     unknown_parameter,
 )
@@ -25,6 +28,7 @@ from connector.sandbox.text import CREATED, digest, tokens
 
 # A bound of the sandbox itself, so that one request cannot take all memory.
 _LONGEST_EDGE = 4096
+_MOST_IMAGES = 16
 _SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})", re.ASCII)
 
 PARAMETERS: Mapping[str, Check] = {
@@ -95,6 +99,30 @@ def respond(request: Request) -> Response:
             picture["revised_prompt"] = f"{request.body['prompt']} (as the sandbox drew it)"
     body: dict[str, Any] = {"created": CREATED, "data": pictures}
     return json_response({**body, **_details(request, width, height)} if family.gpt else body)
+
+
+def edit(request: Request) -> Response:
+    """Respond to a request to edit images: a new one, whatever was sent."""
+    body = dict(request.body)
+    if "image" not in body:
+        raise missing("image")
+    images = body.pop("image")
+    for name, part in [("image", item) for item in _listed(images)] + [
+        ("mask", item) for item in _listed(body.pop("mask", []))
+    ]:
+        if not isinstance(part, Part) or not part.content:
+            raise invalid(name, f"Invalid '{name}': expected a file.", "invalid_type")
+    if len(_listed(images)) > _MOST_IMAGES:
+        raise invalid("image", "Invalid 'image': array too long.", "array_above_max_length")
+    for name in ("n", "output_compression", "partial_images"):
+        if name in body:
+            with contextlib.suppress(ValueError):  # its own check refuses it
+                body[name] = int(body[name])
+    return respond(replace(request, body=body))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _check(request: Request, name: str, family: _Family) -> None:

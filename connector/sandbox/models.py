@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 
-# The chat models that the API's description lists; then those for embeddings, moderation, images
-# and the legacy API, whose real models have all been retired: `sandbox-instruct` replaces them.
+# The chat models that the API's description lists; then those for embeddings, moderation,
+# images, audio and the legacy API, whose real models have all been retired: `sandbox-instruct`
+# replaces them.
 KNOWN = frozenset(
     """
     gpt-5.6-sol gpt-5.6-terra gpt-5.6-luna gpt-5.5 gpt-5.4 gpt-5.4-mini gpt-5.4-nano
@@ -20,6 +21,7 @@ KNOWN = frozenset(
     gpt-3.5-turbo gpt-3.5-turbo-1106 gpt-3.5-turbo-0125 o4-mini o3 o3-mini o1
     text-embedding-3-small text-embedding-3-large text-embedding-ada-002
     omni-moderation-latest gpt-image-1 gpt-image-1-mini gpt-image-1.5 gpt-image-2
+    gpt-4o-mini-tts tts-1 tts-1-hd whisper-1 gpt-4o-transcribe gpt-4o-mini-transcribe
     gpt-3.5-turbo-instruct sandbox-instruct
     """.split()
 )

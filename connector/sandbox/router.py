@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from connector.sandbox import (
+    audio,
     chat,
     completions,
     echo,
@@ -22,7 +23,7 @@ from connector.sandbox import (
     moderations,
     routes,
 )
-from connector.sandbox.bodies import read_json
+from connector.sandbox.bodies import read_fields, read_json
 from connector.sandbox.catalog import Catalog
 from connector.sandbox.checks import string
 from connector.sandbox.keys import authenticate
@@ -34,10 +35,18 @@ _HANDLERS: Mapping[str, Callable[[Request], Response]] = {
     "chat": chat.respond,
     "completions": completions.respond,
     "images": images.respond,
+    "edits": images.edit,
     "embeddings": embeddings.respond,
     "moderations": moderations.respond,
     "responses": model_responses.respond,
+    "speech": audio.speech,
+    "transcriptions": audio.transcription,
 }
+_FORMS = ("edits", "transcriptions")
+"""Operations whose requests are multipart forms."""
+_APIS = {"edits": "images"}
+"""The APIs of operations with another name, as in a model's facts."""
+
 _PICTURE = re.compile(r"/images/([0-9a-f]{8,64})\.png", re.ASCII)
 
 
@@ -66,7 +75,9 @@ class Router:
             routes.check_version(route, received.query)
             content_type = received.headers.get("content-type", "")
             body: dict[str, Any] = {}
-            if route.operation in _HANDLERS:
+            if route.operation in _FORMS:
+                body = read_fields(content_type, received.body)
+            elif route.operation in _HANDLERS:
                 body = read_json(surface, content_type, received.body)
             fault = self._counts.pick(_named_fault(received, prefix, body))
 
@@ -89,7 +100,7 @@ class Router:
         if handler is not None:
             name = route.name or _model_in(body)
             catalog.check_exists(surface, name)
-            catalog.check_api(surface, name, route.operation)
+            catalog.check_api(surface, name, _APIS.get(route.operation, route.operation))
             return handler(Request(surface, name, body, received.body, catalog, base, filtered))
         others: Mapping[str, Callable[[], Response]] = {
             "models": lambda: listing.models(surface, catalog),

@@ -24,9 +24,14 @@ _MODEL_OPERATIONS = {
     "chat/completions": "chat",
     "completions": "completions",
     "images/generations": "images",
+    "images/edits": "edits",
     "embeddings": "embeddings",
+    "audio/speech": "speech",
+    "audio/transcriptions": "transcriptions",
 }
 _OPENAI_ONLY = {"moderations": "moderations"}
+_PREVIEW_ON_V1 = ("images", "edits", "speech", "transcriptions")
+_PREVIEW_ON_DATED = ("edits", "speech")
 
 
 @dataclass(frozen=True)
@@ -116,8 +121,10 @@ def check_version(route: Route, query: Mapping[str, str]) -> None:
     if route.surface == "azure-dated":
         if version is None or not (version in _GENERAL or _PREVIEW.fullmatch(version)):
             raise resource_not_found()
+        if route.operation in _PREVIEW_ON_DATED and not _PREVIEW.fullmatch(version):
+            raise resource_not_found()
     elif route.surface == "azure":
         if version is not None and (_DATED.fullmatch(version) or version not in _V1):
             raise azure_error(400, "API version not supported", "BadRequest")
-        if route.operation == "images" and version != "preview":
+        if route.operation in _PREVIEW_ON_V1 and version != "preview":
             raise resource_not_found()

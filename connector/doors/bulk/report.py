@@ -18,6 +18,8 @@ class Bar:
         self._lock = threading.Lock()
         self._failed = 0
         self._tokens = 0
+        self._cost = 0.0
+        self._costed = 0
         self.started = time.monotonic()
         self._bar: Any = None
         if sys.stderr is not None and sys.stderr.isatty():
@@ -36,6 +38,9 @@ class Bar:
         with self._lock:
             self._failed += result.error is not None
             self._tokens += int((result.meta.get("usage") or {}).get("total_tokens") or 0)
+            if "cost" in result.meta:
+                self._cost += result.meta["cost"]["amount"]
+                self._costed += 1
             if self._bar is not None:
                 self._bar.set_postfix(failed=self._failed, tokens=self._tokens, refresh=False)
                 self._bar.update(1)
@@ -53,6 +58,9 @@ class Bar:
             f"{called} rows called in {seconds:.1f} s ({called / seconds:.1f} a second), "
             f"{outcome.failed} failed, {outcome.skipped} done before, {self._tokens} tokens."
         ]
+        if self._costed:
+            known = f"known for {self._costed} of {called} rows"
+            lines.append(f"{self._cost:.6f} USD, {known}.")
         if outcome.stopped_by is not None:
             error = outcome.stopped_by
             lines.append(f"error: stopped: {error.message} [{error.code}]")

@@ -80,6 +80,28 @@ def costs(described: Described) -> Iterator[str]:
             ),
         )
         yield ""
+    if described.get("prices"):
+        yield from _prices(described["prices"])
+
+
+def _prices(listed: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the prices that the manifest lists."""
+    keys = ("input", "cachedInput", "output")
+    yield from ("Prices in US dollars for a million tokens:", "")
+    yield from table(
+        ("Provider", "Model", "Input", "Cached input", "Output", "As of"),
+        (
+            (
+                code(provider),
+                code(name),
+                *(f"{item[key]:g}" if key in item else "" for key in keys),
+                f"[{item['day']}]({item['source']})",
+            )
+            for provider, known in listed.items()
+            for name, item in known.items()
+        ),
+    )
+    yield ""
 
 
 _RESULT = """\
@@ -91,6 +113,8 @@ meta.attempts | integer | How many requests were sent, retries included.
 meta.durationMs | integer | How long the action took, in milliseconds.
 meta.requestId | string or null | The provider's name for the last request; quote it to its support.
 meta.usage | object or null | The tokens of all requests, added up, as the provider counts them.
+meta.cost | object | What the action cost in money, if all of it is known.
+meta.toolCalls | array of object | The tools that the model calls, with validated arguments.
 meta.warnings | array of string | What a person should know, such as a model that was replaced.
 meta.rateLimit | object | What is left of the provider's limits, if it said so.
 meta.httpStatus | integer | The status of the response, if the action shows it.

@@ -309,6 +309,8 @@ _SHARED: dict[str, Any] = {
             "usage": {"type": ["object", "null"]},
             "warnings": {"type": "array", "items": {"type": "string"}},
             "rateLimit": {"type": "object"},
+            "cost": {"type": "object"},
+            "toolCalls": {"type": "array", "items": {"type": "object"}},
             "httpStatus": {"type": "integer"},
             "headers": {"type": "object"},
         },
