@@ -185,3 +185,11 @@ def _shown_body(body: bytes, headers: Mapping[str, str]) -> Any:
 
         data = base64.b64encode(body).decode()
         return {"contentType": kind, "encoding": "base64", "data": data}
+
+
+def encoded(body: Any) -> bytes:
+    """Return `body` as JSON. Raises ConnectorError `invalid_input` if it is not strict JSON."""
+    try:
+        return strict_json.dumps(body)
+    except ValueError as error:
+        raise ConnectorError("invalid_input", f"The inputs are not strict JSON: {error}.") from None

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from urllib3.filepost import encode_multipart_formdata
 
 from connector import responses
-from connector.attempts import Attempts
+from connector.attempts import Attempts, encoded
 from connector.errors import ConnectorError
 from connector.files.output_file import OutputFile
 from connector.http.messages import Request, Response
@@ -26,7 +26,6 @@ from connector.providers.prices import Prices
 from connector.providers.provider import Provider
 from connector.providers.ready import ReadyConnection
 from connector.streaming import Chunks, Emit, StreamReader
-from connector.text import strict_json
 
 T = TypeVar("T")
 
@@ -93,7 +92,7 @@ class Client:
         if chunks is not None and self._emit is not None and self._context.dry_run is None:
             found = self._streamed(path, body, model, chunks, self._emit)
         else:
-            found = self._object(self._posted(path, body, model))
+            found = self._object(self._sent(path, model, _JSON, encoded(body)))
         self._count(found, model)
         return found
 
@@ -102,16 +101,6 @@ class Client:
         self._context.add_usage(found.get("usage"))
         if (paid := self._prices.cost(self.provider, found, model)) is not None:
             self._context.add_cost(*paid)
-
-    def _posted(
-        self,
-        path: str,
-        body: Mapping[str, Any],
-        model: str | None,
-        reader: StreamReader | None = None,
-    ) -> Response:
-        accepts = _JSON if reader is None else _STREAM
-        return self._sent(path, model, accepts, _encoded(body), reader=reader)
 
     def _streamed(
         self,
@@ -125,13 +114,13 @@ class Client:
         body = {**body, "stream": True, "stream_options": {"include_usage": True}}
         try:
             try:
-                response = self._posted(path, body, model, reader)
+                response = self._sent(path, model, _STREAM, encoded(body), reader=reader)
             except ConnectorError as error:
                 if not rejects(error, "stream_options"):
                     raise
                 self.warn("The server rejected stream_options: the usage is not known.")
                 del body["stream_options"]
-                response = self._posted(path, body, model, reader)
+                response = self._sent(path, model, _STREAM, encoded(body), reader=reader)
         except ConnectorError as error:
             if reader.begun:
                 reader.end()
@@ -150,7 +139,7 @@ class Client:
     ) -> Response:
         """Send `body` as JSON and return the response; its body goes to the output file, if any."""
         headers = {"Content-Type": "application/json", "Accept": "*/*"}
-        return self._sent(path, model, headers, _encoded(body), self.output)
+        return self._sent(path, model, headers, encoded(body), self.output)
 
     def post_form(
         self, path: str, form: Sequence[Field], model: str | None = None
@@ -340,17 +329,7 @@ class Client:
 
         Given a `response`, the message quotes the beginning of its body.
         """
-        begins = ""
-        if response and response.body:
-            begins = f" It begins: {responses.excerpt(response, self._attempts.secret)}"
-        return ConnectorError(
-            "invalid_response",
-            message + begins,
-            sent="unknown",
-            http_status=response.status if response else self._context.http_status,
-            request_id=response.request_id if response else self._context.request_id,
-            hint="Check that Endpoint leads to the API itself, not to a web page before it.",
-        )
+        return responses.invalid(message, response, self._attempts.secret, self._context)
 
     def failure(self, body: Mapping[str, Any], status: int) -> ConnectorError:
         """Return the error to raise for a failure that a response with a success status reports.
@@ -375,11 +354,3 @@ class Client:
             raise self.invalid("The response is an error with a success status.", response)
         self._context.received = value
         return value
-
-
-def _encoded(body: Any) -> bytes:
-    """Return `body` as JSON. Raises ConnectorError `invalid_input` if it is not strict JSON."""
-    try:
-        return strict_json.dumps(body)
-    except ValueError as error:
-        raise ConnectorError("invalid_input", f"The inputs are not strict JSON: {error}.") from None

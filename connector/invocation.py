@@ -21,8 +21,7 @@ from connector.policy.cancellation import Cancellation
 from connector.policy.clock import Clock
 from connector.policy.context import Context, DryRunDone, worst_sent
 from connector.problems import error_of, is_plain_name, problem
-from connector.providers import rate_limits
-from connector.providers.prices import CURRENCY
+from connector.providers import prices, rate_limits
 from connector.result import Failure, Result, Success
 from connector.runtime.interruptions import find_external, is_external
 from connector.text.secrets import MASK
@@ -114,9 +113,8 @@ class Invocation:
             except BaseException as end:
                 if not is_external(end):
                     raise
-                came = (
-                    end  # once more, with what is finished, so that a second Ctrl-C loses nothing
-                )
+                # Once more, with what is finished, so that a second Ctrl-C loses nothing.
+                came = end
         if isinstance(cancel, Cancellation):
             cancel.detach(deadline)
         engines: Any = deadline.ended_by
@@ -234,10 +232,12 @@ class Invocation:
         return name if known else MASK
 
     def _meta(self, duration: int) -> dict[str, Any]:
-        context, ready = self._context, self._ready
+        context, ready, told = self._context, self._ready, self._context.told
         warnings = [*context.warnings, *(self._output.warnings if self._output else ())]
         if ready is not None:
-            warnings = [ready.authentication.secret.scrub(text) for text in warnings]
+            secret = ready.authentication.secret
+            warnings = [secret.scrub(text) for text in warnings]
+            told = secret.scrub_json(told)  # the escapes of JSON inside a text may hide a key
         meta = {
             "action": self._shown_name(),
             "provider": ready.provider.name if ready else None,
@@ -246,12 +246,10 @@ class Invocation:
             "requestId": context.request_id,
             "usage": context.usage,
             "warnings": warnings,
+            **told,
         }
-        if ready is not None and context.told:
-            # Masked again: a key may have been hidden by the escapes of JSON inside a text.
-            meta.update(ready.authentication.secret.scrub_json(context.told))
         if found := context.known_cost():
-            meta["cost"] = _cost(*found)
+            meta["cost"] = prices.told(*found)
         headers = context.headers or {}
         if limits := rate_limits.read(headers):
             meta["rateLimit"] = limits
@@ -259,11 +257,6 @@ class Invocation:
             meta["httpStatus"] = context.http_status
             meta["headers"] = {k: v for k, v in headers.items() if k != "set-cookie"}
         return meta
-
-
-def _cost(amount: float, day: str | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"amount": round(amount, 12), "currency": CURRENCY}
-    return {**found, "pricesOf": day}
 
 
 class ActionRun(Invocation):

@@ -56,6 +56,23 @@ def parsed_error(response: Response) -> Any:
         return None
 
 
+def invalid(
+    message: str, response: Response | None, secret: Secret, context: Context
+) -> ConnectorError:
+    """Return the error of a response that cannot be used; given it, its beginning is quoted."""
+    begins = ""
+    if response and response.body:
+        begins = f" It begins: {excerpt(response, secret)}"
+    return ConnectorError(
+        "invalid_response",
+        message + begins,
+        sent="unknown",
+        http_status=response.status if response else context.http_status,
+        request_id=response.request_id if response else context.request_id,
+        hint="Check that Endpoint leads to the API itself, not to a web page before it.",
+    )
+
+
 def readable(response: Response, context: Context) -> bytes:
     """Return a body to decode as text.
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from connector.providers.provider import Provider
 
-CURRENCY = "USD"
 _UNIT = 1_000_000
 """Prices are for so many tokens."""
 
@@ -65,6 +64,11 @@ class Prices(NamedTuple):
                 if name in known:
                     return known[name]
         return None
+
+
+def told(amount: float, day: str | None) -> dict[str, Any]:
+    """Return a cost as a result tells it; `day` is that of the oldest price."""
+    return {"amount": round(amount, 12), "currency": "USD", "pricesOf": day}
 
 
 def _names(answered: Any, asked: str | None) -> Iterator[str]:
