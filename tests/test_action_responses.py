@@ -105,8 +105,9 @@ def test_any_response_is_a_result_or_invalid(
         error = envelope["error"]
         if error["code"] == "partial_failure":
             error = envelope["data"]["choices"][0]["error"]
-        assert error["code"] == "invalid_response"
-        assert error["sent"] == "unknown"
+        refused = action == "moderateText" and dated  # Azure has no moderation of its own
+        wanted = ("invalid_connection", "no") if refused else ("invalid_response", "unknown")
+        assert (error["code"], error["sent"]) == wanted
 
 
 @pytest.mark.parametrize(

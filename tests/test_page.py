@@ -103,7 +103,7 @@ COLUMNS = ["Input", "Comments", "Default", "Key", "Type", "Required", "Values"]
 
 def form(section: str) -> list[dict[str, str]]:
     """Return the rows of the table of inputs in a section."""
-    lines = section.partition("| Input |")[2].partition("\n\n")[0].splitlines()[2:]
+    lines = section.partition("| Input | Comments |")[2].partition("\n\n")[0].splitlines()[2:]
     cells = [re.split(r"(?<!\\)\|", line)[1:-1] for line in lines]
     return [dict(zip(COLUMNS, map(str.strip, row), strict=True)) for row in cells]
 
