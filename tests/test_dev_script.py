@@ -115,6 +115,7 @@ def declared(requirements: list[str]) -> set[str]:
 EXTRAS = {
     "connector/doors/bulk": ("bulk", "parquet"),
     "connector/doors/cli": ("cli",),
+    "connector/doors/export": ("export",),
     "connector/doors/mcp": ("mcp", "server"),
     "connector/doors/server": ("server",),
     "connector/providers/entra.py": ("entra",),
@@ -143,6 +144,7 @@ def test_what_is_imported_is_declared(part: str) -> None:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(str(node.module).partition(".")[0])
     packages = {
+        "PIL": "pillow",
         "yaml": "pyyaml",
         "anyio": "mcp",  # which brings these two
         "azure": "azure-identity",

@@ -15,8 +15,8 @@ import requests
 from openapi_spec_validator import validate
 
 from connector import Connector
-from connector.doors.server.responses import STATUS, status_of
 from connector.doors.server.settings import Settings
+from connector.doors.statuses import STATUS, status_of
 from connector.errors import CODES, ConnectorError
 from connector.sandbox import Sandbox
 from tests.support.event_peer import EventPeer, Step, whole

@@ -32,6 +32,7 @@ _COMMANDS = {
     "serve": ("serve", "serve"),
     "mcp": ("mcp", "mcp"),
     "bulk": ("bulk", "bulk"),
+    "export": ("export", "export"),
     "completion": ("completion", "script"),
 }
 """The module and the function of each command."""

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from connector.doors import export
 from connector.doors.cli import manifest_option
 from connector.doors.cli.argument_parser import SANDBOX_DEFAULT, Parser
 from connector.doors.cli.inputs import decoded, with_values
@@ -252,6 +253,15 @@ def _completion(command: Parser) -> None:
     )
 
 
+def _export(command: Parser) -> None:
+    command.add_argument(
+        "target", metavar="TARGET", choices=export.TARGETS, help=" or ".join(export.TARGETS)
+    )
+    command.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="write the files into this folder"
+    )
+
+
 def _query(command: Parser) -> None:
     command.set_defaults(show=None)
     command.add_argument(
@@ -330,5 +340,6 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "bulk": ("Run one action over the rows of a file; go on where it stopped.", _bulk),
     "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),
     "mcp": ("Serve the actions as tools of the Model Context Protocol.", _mcp),
+    "export": ("Write files for other tools: OpenAPI, Node-RED, Power Platform.", _export),
     "completion": ("Print the script that lets a shell complete commands.", _completion),
 }

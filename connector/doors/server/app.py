@@ -16,7 +16,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from connector.connector import Connector
-from connector.doors.server import console, openapi
+from connector.doors import openapi
+from connector.doors.server import console
 from connector.doors.server.events import EventResponse, Outcome, Queue
 from connector.doors.server.guard import BodyError, Guard, read_json_body
 from connector.doors.server.metrics import Metrics
@@ -25,10 +26,10 @@ from connector.doors.server.responses import (
     encode,
     error_response,
     json_response,
-    status_of,
 )
 from connector.doors.server.settings import Settings
 from connector.doors.server.slots import Full, Slots
+from connector.doors.statuses import status_of
 from connector.errors import ConnectorError
 from connector.payload import Payload
 from connector.policy.cancellation import Cancellation

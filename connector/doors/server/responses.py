@@ -1,4 +1,4 @@
-"""Envelopes as HTTP responses: the status follows the code of the error."""
+"""Envelopes as HTTP responses."""
 
 from __future__ import annotations
 
@@ -6,37 +6,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from connector.errors import CODES, ConnectorError
+from connector.doors.statuses import status_of
+from connector.errors import ConnectorError
 from connector.result import Result, failed
 from connector.text import strict_json
-
-STATUS = {
-    "invalid_payload": 400,
-    "invalid_input": 400,
-    "invalid_connection": 400,
-    "blocked_target": 400,
-    "unknown_action": 404,
-    "internal_error": 500,
-    "invalid_manifest": 500,
-    "deadline_exceeded": 504,
-    "partial_failure": 200,
-}
-"""Every other code says what the provider answered or did: 424 Failed Dependency."""
-
-PROVIDER_FAILED = 424
-
-
-def status_of(error: ConnectorError | None) -> int:
-    """Return the status of a result with this error."""
-    return 200 if error is None else STATUS.get(error.code, PROVIDER_FAILED)
-
-
-def statuses() -> dict[int, list[str]]:
-    """Return the codes behind each status."""
-    found: dict[int, list[str]] = {}
-    for code in CODES:
-        found.setdefault(STATUS.get(code, PROVIDER_FAILED), []).append(code)
-    return found
 
 
 def encode(result: Result) -> bytes:

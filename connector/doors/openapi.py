@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from connector.connector import Connector
-from connector.doors.server.responses import statuses
+from connector.doors.statuses import statuses
 from connector.errors import CODES
 from connector.version import __version__
 
