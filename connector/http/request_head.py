@@ -1,0 +1,24 @@
+"""Writes the head of a request, strictly: nothing in it can start another line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+_HEAD = re.compile(
+    rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [!-~]+ HTTP/1\.1\r\n"
+    rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: [^\r\n\0]*\r\n)+\r\n"
+)
+
+
+def encoded(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """Return the head of a request, to its empty line.
+
+    Raises ValueError, without quoting anything, if a part of it is malformed.
+    """
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
+    if not _HEAD.fullmatch(head) or head.count(b"\n") != len(lines) + 1:
+        raise ValueError("a malformed request head")
+    return head
