@@ -18,7 +18,9 @@ def encoded(method: str, target: str, headers: Mapping[str, str]) -> bytes:
     """
     lines = [f"{method} {target} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    head = "\r\n".join([*lines, "", ""]).encode("latin-1", "replace")
-    if not _HEAD.fullmatch(head) or head.count(b"\n") != len(lines) + 1:
+    text = "\r\n".join([*lines, "", ""])
+    head = text.encode("latin-1", "ignore")  # an exception would hold the key
+    whole = len(head) == len(text) and head.count(b"\n") == len(lines) + 1
+    if not whole or not _HEAD.fullmatch(head):
         raise ValueError("a malformed request head")
     return head
