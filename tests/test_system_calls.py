@@ -58,8 +58,9 @@ def answering(context: ssl.SSLContext | None) -> Iterator[str]:
                 sock, _ = listener.accept()
                 sock = context.wrap_socket(sock, server_side=True) if context else sock
                 with sock:
-                    while sock.recv(65536):
-                        sock.sendall(RESPONSE)
+                    while received := sock.recv(65536):
+                        if received.endswith(b"}"):
+                            sock.sendall(RESPONSE)
 
     listener = socket.create_server(("127.0.0.1", 0))
     thread = threading.Thread(target=serve)
