@@ -205,7 +205,7 @@ bench() {
     "$venv/bin/python" -m venv "$made/sdk"
     "$made/sdk/bin/pip" install -q --disable-pip-version-check openai
     "$venv/bin/python" -m venv "$made/plot"
-    "$made/plot/bin/pip" install -q --disable-pip-version-check matplotlib
+    "$made/plot/bin/pip" install -q --disable-pip-version-check matplotlib trustme
     touch "$made/sdk/done"
   fi
   rm -rf "$made/plain"

@@ -1,4 +1,5 @@
-"""A loopback server that costs next to nothing: `python benchmarks/server.py` prints its port.
+"""A loopback server that costs next to nothing: `python benchmarks/server.py PEM` prints its port
+and that for TLS, with the key and certificate in the file PEM.
 
 It answers any POST with a fixed chat completion of about 800 bytes, after the milliseconds that
 the path names (`/delay-50/v1/…`); GET `/…/bytes/N/content` with N zero bytes; GET `/connections`
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import ssl
 import sys
 
 _CHAT = json.dumps(
@@ -85,8 +87,11 @@ class Server(asyncio.Protocol):
 async def main() -> None:
     """Serve until standard input ends."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Server, "127.0.0.1", 0, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[1])
+    plain = await loop.create_server(Server, "127.0.0.1", 0, backlog=1024)
+    secure = await loop.create_server(Server, "127.0.0.1", 0, backlog=1024, ssl=context)
+    print(*(s.sockets[0].getsockname()[1] for s in (plain, secure)), flush=True)
     await loop.run_in_executor(None, sys.stdin.read)
 
 

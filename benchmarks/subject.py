@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import resource
 import sys
 import time
@@ -15,6 +16,12 @@ from collections.abc import Callable
 from typing import Any
 
 KEY = "sk-benchmark-000000000000"
+CA = os.environ["BENCHMARK_CA"]
+"""The file of the authority that signed the server's certificate."""
+
+CROWDS = {"fanout": (64, "/delay-50"), "crowd": (256, "/delay-50"), "alone": (1, "")}
+"""Prompts in one invocation: how many at once, and the path that says how long each takes."""
+
 TALK = ["You are a helpful assistant.", "Who won in 2020?", "The Dodgers.", "Where was it played?"]
 
 
@@ -44,6 +51,7 @@ def bare(scenario: str, url: str, argument: int) -> Any:
     import requests
 
     session = requests.Session()
+    session.verify = CA
     headers = {"Authorization": f"Bearer {KEY}"}
     if scenario == "warm":
         body = {"model": "gpt-4o-mini", "messages": messages(argument)}
@@ -109,7 +117,8 @@ def ours(scenario: str, url: str, argument: int) -> Any:
     connector = Connector.load()
 
     def connection(prefix: str = "") -> dict[str, Any]:
-        return {"fields": {"apiKey": KEY, "isOpenAIKey": True, "endpoint": url + prefix}}
+        fields = {"apiKey": KEY, "isOpenAIKey": True, "endpoint": url + prefix, "caFile": CA}
+        return {"fields": fields}
 
     def chat() -> None:
         result = connector.invoke("createChatCompletion", {"messages": body}, connection())
@@ -126,13 +135,14 @@ def ours(scenario: str, url: str, argument: int) -> Any:
         given = {"messages": messages(argument)}
         form = connector.catalog.form("createChatCompletion")
         return cpu(lambda: form.clean(given), 2_000)
-    if scenario == "fanout":
+    if scenario in CROWDS:
+        concurrency, prefix = CROWDS[scenario]
         prompts = [f"Prompt {n}" for n in range(argument)]
-        inputs: dict[str, Any] = {"model": "m", "messages": prompts, "concurrency": 64}
+        inputs: dict[str, Any] = {"model": "m", "messages": prompts, "concurrency": concurrency}
         start = time.perf_counter()
-        result = connector.invoke("createCompletions", inputs, connection("/delay-50"))
+        result = connector.invoke("createCompletions", inputs, connection(prefix))
         assert result.ok, result.error
-        return {"seconds": time.perf_counter() - start}
+        return {"seconds": time.perf_counter() - start, "memory": peak()}
     if scenario == "large":
         chat_once = {"messages": messages(4)}
         connector.invoke("createChatCompletion", chat_once, connection())  # imports are not counted

@@ -199,9 +199,9 @@ def test_endless_empty_compression_is_given_up(start: bytes, unit: bytes) -> Non
     read: list[int] = []
 
     class Endless:
-        length_remaining = None
+        length = None
 
-        def read(self, size: int, **_: Any) -> bytes:
+        def read(self, size: int) -> bytes:
             read.append(size)
             assert sum(read) < 4 * MIB
             return start + unit * (size // len(unit)) if len(read) == 1 else unit * 10_000

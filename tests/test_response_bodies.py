@@ -28,7 +28,7 @@ NAMED = b"\x1f\x8b\x08\x08" + bytes(6)
 
 
 class Raw:
-    """What urllib3 gives: the bytes that arrived, of which a read takes as many as it says.
+    """A response: the bytes that arrived, of which a read takes as many as it says.
 
     `pieces`: one a read instead, however long.
     """
@@ -37,12 +37,11 @@ class Raw:
         self, content: bytes = b"", length: int | None = None, pieces: Iterable[Any] = ()
     ) -> None:
         self.content = content
-        self.length_remaining = length
+        self.length = length
         self.pieces = list(pieces)
         self.sizes: list[int | None] = []
 
-    def read(self, size: int | None = None, *, decode_content: object) -> bytes:
-        assert decode_content is False, "urllib3 would inflate it without a bound"
+    def read(self, size: int | None = None) -> bytes:
         self.sizes.append(size)
         if self.pieces:
             piece = self.pieces.pop(0)
@@ -51,6 +50,8 @@ class Raw:
             assert isinstance(piece, bytes)
             return piece
         found, self.content = self.content[:size], self.content[len(self.content[:size]) :]
+        if self.length is not None:
+            self.length -= len(found)
         return found
 
 

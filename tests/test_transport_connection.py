@@ -6,15 +6,13 @@ import errno
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection, ResponseNotReady
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from connector import Connector, ConnectorError
-from connector.http import connection
+from connector.http import connection, turns
 from connector.http.connection import POOLS, Exchange, _Idle
 from connector.http.dialing import Dialled
 from connector.http.reach import Reach
@@ -145,7 +143,14 @@ class Waited:
         return len(self.calls) > self.in_vain
 
 
-class Decrypted:
+class Timed:
+    """A socket with a timeout of its own, as on Windows."""
+
+    def gettimeout(self) -> float:
+        return 60.0
+
+
+class Decrypted(Timed):
     """A TLS socket with so many bytes of a record left, which no wait would see."""
 
     def __init__(self, count: int) -> None:
@@ -158,26 +163,21 @@ class Decrypted:
 @pytest.mark.parametrize(
     ("sock", "in_vain", "waits"),
     [
-        (object(), 0, 1),
-        (object(), 3, 4),
+        (Timed(), 0, 1),
+        (Timed(), 3, 4),
         (Decrypted(0), 0, 1),
         (Decrypted(0), 2, 3),
         (Decrypted(1), 0, 0),
         (Decrypted(100), 0, 0),
     ],
 )
-@pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_response_is_waited_for_in_turns_until_there_is_something_to_read(
-    monkeypatch: pytest.MonkeyPatch, scheme: str, sock: Any, in_vain: int, waits: int
+    monkeypatch: pytest.MonkeyPatch, sock: Any, in_vain: int, waits: int
 ) -> None:
     waited = Waited(in_vain)
-    monkeypatch.setattr(connection, "wait_for_read", waited)
-    conn: Any = POOLS[scheme]("127.0.0.1", 1)._new_conn()
-    conn.sock = sock
-    with pytest.raises(ResponseNotReady):  # there was no request
-        conn.getresponse()
+    monkeypatch.setattr(turns, "wait_for_read", waited)
+    turns.await_response(sock)
     assert waited.calls == [(sock, threads.TURN_SECONDS)] * waits
-    conn.sock = None
 
 
 # Its socket
@@ -291,24 +291,11 @@ def test_a_connection_is_kept_unless_its_attempt_was_ended(scheme: str) -> None:
     assert kept(scheme, None) == 0
 
 
-class Asked(Conn):
-    """An open connection that is asked for something and answers with its own timeout."""
-
-    is_connected = True
-    timeout: float | None = None
-
-    def request(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def getresponse(self) -> Any:
-        return SimpleNamespace(timeout=self.timeout)
-
-
 @pytest.mark.parametrize(
     ("remaining", "timeout"), [(90.0, 90.0), (0.5, 0.5), (0.0, 0.001), (-3.0, 0.001)]
 )
-def test_a_connection_is_given_what_is_left_of_the_deadline(
-    remaining: float, timeout: float
+def test_a_socket_that_takes_no_turns_is_given_what_is_left_of_the_deadline(
+    pair: tuple[socket.socket, socket.socket], remaining: float, timeout: float
 ) -> None:
     """And never no time, for which a socket would not wait at all."""
 
@@ -316,12 +303,8 @@ def test_a_connection_is_given_what_is_left_of_the_deadline(
         def remaining(self) -> float:
             return remaining
 
-    pool: Any = POOLS["http"]("127.0.0.1", 1)
-    conn = Asked(Exchange(Deadline(60)))
-    pool.pool.put(conn)
-    response = pool.open(Exchange(Left(60)), "GET", "/", {}, None, False)
-    assert response.timeout == timeout
-    assert response._connection is conn
+    turns.start(pair[1], Left(60))
+    assert pair[1].gettimeout() == timeout
 
 
 # Through the front
@@ -342,13 +325,13 @@ def test_a_connection_is_given_what_is_left_of_the_deadline(
 def test_a_response_that_came_before_the_request_was_sent_is_read(
     connector: Connector, monkeypatch: pytest.MonkeyPatch, error: OSError, code: str | None
 ) -> None:
-    send = HTTPConnection.send
+    send = turns.send
 
-    def broken(self: HTTPConnection, data: Any) -> None:
-        send(self, data)
+    def broken(sock: Any, data: bytes, deadline: Deadline) -> None:
+        send(sock, data, deadline)
         raise error
 
-    monkeypatch.setattr(HTTPConnection, "send", broken)
+    monkeypatch.setattr(turns, "send", broken)
     seen = call(connector, "rawRequest", {"json": 1})
     assert seen.envelope.get("data") == (None if code else 1)
     assert seen.envelope.get("error", {}).get("code") == code
@@ -419,7 +402,7 @@ def test_a_tls_stream_that_ends_while_it_is_written_is_a_broken_pipe(
     left, right = socket.socketpair()
 
     class Ended:
-        def sendall(self, data: bytes) -> None:
+        def send(self, data: bytes) -> int:
             raise error
 
         def shutdown(self, how: int) -> None:

@@ -36,11 +36,11 @@ def _too_large(what: str) -> ConnectorError:
 
 def whole(raw: Any, headers: Mapping[str, str], limit: int) -> bytes:
     """Return the whole body. Raises ConnectorError `response_too_large` beyond `limit` bytes."""
-    length = raw.length_remaining
+    length = raw.length
     if length is not None and length > limit:
         raise _too_large(f"is larger than {limit} bytes")
     if length is not None and "content-encoding" not in headers:
-        body: bytes = raw.read(decode_content=False)  # bounded by its own length, so one read
+        body: bytes = raw.read()  # bounded by its own length, so one read
         return body
     return b"".join(decoded(raw, headers, limit))
 
@@ -62,7 +62,10 @@ def beginning(raw: Any, headers: Mapping[str, str], limit: int) -> tuple[bytes, 
 
 
 def decoded(
-    raw: Any, headers: Mapping[str, str], limit: int, pieces: Iterator[bytes] | None = None
+    raw: Any,
+    headers: Mapping[str, str],
+    limit: int,
+    pieces: Iterator[bytes] | None = None,
 ) -> Iterator[bytes]:
     """Yield the body decompressed, in bounded pieces, made from `pieces` where they are given.
 
@@ -84,18 +87,22 @@ def decoded(
 
 
 def _pieces(raw: Any) -> Iterator[bytes]:
-    while piece := raw.read(CHUNK, decode_content=False):
+    while piece := raw.read(CHUNK):
         yield piece
+    _check_end(raw)
 
 
 def arriving(raw: Any) -> Iterator[bytes]:
     """Yield the body as it arrives, not decompressed, without waiting for a whole piece."""
-    response = raw._fp
-    while piece := response.read1(CHUNK):
+    while piece := raw.read1(CHUNK):
         yield piece
-    if response.length:  # `read1` takes a lost connection for the end
+    _check_end(raw)
+    raw.read()  # notices the end of a known length
+
+
+def _check_end(raw: Any) -> None:
+    if raw.length:  # the standard library takes a lost connection for the end
         raise http.client.IncompleteRead(b"")
-    raw.read(1, decode_content=False)  # urllib3 notices the end and keeps the connection
 
 
 def _inflated(pieces: Iterator[bytes], coding: str) -> Iterator[bytes]:

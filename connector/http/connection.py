@@ -9,21 +9,24 @@ from __future__ import annotations
 import collections
 import contextlib
 import errno
+import functools
 import queue
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util.wait import wait_for_read
 
+from connector.http import request_head, turns
 from connector.http.dialing import dial
 from connector.http.reach import Reach
 from connector.http.response_head import StrictResponse
 from connector.policy.deadline import Deadline
-from connector.runtime import threads
+
+Release = Callable[[bool], object]
+"""Releases a connection; its argument says whether the response was read to its end."""
 
 
 class Exchange:
@@ -106,6 +109,14 @@ class TlsContext(ssl.SSLContext):
         return secured
 
 
+_EARLY = (errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE)
+"""Errors of a send after which a response may still be read, because the server sent one and closed
+the connection."""
+
+_TOGETHER_BYTES = 1 << 16
+"""Up to this size a body is copied, so that head and body leave in one system call."""
+
+
 class _Checked:
     """What both kinds of connection add to urllib3's."""
 
@@ -127,29 +138,40 @@ class _Checked:
     def connect(self: Any) -> None:
         try:
             super().connect()  # type: ignore[misc] # of the urllib3 class beside this one
+            turns.begin(self.sock)
         finally:
             self.exchange.fresh = True
             self.exchange.sent = False  # a proxy may have seen CONNECT, nothing else was sent
 
-    def send(self: Any, data: Any) -> None:
-        if self.sock is None:
-            self.connect()
+    def send(self: Any, data: bytes) -> None:
+        """Send all of `data`."""
         exchange: Exchange = self.exchange
         exchange.guard(self.sock)
         exchange.sent = True
         try:
-            super().send(data)  # type: ignore[misc] # of the urllib3 class beside this one
+            turns.send(self.sock, data, exchange.deadline)
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             # As on a plain socket: an early response may still be read.
             raise BrokenPipeError from None
 
-    def getresponse(self: Any) -> Any:
-        # In turns, not in one system call, because the interpreter delivers an exception that an
-        # engine raises into this thread only while Python code runs.
-        waiting = not getattr(self.sock, "pending", int)()
-        while waiting and not wait_for_read(self.sock, threads.TURN_SECONDS):
-            continue
-        return super().getresponse()  # type: ignore[misc] # of the urllib3 class beside this one
+    def ask(self: Any, method: str, head: bytes, body: bytes) -> StrictResponse:
+        """Send a request and return its response, the body unread."""
+        deadline: Deadline = self.exchange.deadline
+        turns.start(self.sock, deadline)
+        try:
+            if len(body) <= _TOGETHER_BYTES:
+                self.send(head + body)
+            else:
+                self.send(head)
+                self.send(body)
+        except OSError as error:
+            if error.errno not in _EARLY and not isinstance(error, BrokenPipeError):
+                raise
+        turns.await_response(self.sock)
+        stream: Any = turns.Readable(self.sock, deadline)  # in the place of a socket
+        response = StrictResponse(stream, method=method)
+        response.begin()
+        return response
 
 
 class _Plain(_Checked, HTTPConnection):  # type: ignore[misc] # response_class: not in the stubs
@@ -199,11 +221,6 @@ class _Idle:
             conn.close()
 
 
-_EARLY = (errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE)
-"""Errors of a send after which a response may still be read, because the server sent one and closed
-the connection."""
-
-
 class _Pool:
     """What both kinds of pool add to urllib3's."""
 
@@ -212,19 +229,19 @@ class _Pool:
         exchange: Exchange,
         method: str,
         target: str,
-        headers: Mapping[str, bytes],
+        headers: Mapping[str, str],
         body: bytes | None,
         tunnel: bool,
-    ) -> Any:
-        """Send a request and return urllib3's response, its body unread.
+    ) -> tuple[StrictResponse, Release]:
+        """Send a request; return its response, the body unread, and what releases the connection.
 
         This replaces `urlopen`, which has no way to pass `exchange` along, prepares timeouts,
         retries and redirects for each request, and logs the target. `tunnel` means that the
         request goes through a proxy's CONNECT.
         """
+        head = request_head.encoded(method, target, {"Host": self.host_in(target), **headers})
         conn = self.pool.take() or self.new_connection()
         conn.exchange = exchange
-        conn.timeout = max(exchange.deadline.remaining(), 0.001)
         try:
             if not conn.is_connected:  # new, or the server has closed it
                 conn.close()
@@ -232,25 +249,30 @@ class _Pool:
                     self._prepare_proxy(conn)
                 else:
                     conn.connect()
-            try:
-                conn.request(
-                    method,
-                    target,
-                    body=body,
-                    headers=headers,
-                    preload_content=False,
-                    decode_content=False,
-                )
-            except OSError as error:
-                if error.errno not in _EARLY and not isinstance(error, BrokenPipeError):
-                    raise
-            response = conn.getresponse()
+            response = conn.ask(method, head, body or b"")
         except BaseException:
             conn.close()
             exchange.drop()
             raise
-        response._pool, response._connection = self, conn
-        return response
+        return response, functools.partial(self.release, conn, response)
+
+    def release(self: Any, conn: Any, response: StrictResponse, whole: bool) -> None:
+        """Keep the connection if its response was read to the end, close it otherwise."""
+        # A response is closed as well when it breaks off.
+        if whole and response.isclosed() and not response.will_close:
+            self._put_conn(conn)
+        else:
+            conn.exchange.close()
+            response.close()
+            conn.close()
+
+    def host_in(self: Any, target: str) -> str:
+        """Return the Host header for `target`, which is a whole URL if a proxy forwards it."""
+        if not target.startswith("/"):
+            return target.split("/", 3)[2]
+        host = self.host.strip("[]").rstrip(".").partition("%")[0]
+        host = f"[{host}]" if ":" in host else host
+        return host if self.port == self.ConnectionCls.default_port else f"{host}:{self.port}"
 
     def new_connection(self: Any) -> Any:
         """Return a connection to the host, or to its proxy, not yet opened."""

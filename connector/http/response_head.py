@@ -39,7 +39,12 @@ class NotHttp(Malformed):
 
 
 class StrictResponse(http.client.HTTPResponse):
-    """The standard library's response, but anything malformed raises `HTTPException`."""
+    """The standard library's response, but anything malformed raises `HTTPException`.
+
+    Its headers are `pairs`.
+    """
+
+    pairs: Pairs
 
     def begin(self) -> None:
         """Read the head, skipping the interim ones before it."""
@@ -55,9 +60,7 @@ class StrictResponse(http.client.HTTPResponse):
         self.code = self.status = status
         self.reason = reason
         self.version = 11 if minor else 10
-        self.headers = self.msg = http.client.HTTPMessage()
-        for name, value in pairs:
-            self.headers.set_raw(name, value)  # already parsed
+        self.pairs = pairs
         self._frame(pairs)
 
     def _line(self) -> bytes:

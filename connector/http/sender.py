@@ -10,7 +10,7 @@ import contextlib
 import http.client
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any
 
 from requests.exceptions import RequestException
@@ -18,10 +18,10 @@ from urllib3.exceptions import HTTPError
 
 from connector.errors import ConnectorError
 from connector.http import body, environment, exception_mapping
-from connector.http.connection import Exchange
+from connector.http.connection import Exchange, Release
 from connector.http.messages import Credentials, Limits, Request, Response
 from connector.http.reach import Reach
-from connector.http.response_head import Malformed
+from connector.http.response_head import Malformed, Pairs, StrictResponse
 from connector.http.session import Session
 from connector.policy.deadline import Deadline
 from connector.text.secrets import Secret
@@ -52,8 +52,9 @@ class Sender:
         trace = _Trace(request, credentials.secret)
         failure: BaseException
         try:
-            raw = self._session.open(exchange, request, _headers_of(request, credentials))
-            return OpenResponse(raw, request, credentials.secret, exchange, trace)
+            headers = _headers_of(request, credentials)
+            raw, release = self._session.open(exchange, request, headers)
+            return OpenResponse(raw, release, request, credentials.secret, exchange, trace)
         except _BROKEN as broken:
             failure = _failure(broken, exchange, answered=False)
         except BaseException as end:
@@ -72,14 +73,13 @@ class Sender:
             environment.advise(failure, request.url)
 
 
-def _headers_of(request: Request, credentials: Credentials) -> dict[str, bytes]:
+def _headers_of(request: Request, credentials: Credentials) -> dict[str, str]:
     headers = dict(request.headers)
-    if request.body is not None:
-        headers["Content-Length"] = str(len(request.body))
+    if request.body is not None or request.method in ("POST", "PUT", "PATCH"):
+        headers["Content-Length"] = str(len(request.body or b""))
     if credentials.header is not None:
         headers[credentials.header] = credentials.prefix + credentials.secret.reveal()
-    # As bytes, because urllib3 omits headers whose value is the text "@@@SKIP_HEADER@@@".
-    return {name: value.encode("latin-1") for name, value in headers.items()}
+    return headers
 
 
 def _failure(broken: Exception, exchange: Exchange, answered: bool) -> BaseException:
@@ -122,16 +122,24 @@ class OpenResponse:
     """
 
     def __init__(
-        self, raw: Any, request: Request, secret: Secret, exchange: Exchange, trace: _Trace
+        self,
+        raw: StrictResponse,
+        release: Release,
+        request: Request,
+        secret: Secret,
+        exchange: Exchange,
+        trace: _Trace,
     ) -> None:
         self._raw = raw
+        self._release: Release | None = release
+        self._whole = False
         self._method = request.method
         self._secret = secret
         self._exchange = exchange
         self._trace = trace
         self._idle_seconds = 0.0
         self.status: int = raw.status
-        self.headers = _masked(list(raw.headers.items()), secret)
+        self.headers = _masked(raw.pairs, secret)
         """Names in lower case, values masked."""
         self.request_id = self.headers.get("x-request-id") or self.headers.get("apim-request-id")
 
@@ -178,6 +186,7 @@ class OpenResponse:
         try:
             self._idle_seconds = idle_seconds
             yield from body.decoded(self._raw, self.headers, limit, self._arriving())
+            self._whole = True
             self._check_end()
             outcome = self.status
             return
@@ -227,8 +236,10 @@ class OpenResponse:
 
     def close(self) -> None:
         """Release the connection. It is closed unless the body was read to its end."""
+        release, self._release = self._release, None
+        if release is not None:
+            release(self._whole)
         self._exchange.close()
-        self._raw.close()
 
     def _read(self, limits: Limits, write: Callable[[bytes], Any] | None) -> Response:
         raw, headers, status = self._raw, self.headers, self.status
@@ -244,11 +255,11 @@ class OpenResponse:
             content = b""
         else:
             content = body.whole(raw, headers, limits.body)
+        self._whole = not cut
         return Response(status, headers, content, self.request_id, cut)
 
 
-def _masked(pairs: Iterable[tuple[str, str]], secret: Secret) -> Mapping[str, str]:
-    pairs = list(pairs)
+def _masked(pairs: Pairs, secret: Secret) -> Mapping[str, str]:
     text = "\n".join(f"{name}\n{value}" for name, value in pairs)
     if secret.scrub(text) is not text:  # rare, so all headers are searched at once
         pairs = [(secret.scrub(name), secret.scrub(value)) for name, value in pairs]

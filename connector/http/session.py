@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import ssl
-from collections.abc import Mapping
 from typing import Any
 
 from requests import PreparedRequest
@@ -13,8 +12,10 @@ from requests.adapters import HTTPAdapter
 
 from connector.errors import ConnectorError
 from connector.http import connection
-from connector.http.connection import Exchange
+from connector.http.connection import Exchange, Release
 from connector.http.messages import Request
+from connector.http.response_head import StrictResponse
+from connector.runtime import forks
 from connector.text.secrets import Secret
 
 POOL_SIZE = 256
@@ -79,13 +80,13 @@ class Session:
 
     def adapter(self) -> _Adapter:
         """Return this process's adapter."""
-        pid = os.getpid()
-        adapter = self._adapters.get(pid)
+        process = forks.generation()
+        adapter = self._adapters.get(process)
         if adapter is None:
-            for parent in [key for key in list(self._adapters) if key != pid]:
+            for parent in [key for key in list(self._adapters) if key != process]:
                 self._adapters.pop(parent, None)  # its sockets belong to the parent process
             adapter = _Adapter(tls_context(self._ca_file) if self._needs_tls else None)
-            adapter = self._adapters.setdefault(pid, adapter)
+            adapter = self._adapters.setdefault(process, adapter)
         return adapter
 
     def close(self) -> None:
@@ -93,15 +94,22 @@ class Session:
         for adapter in list(self._adapters.values()):
             adapter.close()
 
-    def open(self, exchange: Exchange, request: Request, headers: Mapping[str, bytes]) -> Any:
-        """Send a request and return urllib3's response, its body unread."""
+    def open(
+        self, exchange: Exchange, request: Request, headers: dict[str, str]
+    ) -> tuple[StrictResponse, Release]:
+        """Send a request; return its response, the body unread, and what releases the connection.
+
+        Call the latter when the body was read or is not needed.
+        """
         pool = self.adapter().pool(request.url, self._proxies)
         tunnel = self._proxies is not None and self._secure
         if self._proxies is not None and not tunnel:  # a proxy needs the whole URL
             target, headers = request.url, {**headers, **pool.proxy_headers}
         else:
             target = "/" + request.url.split("/", 3)[3]
-        return pool.open(exchange, request.method, target, headers, request.body, tunnel)
+        opened: tuple[StrictResponse, Release]
+        opened = pool.open(exchange, request.method, target, headers, request.body, tunnel)
+        return opened
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:

@@ -19,7 +19,12 @@ from connector.text import strict_json
 from connector.text.secrets import Secret
 
 _LIMITS = Limits(body=1 << 20, error=1 << 16)
-_HEADERS = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+_HEADERS = {
+    "User-Agent": "connector",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/x-www-form-urlencoded",
+}
 
 
 def _code_of(status: int) -> ErrorCode:
