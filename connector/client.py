@@ -111,12 +111,12 @@ class Client:
         emit: Emit,
     ) -> dict[str, Any]:
         reader = StreamReader(chunks, emit, self._attempts.secret, self._context)
-        body = {**body, "stream": True, "stream_options": {"include_usage": True}}
+        body = {**body, "stream": True, **reader.chunks.options}
         try:
             try:
                 response = self._sent(path, model, _STREAM, encoded(body), reader=reader)
             except ConnectorError as error:
-                if not rejects(error, "stream_options"):
+                if "stream_options" not in body or not rejects(error, "stream_options"):
                     raise
                 self.warn("The server rejected stream_options: the usage is not known.")
                 del body["stream_options"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from connector.errors import ConnectorError
 from connector.http.event_stream import EventParser
@@ -29,7 +29,12 @@ _END_SECONDS = 0.2
 
 
 class Chunks(Protocol):
-    """Puts the chunks of a stream together; `actions.chunks` knows their shapes."""
+    """Puts the chunks of a stream together; `actions` knows their shapes.
+
+    `options` are the parameters that a request for a stream has besides `stream`.
+    """
+
+    options: ClassVar[Mapping[str, Any]]
 
     def add(self, chunk: Mapping[str, Any]) -> Iterable[Event]:
         """Add a chunk and return the events in it. Raises ValueError for one of another shape."""
@@ -101,7 +106,7 @@ class StreamReader:
             value = strict_json.loads(data)
             if not isinstance(value, dict):
                 raise ValueError("an event is not an object")
-            if value.get("error"):
+            if value.get("error") or value.get("type") == "error":
                 raise self._error(value, opened, provider)
             if self._secret.is_in(data):
                 value = self._secret.scrub_json(value)

@@ -496,7 +496,7 @@ def test_actions_without_a_stream_are_refused(connector: Connector) -> None:
 
 def test_the_manifest_says_which_actions_have_a_stream(connector: Connector) -> None:
     rows = connector.describe()["actions"]
-    assert {row["key"] for row in rows if row.get("streams")} == {CHAT, SUMMARY}
+    assert {row["key"] for row in rows if row.get("streams")} == {CHAT, SUMMARY, "createResponse"}
 
 
 def test_wrong_inputs_are_the_result(connector: Connector) -> None:

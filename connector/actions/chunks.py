@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 Event = dict[str, Any]
 
@@ -14,6 +14,7 @@ _TEXTS = {"content": "text", "refusal": "refusal"}
 class ChatChunks:
     """The chunks of `/chat/completions`. The response has the shape of one without a stream."""
 
+    options: ClassVar[Mapping[str, Any]] = {"stream_options": {"include_usage": True}}
     _object = "chat.completion"
 
     def __init__(self) -> None:

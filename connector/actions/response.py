@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from connector.actions import extra
+from connector.actions.response_events import ResponseEvents
 from connector.errors import ConnectorError
 from connector.providers.paths import segment_fault
 
@@ -67,8 +68,10 @@ def create_response(inputs: Mapping[str, Any], client: Client) -> dict[str, Any]
             continue
         body[parameter] = value
     body = extra.merge(body, inputs.get("extraParameters"), _OWNED)
-    response = client.post(PATH, body, inputs["model"])
-    if response.get("status") in _UNDER_WAY:
+    # In the background nobody reads a stream: the response is looked at instead.
+    events = None if inputs.get("background") else ResponseEvents
+    response = client.post(PATH, body, inputs["model"], events)
+    if events is None and response.get("status") in _UNDER_WAY:
         response = _finished(response, client)
     return _checked(response, client)
 
@@ -114,8 +117,10 @@ def _checked(response: dict[str, Any], client: Client) -> dict[str, Any]:
         error = client.failure({"error": failure}, _STATUSES.get(str(failure.get("code")), 400))
         error.data = response
         raise error
-    if status == "cancelled":
-        error = ConnectorError("cancelled", "The response was cancelled.", sent="unknown")
+    if status == "cancelled" or status in _UNDER_WAY:
+        error = client.invalid("The response is not complete.")
+        if status == "cancelled":
+            error = ConnectorError("cancelled", "The response was cancelled.", sent="unknown")
         error.data = response
         raise error
     if status == "incomplete":

@@ -36,9 +36,10 @@ from connector.sandbox.responses import (
     openai_error,
 )
 from connector.sandbox.structured import example_json
-from connector.sandbox.text import CREATED, digest, quote, tokens, truncate
+from connector.sandbox.text import CREATED, digest, quote, split, tokens, truncate
 
 _PREFIX = "resp_"
+_NOTHING_YET: Mapping[str, Any] = {"output": [], "usage": None}
 
 PARAMETERS: Mapping[str, Check] = {
     "model": string(1),
@@ -52,6 +53,8 @@ PARAMETERS: Mapping[str, Check] = {
     "parallel_tool_calls": boolean,
     "previous_response_id": string(1),
     "background": boolean,
+    "stream": boolean,
+    "stream_options": record,
     "store": boolean,
     "metadata": record,
     "text": record,
@@ -80,10 +83,40 @@ def respond(request: Request) -> Response:
         message = "Background mode requires 'store' to be true."
         raise invalid("background", message, None)
     body = _body(request)
-    body["id"] = name = _PREFIX + _packed(body)
+    name = _PREFIX + _packed(body)
+    body = {**body, "id": name}
+    if request.get("stream"):
+        return _streamed(body)
     if in_background:
-        body |= {"status": "queued", "output": [], "usage": None}
-    return json_response({**body, "id": name})
+        body |= {**_NOTHING_YET, "status": "queued"}
+    return json_response(body)
+
+
+def _streamed(body: Mapping[str, Any]) -> Response:
+    """Return the events of a response."""
+    begun = {**body, **_NOTHING_YET, "status": "in_progress"}
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": begun},
+        {"type": "response.in_progress", "response": begun},
+    ]
+    for at, item in enumerate(body["output"]):
+        place = {"output_index": at, "item_id": item["id"]}
+        empty = {**item, "status": "in_progress", "content": []}
+        events.append({"type": "response.output_item.added", **place, "item": empty})
+        for part_at, part in enumerate(item["content"]):
+            within = {**place, "content_index": part_at}
+            events += (
+                {"type": "response.output_text.delta", **within, "delta": piece}
+                for piece in split(part["text"])
+            )
+            events.append({"type": "response.output_text.done", **within, "text": part["text"]})
+        events.append({"type": "response.output_item.done", **place, "item": item})
+    events.append({"type": f"response.{body['status']}", "response": body})
+    lines = (
+        f"event: {event['type']}\ndata: {json.dumps({**event, 'sequence_number': at})}\n\n"
+        for at, event in enumerate(events)
+    )
+    return Response(200, content_type="text/event-stream", events=[line.encode() for line in lines])
 
 
 def found(name: str) -> Response:
@@ -96,7 +129,7 @@ def cancelled(name: str) -> Response:
     body = _kept(name)
     if not body["background"]:
         raise invalid(None, "Cannot cancel a synchronous response.", None)
-    return json_response({**body, "id": name, "status": "cancelled", "output": [], "usage": None})
+    return json_response({**body, "id": name, "status": "cancelled", **_NOTHING_YET})
 
 
 def _packed(body: Mapping[str, Any]) -> str:
