@@ -13,7 +13,8 @@ import uvicorn
 
 from connector import Connector, Reach
 from connector.doors.server.app import create_app
-from connector.doors.server.process import Protocol, listen
+from connector.doors.server.process import listen
+from connector.doors.server.protocol import Protocol
 from connector.doors.server.settings import Settings
 
 
@@ -36,6 +37,7 @@ def running_door(
     connections: Mapping[str, Any],
     settings: Settings = Settings(),  # noqa: B008 - immutable
     token: str = "",
+    protocol: type[Protocol] = Protocol,
 ) -> Iterator[RunningDoor]:
     named = Connector.load(connections=connections)
     inline = None
@@ -43,7 +45,7 @@ def running_door(
         inline = Connector.load(connections={}, reach=Reach(allow=settings.reach))
     listener = listen("127.0.0.1", 0)
     app = create_app(named, inline, settings, token)
-    config = uvicorn.Config(app, http=Protocol, ws="none", access_log=False, log_level="critical")
+    config = uvicorn.Config(app, http=protocol, ws="none", access_log=False, log_level="critical")
     server = uvicorn.Server(config)
     loop = asyncio.new_event_loop()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -17,10 +16,13 @@ from starlette.types import ASGIApp
 
 from connector.connector import Connector
 from connector.doors.server import console, openapi
+from connector.doors.server.body import Bodies
 from connector.doors.server.events import EventResponse, Outcome, Queue
-from connector.doors.server.guard import BodyError, Guard, read_json_body
+from connector.doors.server.guard import Guard, show_in_log
 from connector.doors.server.metrics import Metrics
+from connector.doors.server.peer import peer_of
 from connector.doors.server.responses import (
+    Refused,
     data_response,
     encode,
     error_response,
@@ -28,11 +30,12 @@ from connector.doors.server.responses import (
     status_of,
 )
 from connector.doors.server.settings import Settings
-from connector.doors.server.slots import Full, Slots
+from connector.doors.server.slots import Slots
 from connector.errors import ConnectorError
 from connector.payload import Payload
 from connector.policy.cancellation import Cancellation
 from connector.result import Result, failed
+from connector.text import strict_json
 
 _LOG = logging.getLogger("connector.server")
 
@@ -49,20 +52,21 @@ class Door:
     ) -> None:
         self._named = named
         self._inline = inline
-        self._settings = settings
+        self._bodies = Bodies(settings.body_bytes, settings.body_seconds)
         self._metrics = metrics
         self._slots = Slots(settings.concurrency)
-        self._openapi = openapi.document(named)
+        described = named.describe()
+        self._described = strict_json.dumps(described)
+        self._rows = {row["key"]: strict_json.dumps(row) for row in described["actions"]}
+        self._openapi = strict_json.dumps(openapi.document(named))
 
     # What a form builder needs
 
     async def actions(self, _: Request) -> Response:
-        return data_response(self._named.describe())
+        return json_response(self._described)
 
     async def action(self, request: Request) -> Response:
-        key = self._key(request)
-        rows = self._named.describe()["actions"]
-        return data_response(next(row for row in rows if row["key"] == key))
+        return json_response(self._rows[self._key(request)])
 
     async def schema(self, request: Request) -> Response:
         key = self._key(request)
@@ -125,12 +129,13 @@ class Door:
         return await self._run(request, work)
 
     async def _run(self, request: Request, work: Work, counted: str | None = None) -> Response:
-        body = await read_json_body(request, self._settings.body_bytes)
-        slot = self._slots.start(lambda cancel: self._outcome(body, work, cancel, counted))
-        return _response(await slot.result(request))
+        async with self._bodies.read(request) as body:
+            status, envelope = await self._slots.start(
+                peer_of(request.scope), lambda cancel: self._outcome(body, work, cancel, counted)
+            )
+        return json_response(envelope, status)
 
     async def _stream(self, request: Request, work: StreamWork, counted: str) -> Response:
-        body = await read_json_body(request, self._settings.body_bytes)
         queue = Queue()
 
         def streamed(connector: Connector, payload: Payload, cancel: Cancellation) -> Result:
@@ -142,10 +147,16 @@ class Door:
             finally:
                 queue.put(None)
 
-        result = asyncio.ensure_future(self._slots.start(run).result(request))
-        first = await queue.get()
-        if first is None:  # it failed before its first event: the status can tell
-            return _response(await result)
+        async with self._bodies.read(request) as body:
+            result = self._slots.start(peer_of(request.scope), run)
+        try:
+            first = await queue.get()
+            if first is None:  # it failed before its first event: the status can tell
+                status, envelope = await result
+                return json_response(envelope, status)
+        except BaseException:
+            queue.close()
+            raise
         return EventResponse(result, queue, first)
 
     def _outcome(
@@ -178,13 +189,14 @@ class Door:
         return self._inline
 
     def _key(self, request: Request) -> str:
-        key: str = request.path_params["key"]
-        return self._named.catalog.action(key).key
+        key: str = self._named.catalog.action(request.path_params["key"]).key
+        show_in_log(request.scope, key=key)
+        return key
 
     # The service itself
 
     async def openapi(self, _: Request) -> Response:
-        return data_response(self._openapi)
+        return json_response(self._openapi)
 
     async def health(self, _: Request) -> Response:
         return data_response({"ok": True})
@@ -214,7 +226,7 @@ class Door:
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
         yield
-        self._slots.close()
+        await self._slots.close()
         for connector in (self._named, self._inline):
             if connector is not None:
                 connector.close()
@@ -230,18 +242,12 @@ def create_app(
         lifespan=door.lifespan,
         exception_handlers={
             ConnectorError: _connector_error,
-            BodyError: _body_error,
-            Full: _full,
+            Refused: _refused,
             HTTPException: _no_route,
         },
     )
+    app.router.redirect_slashes = False
     return Guard(_Unforeseen(app), settings, token, {"/healthz", *console.OPEN}.__contains__)
-
-
-def _response(outcome: Outcome | None) -> Response:
-    if outcome is None:  # nobody is left to read it
-        return Response(status_code=499)
-    return json_response(outcome[1], outcome[0])
 
 
 async def _connector_error(_: Request, error: Exception) -> Response:
@@ -249,16 +255,9 @@ async def _connector_error(_: Request, error: Exception) -> Response:
     return error_response(error)
 
 
-async def _body_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, BodyError)
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
     return error.response
-
-
-async def _full(_: Request, __: Exception) -> Response:
-    error = ConnectorError(
-        "rate_limited", "The connector runs as many calls as it may.", retry_after_ms=1000
-    )
-    return error_response(error, 429, {"Retry-After": "1"})
 
 
 async def _no_route(_: Request, error: Exception) -> Response:
