@@ -21,9 +21,15 @@ from connector.doors.server.settings import Settings
 class RunningDoor:
     """A door that serves; `request` sends one request to it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, server: uvicorn.Server) -> None:
         self.port = port
+        self.server = server
         self.url = f"http://127.0.0.1:{port}"
+
+    @property
+    def sockets(self) -> int:
+        """How many clients are connected."""
+        return len(self.server.server_state.connections)
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         return requests.request(method, self.url + path, timeout=30, **options)
@@ -45,7 +51,9 @@ def running_door(
         inline = Connector.load(connections={}, reach=Reach(allow=settings.reach))
     listener = listen("127.0.0.1", 0)
     app = create_app(named, inline, settings, token)
-    config = uvicorn.Config(app, http=protocol, ws="none", access_log=False, log_level="critical")
+    config = uvicorn.Config(
+        app, http=protocol, ws="none", access_log=False, log_level="critical", timeout_keep_alive=75
+    )
     server = uvicorn.Server(config)
     loop = asyncio.new_event_loop()
 
@@ -56,7 +64,7 @@ def running_door(
     thread = threading.Thread(target=run, name="door")
     thread.start()
     try:
-        yield RunningDoor(listener.getsockname()[1])
+        yield RunningDoor(listener.getsockname()[1], server)
     finally:
         server.should_exit = True
         thread.join(30)

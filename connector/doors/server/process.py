@@ -110,6 +110,11 @@ class _Workers(Multiprocess):
         for pid in before - {process.pid for process in self.processes}:
             mark_process_dead(pid)  # type: ignore[no-untyped-call] # its calls have ended with it
 
+    def terminate_all(self) -> None:
+        for sock in self.sockets:  # or clients that come now would wait for an answer
+            sock.close()
+        super().terminate_all()
+
 
 def serve(listener: socket.socket, settings: Settings, workers: int = 1) -> None:
     """Serve until SIGINT or SIGTERM.

@@ -16,6 +16,8 @@ from connector.doors.server.peer import peer_of
 from connector.doors.server.responses import error_response
 from connector.errors import ConnectorError
 
+_VERSIONS = ("1.0", "1.1")
+
 _BODY_CREDIT = 8
 """A body of chunks this many times smaller than their framing is still read."""
 
@@ -73,6 +75,8 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self._is_deaf:
             return
+        if self.parser.get_http_version() not in _VERSIONS:
+            raise ValueError("unknown version")  # which becomes a 400
         if self._is_busy():
             # Pipelined. To hold it back would mean to stop reading, and then nothing tells that the
             # client went away. It has to send it again on another connection.
@@ -143,9 +147,13 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, status: int, message: str) -> None:
         """Answer what is not an acceptable request, and read no more of it."""
         self._is_deaf = True
-        if self._is_busy():  # the answer would pass for that of the request before
-            self._abort()
-            return
+        if self._is_busy():
+            if self.cycle.response_started:
+                self._abort()
+                return
+            peer_of(self.cycle.scope).leave()
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         self._disarm("head")
         response = error_response(ConnectorError("invalid_payload", message), status)
         lines = [name + b": " + value + b"\r\n" for name, value in response.raw_headers]
