@@ -98,7 +98,11 @@ def _log_accesses() -> None:
 def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    # Its sockets inherit it. Unlike uvloop, asyncio does not set it on those of such a listener,
+    # and a response in two pieces would take 40 ms more.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 class _Workers(Multiprocess):
