@@ -31,6 +31,7 @@ from connector.doors.server.responses import (
 )
 from connector.doors.server.settings import Settings
 from connector.doors.server.slots import Slots
+from connector.doors.server.traces import Traces
 from connector.errors import ConnectorError
 from connector.payload import Payload
 from connector.policy.cancellation import Cancellation
@@ -54,6 +55,7 @@ class Door:
         self._inline = inline
         self._bodies = Bodies(settings.body_bytes, settings.body_seconds)
         self._metrics = metrics
+        self._traces = Traces(named)
         self._slots = Slots(settings.concurrency)
         described = named.describe()
         self._described = strict_json.dumps(described)
@@ -131,7 +133,8 @@ class Door:
     async def _run(self, request: Request, work: Work, counted: str | None = None) -> Response:
         async with self._bodies.read(request) as body:
             status, envelope = await self._slots.start(
-                peer_of(request.scope), lambda cancel: self._outcome(body, work, cancel, counted)
+                peer_of(request.scope),
+                lambda cancel: self._outcome(request, body, work, cancel, counted),
             )
         return json_response(envelope, status)
 
@@ -143,7 +146,7 @@ class Door:
 
         def run(cancel: Cancellation) -> Outcome:
             try:
-                return self._outcome(body, streamed, cancel, counted)
+                return self._outcome(request, body, streamed, cancel, counted)
             finally:
                 queue.put(None)
 
@@ -160,16 +163,18 @@ class Door:
         return EventResponse(result, queue, first)
 
     def _outcome(
-        self, body: bytes, work: Work, cancel: Cancellation, counted: str | None
+        self, request: Request, body: bytes, work: Work, cancel: Cancellation, counted: str | None
     ) -> Outcome:
         """Do the work on the call's thread, so that a large payload or result holds up no other
         call."""
-        with self._metrics.in_flight(counted) if counted else contextlib.nullcontext():
+        in_flight = self._metrics.in_flight(counted) if counted else contextlib.nullcontext()
+        with in_flight, self._traces.span(counted, request.headers) as finish:
             try:
                 payload = self._named.parse_payload(body)
                 result = work(self._connector_for(payload), payload, cancel)
             except ConnectorError as error:
                 result = failed(error, counted)
+            finish(result)
         if counted is not None:
             self._metrics.count(counted, result)
         return status_of(result.error), encode(result)

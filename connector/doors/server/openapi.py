@@ -309,7 +309,7 @@ _SHARED: dict[str, Any] = {
             "usage": {"type": ["object", "null"]},
             "warnings": {"type": "array", "items": {"type": "string"}},
             "rateLimit": {"type": "object"},
-            "httpStatus": {"type": "integer"},
+            "httpStatus": {"type": ["integer", "null"]},
             "headers": {"type": "object"},
         },
     },
