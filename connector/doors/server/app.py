@@ -7,11 +7,10 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from connector.connector import Connector
@@ -242,56 +241,41 @@ def create_app(
 ) -> ASGIApp:
     """Return the HTTP door as an ASGI application."""
     door = Door(named, inline, settings, Metrics(named))
-    app = Starlette(
-        routes=[*door.routes(), *console.routes(settings)],
-        lifespan=door.lifespan,
-        exception_handlers={
-            ConnectorError: _connector_error,
-            Refused: _refused,
-            HTTPException: _no_route,
-        },
-    )
-    app.router.redirect_slashes = False
-    return Guard(_Unforeseen(app), settings, token, {"/healthz", *console.OPEN}.__contains__)
+    routes = [*door.routes(), *console.routes(settings)]
+    router = Router(routes, redirect_slashes=False, lifespan=door.lifespan)
+    return Guard(_Errors(router), settings, token, {"/healthz", *console.OPEN}.__contains__)
 
 
-async def _connector_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ConnectorError)
-    return error_response(error)
-
-
-async def _refused(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Refused)
-    return error.response
-
-
-async def _no_route(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        found = ConnectorError("invalid_payload", "This route does not take this method.")
-    else:
-        found = ConnectorError("unknown_action", "There is no such route; see /openapi.json.")
-    return error_response(found, error.status_code, dict(error.headers or {}))
-
-
-class _Unforeseen:
-    """Answers a defect of the door with an envelope, and logs it without the request."""
+class _Errors:
+    """Answers what fails with an envelope. Does so for all routes at once: Starlette's own layers
+    would cost each call as much as its validation."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        started = False
-
-        async def watch(message: Any) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
+        scope["app"] = self  # then the router raises where it finds no route
         try:
-            await self._app(scope, receive, watch)
-        except Exception as cause:  # noqa: BLE001 - the last place before the server's own
-            _LOG.error("internal error: %s", type(cause).__name__)
-            if scope["type"] == "http" and not started:
-                error = ConnectorError("internal_error", "The connector failed unexpectedly.")
-                await error_response(error)(scope, receive, send)
+            await self._app(scope, receive, send)
+        except Refused as error:
+            response = error.response
+        except ConnectorError as error:
+            response = error_response(error)
+        except HTTPException as error:
+            response = _no_route(error)
+        except Exception as defect:  # noqa: BLE001 - the last place before the server's own
+            _LOG.error("internal error: %s", type(defect).__name__)
+            response = error_response(
+                ConnectorError("internal_error", "The connector failed unexpectedly.")
+            )
+        else:
+            return
+        await response(scope, receive, send)
+
+
+def _no_route(error: HTTPException) -> Response:
+    if error.status_code == 405:
+        found = ConnectorError("invalid_payload", "This route does not take this method.")
+    else:
+        found = ConnectorError("unknown_action", "There is no such route; see /openapi.json.")
+    return error_response(found, error.status_code, dict(error.headers or {}))

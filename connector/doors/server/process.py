@@ -10,6 +10,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -85,11 +86,25 @@ def _end_with_parent() -> None:
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
+class _AccessFormatter(logging.Formatter):
+    """Formats the time once a second, not once a line."""
+
+    _last = (0, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        second = int(record.created)
+        last, text = self._last
+        if last != second:
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(second))
+            self._last = (second, text)
+        return f"{text} {record.getMessage()}"
+
+
 def _log_accesses() -> None:
     log = logging.getLogger("connector.access")
     if not log.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+        handler.setFormatter(_AccessFormatter())
         log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False
