@@ -9,7 +9,7 @@
 #   sh dev.sh lint           check lint, format, types, layers, manifest, page
 #   sh dev.sh checks         run lint, the core tests with the oldest dependencies and on each newer
 #                            Python of this machine, then all tests
-#   sh dev.sh integration [PATH]  run the tests that need a browser, Node.js or an engine
+#   sh dev.sh integration [PATH]  run the tests that need a browser, Node.js, nginx or an engine
 #   sh dev.sh mutate MODULE  mutate a module such as `text/secrets`, list what no test detects
 #   sh dev.sh docs [serve]   build the site of the documentation in build/site; or show it while you
 #                            write
@@ -119,11 +119,14 @@ find_browser() {
   command -v chromium || command -v chromium-browser || command -v google-chrome
 }
 
-# What pip does not install: a browser, Node.js, and the packages of each folder with a lock file.
+find_nginx() { PATH=$PATH:/usr/sbin command -v nginx; }
+
+# What pip does not install: a browser, Node.js, nginx, and the packages of each folder with a lock file.
 install_for_integration() {
   require chromium "There is no Chromium" find_browser
   require nodejs "There is no Node.js" command -v node
   require npm "There is no npm" command -v npm
+  require nginx-light "There is no nginx" find_nginx
   for lock in console/package-lock.json tests/integration/*/package-lock.json; do
     folder=$(dirname "$lock")
     if [ ! "$folder/node_modules/.package-lock.json" -nt "$lock" ]; then

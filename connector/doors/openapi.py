@@ -311,7 +311,7 @@ _SHARED: dict[str, Any] = {
             "rateLimit": {"type": "object"},
             "cost": {"type": "object"},
             "toolCalls": {"type": "array", "items": {"type": "object"}},
-            "httpStatus": {"type": "integer"},
+            "httpStatus": {"type": ["integer", "null"]},
             "headers": {"type": "object"},
         },
     },

@@ -76,7 +76,9 @@ class Action(NamedTuple):
     stands out. `check` names the function that finds problems beyond the schemas, such as inputs
     that exclude each other, None if there is none. `streams` means that its response can be read
     while it is written. `providers` are the names of those that have the action, empty for all;
-    `instead` is what users of the others can do, None if nothing is known.
+    `instead` is what users of the others can do, None if nothing is known. `operation` is what
+    OpenTelemetry's conventions for generative AI call it, such as `chat`, None if they have no name
+    for it.
     """
 
     key: str
@@ -92,6 +94,7 @@ class Action(NamedTuple):
     streams: bool = False
     providers: tuple[str, ...] = ()
     instead: str | None = None
+    operation: str | None = None
 
 
 class Manifest(NamedTuple):

@@ -157,6 +157,7 @@ def _action(raw: Mapping[str, Any]) -> Action:
         streams=raw.get("streams", False),
         providers=tuple(raw.get("providers", ())),
         instead=raw.get("instead"),
+        operation=raw.get("operation"),
         output=raw.get("output"),
         inputs=tuple(_input(item) for item in raw["inputs"]),
         examples=tuple(raw.get("examples", ())),

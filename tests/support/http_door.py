@@ -13,16 +13,23 @@ import uvicorn
 
 from connector import Connector, Reach
 from connector.doors.server.app import create_app
-from connector.doors.server.process import Protocol, listen
+from connector.doors.server.process import listen
+from connector.doors.server.protocol import Protocol
 from connector.doors.server.settings import Settings
 
 
 class RunningDoor:
     """A door that serves; `request` sends one request to it."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, server: uvicorn.Server) -> None:
         self.port = port
+        self.server = server
         self.url = f"http://127.0.0.1:{port}"
+
+    @property
+    def sockets(self) -> int:
+        """How many clients are connected."""
+        return len(self.server.server_state.connections)
 
     def request(self, method: str, path: str, **options: Any) -> requests.Response:
         return requests.request(method, self.url + path, timeout=30, **options)
@@ -36,6 +43,7 @@ def running_door(
     connections: Mapping[str, Any],
     settings: Settings = Settings(),  # noqa: B008 - immutable
     token: str = "",
+    protocol: type[Protocol] = Protocol,
 ) -> Iterator[RunningDoor]:
     named = Connector.load(connections=connections)
     inline = None
@@ -43,7 +51,9 @@ def running_door(
         inline = Connector.load(connections={}, reach=Reach(allow=settings.reach))
     listener = listen("127.0.0.1", 0)
     app = create_app(named, inline, settings, token)
-    config = uvicorn.Config(app, http=Protocol, ws="none", access_log=False, log_level="critical")
+    config = uvicorn.Config(
+        app, http=protocol, ws="none", access_log=False, log_level="critical", timeout_keep_alive=75
+    )
     server = uvicorn.Server(config)
     loop = asyncio.new_event_loop()
 
@@ -54,7 +64,7 @@ def running_door(
     thread = threading.Thread(target=run, name="door")
     thread.start()
     try:
-        yield RunningDoor(listener.getsockname()[1])
+        yield RunningDoor(listener.getsockname()[1], server)
     finally:
         server.should_exit = True
         thread.join(30)

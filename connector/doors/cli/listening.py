@@ -16,7 +16,7 @@ def token_for(host: str) -> str:
 
     Raises UsageError if there is none and other machines may reach `host`.
     """
-    token = os.environ.get(TOKEN, "")
+    token = os.environ.get(TOKEN, "").strip()
     if not token and not _is_loopback(host):
         raise UsageError(
             "--host: other machines may reach this address, so set a token in the environment "

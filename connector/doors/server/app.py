@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from connector.connector import Connector
 from connector.doors import openapi
 from connector.doors.server import console
+from connector.doors.server.body import Bodies
 from connector.doors.server.events import EventResponse, Outcome, Queue
-from connector.doors.server.guard import BodyError, Guard, read_json_body
+from connector.doors.server.guard import Guard, show_in_log
 from connector.doors.server.metrics import Metrics
+from connector.doors.server.peer import peer_of
 from connector.doors.server.responses import (
+    Refused,
     data_response,
     encode,
     error_response,
     json_response,
 )
 from connector.doors.server.settings import Settings
-from connector.doors.server.slots import Full, Slots
+from connector.doors.server.slots import Slots
+from connector.doors.server.traces import Traces
 from connector.doors.statuses import status_of
 from connector.errors import ConnectorError
 from connector.payload import Payload
 from connector.policy.cancellation import Cancellation
 from connector.result import Result, failed
+from connector.text import strict_json
 
 _LOG = logging.getLogger("connector.server")
 
@@ -50,20 +53,22 @@ class Door:
     ) -> None:
         self._named = named
         self._inline = inline
-        self._settings = settings
+        self._bodies = Bodies(settings.body_bytes, settings.body_seconds)
         self._metrics = metrics
+        self._traces = Traces(named)
         self._slots = Slots(settings.concurrency)
-        self._openapi = openapi.document(named)
+        described = named.describe()
+        self._described = strict_json.dumps(described)
+        self._rows = {row["key"]: strict_json.dumps(row) for row in described["actions"]}
+        self._openapi = strict_json.dumps(openapi.document(named))
 
     # What a form builder needs
 
     async def actions(self, _: Request) -> Response:
-        return data_response(self._named.describe())
+        return json_response(self._described)
 
     async def action(self, request: Request) -> Response:
-        key = self._key(request)
-        rows = self._named.describe()["actions"]
-        return data_response(next(row for row in rows if row["key"] == key))
+        return json_response(self._rows[self._key(request)])
 
     async def schema(self, request: Request) -> Response:
         key = self._key(request)
@@ -126,12 +131,14 @@ class Door:
         return await self._run(request, work)
 
     async def _run(self, request: Request, work: Work, counted: str | None = None) -> Response:
-        body = await read_json_body(request, self._settings.body_bytes)
-        slot = self._slots.start(lambda cancel: self._outcome(body, work, cancel, counted))
-        return _response(await slot.result(request))
+        async with self._bodies.read(request) as body:
+            status, envelope = await self._slots.start(
+                peer_of(request.scope),
+                lambda cancel: self._outcome(request, body, work, cancel, counted),
+            )
+        return json_response(envelope, status)
 
     async def _stream(self, request: Request, work: StreamWork, counted: str) -> Response:
-        body = await read_json_body(request, self._settings.body_bytes)
         queue = Queue()
 
         def streamed(connector: Connector, payload: Payload, cancel: Cancellation) -> Result:
@@ -139,27 +146,35 @@ class Door:
 
         def run(cancel: Cancellation) -> Outcome:
             try:
-                return self._outcome(body, streamed, cancel, counted)
+                return self._outcome(request, body, streamed, cancel, counted)
             finally:
                 queue.put(None)
 
-        result = asyncio.ensure_future(self._slots.start(run).result(request))
-        first = await queue.get()
-        if first is None:  # it failed before its first event: the status can tell
-            return _response(await result)
+        async with self._bodies.read(request) as body:
+            result = self._slots.start(peer_of(request.scope), run)
+        try:
+            first = await queue.get()
+            if first is None:  # it failed before its first event: the status can tell
+                status, envelope = await result
+                return json_response(envelope, status)
+        except BaseException:
+            queue.close()
+            raise
         return EventResponse(result, queue, first)
 
     def _outcome(
-        self, body: bytes, work: Work, cancel: Cancellation, counted: str | None
+        self, request: Request, body: bytes, work: Work, cancel: Cancellation, counted: str | None
     ) -> Outcome:
         """Do the work on the call's thread, so that a large payload or result holds up no other
         call."""
-        with self._metrics.in_flight(counted) if counted else contextlib.nullcontext():
+        in_flight = self._metrics.in_flight(counted) if counted else contextlib.nullcontext()
+        with in_flight, self._traces.span(counted, request.headers) as finish:
             try:
                 payload = self._named.parse_payload(body)
                 result = work(self._connector_for(payload), payload, cancel)
             except ConnectorError as error:
                 result = failed(error, counted)
+            finish(result)
         if counted is not None:
             self._metrics.count(counted, result)
         return status_of(result.error), encode(result)
@@ -179,13 +194,14 @@ class Door:
         return self._inline
 
     def _key(self, request: Request) -> str:
-        key: str = request.path_params["key"]
-        return self._named.catalog.action(key).key
+        key: str = self._named.catalog.action(request.path_params["key"]).key
+        show_in_log(request.scope, key=key)
+        return key
 
     # The service itself
 
     async def openapi(self, _: Request) -> Response:
-        return data_response(self._openapi)
+        return json_response(self._openapi)
 
     async def health(self, _: Request) -> Response:
         return data_response({"ok": True})
@@ -215,7 +231,7 @@ class Door:
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Any) -> AsyncIterator[None]:
         yield
-        self._slots.close()
+        await self._slots.close()
         for connector in (self._named, self._inline):
             if connector is not None:
                 connector.close()
@@ -226,69 +242,41 @@ def create_app(
 ) -> ASGIApp:
     """Return the HTTP door as an ASGI application."""
     door = Door(named, inline, settings, Metrics(named))
-    app = Starlette(
-        routes=[*door.routes(), *console.routes(settings)],
-        lifespan=door.lifespan,
-        exception_handlers={
-            ConnectorError: _connector_error,
-            BodyError: _body_error,
-            Full: _full,
-            HTTPException: _no_route,
-        },
-    )
-    return Guard(_Unforeseen(app), settings, token, {"/healthz", *console.OPEN}.__contains__)
+    routes = [*door.routes(), *console.routes(settings)]
+    router = Router(routes, redirect_slashes=False, lifespan=door.lifespan)
+    return Guard(_Errors(router), settings, token, {"/healthz", *console.OPEN}.__contains__)
 
 
-def _response(outcome: Outcome | None) -> Response:
-    if outcome is None:  # nobody is left to read it
-        return Response(status_code=499)
-    return json_response(outcome[1], outcome[0])
-
-
-async def _connector_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, ConnectorError)
-    return error_response(error)
-
-
-async def _body_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, BodyError)
-    return error.response
-
-
-async def _full(_: Request, __: Exception) -> Response:
-    error = ConnectorError(
-        "rate_limited", "The connector runs as many calls as it may.", retry_after_ms=1000
-    )
-    return error_response(error, 429, {"Retry-After": "1"})
-
-
-async def _no_route(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        found = ConnectorError("invalid_payload", "This route does not take this method.")
-    else:
-        found = ConnectorError("unknown_action", "There is no such route; see /openapi.json.")
-    return error_response(found, error.status_code, dict(error.headers or {}))
-
-
-class _Unforeseen:
-    """Answers a defect of the door with an envelope, and logs it without the request."""
+class _Errors:
+    """Answers what fails with an envelope. Does so for all routes at once: Starlette's own layers
+    would cost each call as much as its validation."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        started = False
-
-        async def watch(message: Any) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
+        scope["app"] = self  # then the router raises where it finds no route
         try:
-            await self._app(scope, receive, watch)
-        except Exception as cause:  # noqa: BLE001 - the last place before the server's own
-            _LOG.error("internal error: %s", type(cause).__name__)
-            if scope["type"] == "http" and not started:
-                error = ConnectorError("internal_error", "The connector failed unexpectedly.")
-                await error_response(error)(scope, receive, send)
+            await self._app(scope, receive, send)
+        except Refused as error:
+            response = error.response
+        except ConnectorError as error:
+            response = error_response(error)
+        except HTTPException as error:
+            response = _no_route(error)
+        except Exception as defect:  # noqa: BLE001 - the last place before the server's own
+            _LOG.error("internal error: %s", type(defect).__name__)
+            response = error_response(
+                ConnectorError("internal_error", "The connector failed unexpectedly.")
+            )
+        else:
+            return
+        await response(scope, receive, send)
+
+
+def _no_route(error: HTTPException) -> Response:
+    if error.status_code == 405:
+        found = ConnectorError("invalid_payload", "This route does not take this method.")
+    else:
+        found = ConnectorError("unknown_action", "There is no such route; see /openapi.json.")
+    return error_response(found, error.status_code, dict(error.headers or {}))

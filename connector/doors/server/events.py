@@ -25,11 +25,22 @@ class Queue:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[bytes | None] = asyncio.Queue(_MOST)
+        self._is_closed = False
 
     def put(self, event: dict[str, Any] | None) -> None:
         """Add an event on the call's thread; None is the end."""
         data = None if event is None else _encoded(event["type"], strict_json.dumps(event))
-        asyncio.run_coroutine_threadsafe(self._queue.put(data), self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._put(data), self._loop).result()
+
+    async def _put(self, data: bytes | None) -> None:
+        if not self._is_closed:
+            await self._queue.put(data)
+
+    def close(self) -> None:
+        """Take no more events, and let the call go on that waits for room."""
+        self._is_closed = True
+        while not self._queue.empty():
+            self._queue.get_nowait()
 
     async def get(self) -> bytes | None:
         """Return the next event, a comment if none has come for some time, None at the end."""
@@ -44,7 +55,7 @@ class EventResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, result: asyncio.Future[Outcome | None], queue: Queue, first: bytes) -> None:
+    def __init__(self, result: asyncio.Future[Outcome], queue: Queue, first: bytes) -> None:
         super().__init__()
         del self.headers["content-length"]
         self.headers["X-Accel-Buffering"] = "no"  # nginx passes each event on at once
@@ -55,11 +66,13 @@ class EventResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         event: bytes | None = self._first
-        while event is not None:  # to the end, also for a client that is gone: the call waits
-            await send({"type": "http.response.body", "body": event, "more_body": True})
-            event = await self._queue.get()
-        outcome = await self._result
-        last = b"" if outcome is None else _encoded("result", outcome[1])
+        try:
+            while event is not None:  # to the end, also for a client that is gone: the call waits
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+                event = await self._queue.get()
+        finally:
+            self._queue.close()
+        last = _encoded("result", (await self._result)[1])
         await send({"type": "http.response.body", "body": last})
 
 

@@ -1,40 +1,47 @@
-"""What comes before every route: host, origin, token and size, request ids, the access log."""
+"""What comes before every route: host, origin and token, request ids, the access log."""
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import logging
 import re
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from connector.doors.server.peer import peer_of
 from connector.doors.server.responses import error_response
 from connector.doors.server.settings import Settings
 from connector.errors import ConnectorError
 
 LOG = logging.getLogger("connector.access")
 
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
-_BODY_SECONDS = 30.0
-"""A body that takes longer than this between two pieces is not waited for."""
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_HOST = re.compile(r"([a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{0,5})?", re.IGNORECASE)
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_SHOWN = "connector.shown"
+
+_SINGLE = frozenset(
+    {b"host", b"origin", b"authorization", b"content-type", b"content-encoding", b"x-request-id"}
+)
+"""Headers that must not be repeated: two parties might each read another one."""
 
 _SECURITY = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"no-referrer",
+    b"x-frame-options": b"DENY",
+    b"cross-origin-resource-policy": b"same-origin",
+    b"cache-control": b"no-store",
 }
+
+
+def show_in_log(scope: Scope, **known: str) -> None:
+    """Let the access log show these parameters of the route, which are known to be harmless."""
+    scope[_SHOWN] = known
 
 
 class Guard:
@@ -54,42 +61,48 @@ class Guard:
             await self._app(scope, receive, send)
             return
         start = time.monotonic()
-        headers = Headers(scope=scope)
-        given = headers.get("x-request-id", "")
-        request_id = given if _REQUEST_ID.match(given) else uuid.uuid4().hex
-        origin = headers.get("origin", "")
+        headers: dict[bytes, bytes] = {}
+        repeated = False
+        for name, value in scope["headers"]:
+            repeated = repeated or (name in headers and name in _SINGLE)
+            headers[name] = value
+        given = headers.get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        origin = headers.get(b"origin", b"").decode("latin-1")
         status = 0
 
         async def respond(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                added = MutableHeaders(scope=message)
-                added["X-Request-Id"] = request_id
-                for name, value in _SECURITY.items():
-                    added.setdefault(name, value)
+                own = dict(message["headers"])
+                added = [item for item in _SECURITY.items() if item[0] not in own]
+                added.append((b"x-request-id", request_id.encode()))
                 if origin in self._origins:
-                    added["Access-Control-Allow-Origin"] = origin
-                    added["Vary"] = "Origin"
+                    added.append((b"access-control-allow-origin", origin.encode("latin-1")))
+                    added.append((b"access-control-expose-headers", b"retry-after, x-request-id"))
+                    added.append((b"vary", b"Origin"))
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         try:
-            refusal = self._refusal(scope, headers, origin)
-            if refusal is not None:
-                await refusal(scope, receive, respond)
+            if repeated:
+                refusal: Response | None = _refused(
+                    400, "invalid_payload", "A header of the request is repeated."
+                )
             else:
-                await self._app(scope, receive, respond)
+                refusal = self._refusal(scope, headers, origin)
+            await (refusal or self._app)(scope, receive, respond)
         finally:
-            # The route's pattern and not the path, which may hold anything.
-            route = getattr(scope.get("route"), "path", "-")
+            shown = "-" if peer_of(scope).is_gone or not status else str(status)
             took = (time.monotonic() - start) * 1000
-            LOG.info("%s %s %s %.0fms %s", status or "-", scope["method"], route, took, request_id)
+            LOG.info("%s %s %s %.0fms %s", shown, scope["method"], _route(scope), took, request_id)
 
-    def _refusal(self, scope: Scope, headers: Headers, origin: str) -> Response | None:
-        host = _host_name(headers.get("host", ""))
+    def _refusal(self, scope: Scope, headers: dict[bytes, bytes], origin: str) -> Response | None:
+        host = headers.get(b"host", b"").decode("latin-1").lower()
         if not self._is_known(host):
             return _refused(403, "permission_denied", "This host name is not served here.")
-        if origin and origin not in self._origins and not _is_same(origin, headers):
+        if origin and origin not in self._origins and not _is_same(origin, host):
             return _refused(403, "permission_denied", "This web origin may not call the connector.")
         if origin in self._origins and scope["method"] == "OPTIONS":
             return Response(
@@ -110,71 +123,33 @@ class Guard:
         return None
 
     def _is_known(self, host: str) -> bool:
-        if host in _LOOPBACK or host in self._hosts:
+        found = _HOST.fullmatch(host)
+        if found is None:
+            return False
+        if found[1] in _LOOPBACK or found[1] in self._hosts:
             return True
         # A page of another site can point its own name at this address, but it knows no token.
         return bool(self._token) and not self._hosts
 
-    def _has_token(self, headers: Headers) -> bool:
-        scheme, _, given = headers.get("authorization", "").partition(" ")
-        is_same = hmac.compare_digest(given.strip().encode("latin-1", "replace"), self._token)
-        return scheme.lower() == "bearer" and is_same
+    def _has_token(self, headers: dict[bytes, bytes]) -> bool:
+        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        is_same = hmac.compare_digest(given.strip(), self._token)
+        return scheme.lower() == b"bearer" and is_same
 
 
-def _host_name(host: str) -> str:
-    try:
-        return (urlsplit(f"//{host}").hostname or "").lower()
-    except ValueError:
-        return ""
+def _route(scope: Scope) -> str:
+    """Return the route's pattern, because the path may hold anything."""
+    pattern: str = getattr(scope.get("route"), "path", "-")
+    for name, value in scope.get(_SHOWN, {}).items():
+        pattern = pattern.replace("{" + name + "}", value)
+    return pattern
 
 
-def _is_same(origin: str, headers: Headers) -> bool:
-    return urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != ""
+def _is_same(origin: str, host: str) -> bool:
+    return origin.lower().partition("://")[2] == host
 
 
 def _refused(
     status: int, code: Any, message: str, headers: dict[str, str] | None = None
 ) -> Response:
     return error_response(ConnectorError(code, message), status, headers)
-
-
-class BodyError(Exception):
-    """The body cannot be read; carries the response."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        # The rest of the body is not read, so the connection cannot be used again.
-        self.response = _refused(status, "invalid_payload", message, {"Connection": "close"})
-
-
-async def read_json_body(request: Request, most: int) -> bytes:
-    """Return the body of a request, at most `most` bytes. Raises BodyError."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise BodyError(415, "The body must be JSON: send Content-Type: application/json.")
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        raise BodyError(415, "The body must not be compressed.")
-    length = request.headers.get("content-length", "0")
-    too_large = f"The body is larger than {most} bytes."
-    if not length.isdigit() or int(length) > most:
-        raise BodyError(413, too_large)
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        message = await _within(request.receive(), _BODY_SECONDS)
-        if message["type"] != "http.request":
-            raise BodyError(400, "The client went away before its body was complete.")
-        piece = message.get("body", b"")
-        size += len(piece)
-        if size > most:
-            raise BodyError(413, too_large)
-        pieces.append(piece)
-        if not message.get("more_body"):
-            return b"".join(pieces)
-
-
-async def _within(reading: Awaitable[Message], seconds: float) -> Message:
-    try:
-        return await asyncio.wait_for(reading, seconds)
-    except TimeoutError:
-        raise BodyError(408, "The body did not arrive in time.") from None

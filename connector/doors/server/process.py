@@ -2,63 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
+import multiprocessing
 import os
+import signal
 import socket
 import tempfile
+import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import uvicorn
+from prometheus_client.multiprocess import mark_process_dead
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.supervisors import Multiprocess
 
 from connector.connections import configured
 from connector.connector import Connector
 from connector.doors.server.app import create_app
+from connector.doors.server.protocol import Protocol
 from connector.doors.server.settings import Settings
 from connector.http.reach import Reach
 
 _SETTINGS = "CONNECTOR_SERVE_SETTINGS"
 TOKEN = "CONNECTOR_TOKEN"  # noqa: S105 - the name of a variable
-_HEAD_SECONDS = 20.0
 _KEEP_ALIVE_SECONDS = 75
-_GRACE_SECONDS = 30
-
-
-class Protocol(HttpToolsProtocol):
-    """Hangs up on a client whose request head does not arrive in time, for which uvicorn waits."""
-
-    _timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
-        self._arm()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._arm()
-
-    def on_headers_complete(self) -> None:
-        self._disarm()
-        super().on_headers_complete()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        super().connection_lost(exc)
-
-    def _arm(self) -> None:
-        if self._timer is None:
-            self._timer = self.loop.call_later(_HEAD_SECONDS, self.transport.abort)
-
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+_MOST_FILES = 65_536
 
 
 def load(settings: Settings) -> tuple[Connector, Connector | None]:
@@ -88,18 +60,51 @@ def _sandbox(connection: str) -> dict[str, Any]:
     return {"sandbox": json.loads(connection)}
 
 
+def token() -> str:
+    """Return the token that clients must send; empty if none is set."""
+    return os.environ.get(TOKEN, "").strip()
+
+
 def application() -> ASGIApp:
-    """Return the application of a worker process."""
+    """Return the application of a serving process."""
     settings = Settings.from_json(os.environ[_SETTINGS])
     _log_accesses()
-    return create_app(*load(settings), settings, os.environ.get(TOKEN, ""))
+    _end_with_parent()
+    return create_app(*load(settings), settings, token())
+
+
+def _end_with_parent() -> None:
+    """Stop a worker whose parent was killed; otherwise it would keep the port."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
+
+
+class _AccessFormatter(logging.Formatter):
+    """Formats the time once a second, not once a line."""
+
+    _last = (0, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        second = int(record.created)
+        last, text = self._last
+        if last != second:
+            text = time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(second))
+            self._last = (second, text)
+        return f"{text} {record.getMessage()}"
 
 
 def _log_accesses() -> None:
     log = logging.getLogger("connector.access")
     if not log.handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%dT%H:%M:%S"))
+        handler.setFormatter(_AccessFormatter())
         log.addHandler(handler)
         log.setLevel(logging.INFO)
         log.propagate = False
@@ -108,29 +113,66 @@ def _log_accesses() -> None:
 def listen(host: str, port: int) -> socket.socket:
     """Return a listening socket. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    # Its sockets inherit it. Unlike uvloop, asyncio does not set it on those of such a listener,
+    # and a response in two pieces would take 40 ms more.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
+class _Workers(Multiprocess):
+    """Starts another worker for one that dies."""
+
+    def keep_subprocess_alive(self) -> None:
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            mark_process_dead(pid)  # type: ignore[no-untyped-call] # its calls have ended with it
+
+    def terminate_all(self) -> None:
+        for sock in self.sockets:  # or clients that come now would wait for an answer
+            sock.close()
+        super().terminate_all()
 
 
 def serve(listener: socket.socket, settings: Settings, workers: int = 1) -> None:
-    """Serve until SIGINT or SIGTERM; calls under way get time to end."""
+    """Serve until SIGINT or SIGTERM.
+
+    Calls under way get some seconds to end; then they are cancelled, and their clients learn so.
+    """
     os.environ[_SETTINGS] = settings.to_json()
+    _allow_many_sockets()
     config = uvicorn.Config(
         "connector.doors.server.process:application",
         factory=True,
         http=Protocol,
         ws="none",
         access_log=False,
-        log_level="warning",
+        log_level="error",
         server_header=False,
         date_header=False,
         proxy_headers=False,
         workers=workers,
         timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_graceful_shutdown=round(Protocol.grace_seconds) + 10,
     )
     if workers == 1:
+        # Once it has stopped, uvicorn raises the signal again, which would end the process.
+        signal.signal(signal.SIGTERM, lambda *_: None)
         uvicorn.Server(config).run(sockets=[listener])
         return
     with tempfile.TemporaryDirectory(prefix="connector-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        Multiprocess(config, [listener]).run()
+        _Workers(config, [listener]).run()
+
+
+def _allow_many_sockets() -> None:
+    """Raise this process's limit of open files as far as it may: each socket is one."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # on Windows there is no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

@@ -34,3 +34,26 @@ def error_response(
 ) -> Response:
     """Return an envelope for what failed before an action started."""
     return json_response(encode(failed(error)), status or status_of(error), headers)
+
+
+class Refused(Exception):
+    """A request is not served; carries the response."""
+
+    def __init__(
+        self, error: ConnectorError, status: int, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(error.message)
+        self.response = error_response(error, status, headers)
+
+
+def invalid(status: int, message: str, headers: dict[str, str] | None = None) -> Refused:
+    """Return the refusal of a request that cannot be read."""
+    return Refused(ConnectorError("invalid_payload", message), status, headers)
+
+
+def full() -> Refused:
+    """Return the refusal of a request for which there is no room now."""
+    error = ConnectorError(
+        "rate_limited", "The connector runs as many calls as it may.", retry_after_ms=1000
+    )
+    return Refused(error, 429, {"Retry-After": "1"})

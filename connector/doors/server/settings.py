@@ -12,8 +12,9 @@ class Settings(NamedTuple):
     lists. `hosts` are the names in the Host header that are accepted beside loopback; empty
     accepts any, which the door allows only with a token. `origins` are the web origins that may
     call it from a browser, beside its own pages. `concurrency` is the number of calls at a time,
-    in each process. `body_bytes` limits a request's body. `sandbox` is the address of the offline
-    provider behind the connection named `sandbox`; empty for none. `sandbox_kind` is its kind.
+    in each process. `body_bytes` limits a request's body, `body_seconds` the time in which nothing
+    of it arrives. `sandbox` is the address of the offline provider behind the connection named
+    `sandbox`; empty for none. `sandbox_kind` is its kind.
     """
 
     manifest: str = ""
@@ -25,6 +26,7 @@ class Settings(NamedTuple):
     origins: tuple[str, ...] = ()
     concurrency: int = 256
     body_bytes: int = 64 << 20
+    body_seconds: float = 30
     sandbox: str = ""
     sandbox_kind: str = ""
 

@@ -5,72 +5,43 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from starlette.requests import Request
-
+from connector.doors.server.peer import Peer
+from connector.doors.server.responses import full
 from connector.policy.cancellation import Cancellation
 
 T = TypeVar("T")
-
-
-class Full(Exception):
-    """Every slot is taken."""
-
-
-class Slot(Generic[T]):
-    """A call under way."""
-
-    def __init__(self, future: asyncio.Future[T], cancel: Cancellation) -> None:
-        self._future = future
-        self._cancel = cancel
-
-    async def result(self, request: Request) -> T | None:
-        """Return what the call returns, or None if its client went away first.
-
-        The call has then ended too.
-        """
-        gone = asyncio.ensure_future(_disconnected(request))
-        try:
-            await asyncio.wait((self._future, gone), return_when=asyncio.FIRST_COMPLETED)
-            if not self._future.done():
-                self._cancel.cancel()
-                await asyncio.wait((self._future,))
-                return None
-            return self._future.result()
-        except asyncio.CancelledError:  # the server stops
-            self._cancel.cancel()
-            raise
-        finally:
-            gone.cancel()
 
 
 class Slots:
     """At most `count` calls at a time; no call waits for another one."""
 
     def __init__(self, count: int) -> None:
-        self._free = count
+        self._count = count
+        self._running: set[asyncio.Future[Any]] = set()
         self._threads = ThreadPoolExecutor(count, "connector-call")
 
-    def start(self, work: Callable[[Cancellation], T]) -> Slot[T]:
-        """Run `work` on a thread; the slot is free when it has ended. Raises Full."""
-        if not self._free:
-            raise Full
-        self._free -= 1
+    def start(self, peer: Peer, work: Callable[[Cancellation], T]) -> asyncio.Future[T]:
+        """Run `work` on a thread; the slot is free when it has ended. Raises Refused.
+
+        The cancellation is that of `peer`.
+        """
+        if len(self._running) >= self._count:
+            raise full()
         cancel = Cancellation()
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, work, cancel)
-        future.add_done_callback(self._release)
-        return Slot(future, cancel)
+        try:
+            future = loop.run_in_executor(self._threads, work, cancel)
+        except RuntimeError:  # the process or the machine has no more threads to give
+            raise full() from None
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        peer.attach(cancel)
+        return asyncio.shield(future)  # a thread runs on when who waits for it is cancelled
 
-    def _release(self, _: Any) -> None:
-        self._free += 1
-
-    def close(self) -> None:
-        """Wait for the threads to end."""
+    async def close(self) -> None:
+        """Wait for the calls to end. The loop runs on meanwhile, because streams need it."""
+        if self._running:
+            await asyncio.wait(self._running)
         self._threads.shutdown()
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
