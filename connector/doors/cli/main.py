@@ -32,6 +32,7 @@ _COMMANDS = {
     "serve": ("serve", "serve"),
     "mcp": ("mcp", "mcp"),
     "bulk": ("bulk", "bulk"),
+    "worker": ("worker", "worker"),
     "completion": ("completion", "script"),
 }
 """The module and the function of each command."""
