@@ -124,6 +124,9 @@ install_for_integration() {
   require chromium "There is no Chromium" find_browser
   require nodejs "There is no Node.js" command -v node
   require npm "There is no npm" command -v npm
+  require rabbitmq-server "There is no RabbitMQ" command -v rabbitmq-server
+  require redis-server "There is no Redis" command -v redis-server
+  require postgresql "There is no PostgreSQL" ls /usr/lib/postgresql
   for lock in console/package-lock.json tests/integration/*/package-lock.json; do
     folder=$(dirname "$lock")
     if [ ! "$folder/node_modules/.package-lock.json" -nt "$lock" ]; then
