@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +20,12 @@ from connector.version import DISTRIBUTION
 
 if TYPE_CHECKING:
     from connector.connector import Connector
+    from connector.doors.bulk.coordinator import Coordinator
     from connector.doors.bulk.plan import Plan
+    from connector.doors.bulk.report import Bar
     from connector.doors.bulk.rows import Rows
     from connector.doors.bulk.runner import Runner
+    from connector.doors.bulk.store import Store
 
 _SHOWN = 3
 """Requests that a dry run shows, and problems that are printed."""
@@ -93,25 +98,41 @@ def _show(
 def _run(
     connector: Connector, made: Plan, source: Rows, connection: Any, arguments: argparse.Namespace
 ) -> int:
-    from connector.doors.bulk import export, limits, report, runner, store
+    from connector.doors.bulk import export, limits, report, rows, runner, store
 
     connector.import_all()
+    gc.set_threshold(5_000, 10, 10)  # `main` all but turns it off, for commands that end soon
     cancel = Cancellation()
     results = store.Store(arguments.results)
     with contextlib.closing(results), results.locked():
-        bar = report.Bar(None)
-        running = runner.Runner(
-            results,
-            lambda job: connector.invoke(arguments.known, job.inputs, connection, cancel=cancel),
-            limits.Unlimited(),
-            bar,
-            concurrency=arguments.concurrency,
-            retry_failed=arguments.retry_failed,
+        results.create()
+        shown = report.is_shown()
+        bar = report.Bar(
+            rows.number_of(source, arguments.limit, arguments.sample) if shown else None
         )
-        with _signals(running, cancel) as interrupted:
-            outcome = running.run(made.jobs(_chosen(source, arguments)))
-        bar.close()
-        for line in bar.summary(outcome):
+        running: Runner | Coordinator
+        if arguments.celery is not None:
+            running = _coordinator(results, bar, connection, arguments)
+        else:
+            running = runner.Runner(
+                results,
+                lambda job, turn: connector.invoke(
+                    arguments.known, job.inputs, connection, cancel=cancel, throttle=turn
+                ),
+                limits.Limiter(arguments.requests_per_minute, arguments.tokens_per_minute),
+                bar,
+                concurrency=arguments.concurrency,
+                retry_failed=arguments.retry_failed,
+            )
+        try:
+            with contextlib.closing(bar), _signals(running, cancel) as interrupted:
+                outcome = running.run(made.jobs(_chosen(source, arguments)))
+        except store.StoreError as error:
+            raise ConnectorError(
+                "internal_error", f"{error}.", hint="Then run the same command again to go on."
+            ) from None
+        took = bar.seconds()
+        for line in bar.summary(outcome, results.place):
             print_message(line)
         missing = 0
         if arguments.export is not None:
@@ -126,22 +147,60 @@ def _run(
         good, failed = results.counts()
     if interrupted:
         print_message("Stopped. Run the same command again to go on.")
-    print_json(
-        {
-            "called": outcome.called,
-            "failed": outcome.failed,
-            "doneBefore": outcome.skipped,
-            "results": {"ok": good, "failed": failed},
-            "missing": missing,
-        }
-    )
+    if arguments.json or not (sys.stdout is not None and sys.stdout.isatty()):
+        print_json(
+            {
+                "called": outcome.called,
+                "failed": outcome.failed,
+                "doneBefore": outcome.skipped,
+                "failedBefore": outcome.failed_before,
+                "results": {"ok": good, "failed": failed},
+                "durationMs": round(took * 1000),
+                "missing": missing,
+            }
+        )
     if interrupted:
         return 130
-    return 1 if outcome.failed or outcome.stopped_by is not None else 0
+    return 1 if outcome.failed or outcome.failed_before or outcome.stopped_by is not None else 0
+
+
+def _coordinator(
+    results: Store, bar: Bar, connection: Any, arguments: argparse.Namespace
+) -> Coordinator:
+    """Return what gives the rows to workers. Raises UsageError."""
+    try:
+        from connector.doors.bulk import broker
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"--celery needs the extra 'celery' ({error.name} is missing): "
+            f"pip install '{DISTRIBUTION}[celery]'"
+        ) from None
+    from connector.doors.bulk.chunks import Chunks
+    from connector.doors.bulk.coordinator import Coordinator
+
+    if not isinstance(connection, str):
+        raise UsageError("--celery: give --connection NAME; each worker reads it from its own file")
+    if results.is_file:
+        raise UsageError("--celery: --results must be the URL of a PostgreSQL database")
+    results.create()  # the tables of the chunks
+    run = {
+        "action": arguments.known,
+        "connection": connection,
+        "concurrency": arguments.concurrency,
+        "requestsPerMinute": arguments.requests_per_minute,
+        "tokensPerMinute": arguments.tokens_per_minute,
+        "retryFailed": arguments.retry_failed,
+    }
+    try:
+        send = broker.sender(broker.make_app(arguments.celery))
+    except broker.BrokerError as error:
+        raise UsageError(f"--celery: the broker cannot be reached ({error})") from None
+    retry_failed = arguments.retry_failed
+    return Coordinator(results, Chunks(results), send, run, bar, retry_failed=retry_failed)
 
 
 @contextlib.contextmanager
-def _signals(running: Runner, cancel: Cancellation) -> Iterator[list[int]]:
+def _signals(running: Runner | Coordinator, cancel: Cancellation) -> Iterator[list[int]]:
     """Let the first signal stop the run once its calls have ended, and the second end them."""
     seen: list[int] = []
 

@@ -10,7 +10,7 @@ from connector.doors import export
 from connector.doors.cli import manifest_option
 from connector.doors.cli.argument_parser import SANDBOX_DEFAULT, Parser
 from connector.doors.cli.inputs import decoded, with_values
-from connector.doors.cli.numbers import port_number
+from connector.doors.cli.numbers import amount, port_number, seconds
 from connector.manifest.model import Manifest
 from connector.version import __version__
 
@@ -217,6 +217,22 @@ def _sandbox(command: Parser) -> None:
         metavar="N",
         help="(default: 8790; 0: any free port)",
     )
+    command.add_argument(
+        "--requests-per-minute",
+        type=amount,
+        metavar="N",
+        help="answer 429 to more requests than these",
+    )
+    command.add_argument(
+        "--tokens-per-minute", type=amount, metavar="N", help="answer 429 beyond these tokens"
+    )
+    command.add_argument(
+        "--minute",
+        type=seconds,
+        default=60.0,
+        metavar="SECONDS",
+        help="how long a minute of these limits is (default: 60)",
+    )
 
 
 def _bulk(command: Parser) -> None:
@@ -226,6 +242,12 @@ def _bulk(command: Parser) -> None:
     bulk_arguments.add(command)
     _connection(command)
     _inputs(command)
+
+
+def _worker(command: Parser) -> None:
+    from connector.doors.cli import worker_arguments
+
+    worker_arguments.add(command)
 
 
 def _serve(command: Parser) -> None:
@@ -338,6 +360,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "connections": ("Add, list and test named connections.", _named_connections),
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
     "bulk": ("Run one action over the rows of a file; go on where it stopped.", _bulk),
+    "worker": ("Call the rows that bulk --celery gives away, until interrupted.", _worker),
     "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),
     "mcp": ("Serve the actions as tools of the Model Context Protocol.", _mcp),
     "export": ("Write files for other tools: OpenAPI, Node-RED, Power Platform.", _export),
