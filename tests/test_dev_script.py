@@ -113,6 +113,7 @@ def declared(requirements: list[str]) -> set[str]:
 
 
 EXTRAS = {
+    "connector/doors/airflow": ("airflow",),
     "connector/doors/bulk": ("bulk", "celery", "parquet"),
     "connector/doors/cli": ("cli",),
     "connector/doors/export": ("export",),
@@ -146,6 +147,7 @@ def test_what_is_imported_is_declared(part: str) -> None:
     packages = {
         "PIL": "pillow",
         "yaml": "pyyaml",
+        "airflow": "apache-airflow",
         "anyio": "mcp",  # which brings these two
         "azure": "azure-identity",
         "kombu": "celery",  # which brings these two

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+ROOT = Path(__file__).parent.parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -56,12 +57,19 @@ def page(browser: Browser) -> Iterator[Page]:
 @pytest.fixture(scope="session")
 def airflow() -> Path:
     """The Python of an environment with Airflow, beside the one that runs the tests."""
-    environment = Path(f"{sys.prefix}-airflow")
-    done = environment / "installed"
-    python = environment / "bin" / "python"
-    if not done.exists():
-        run(sys.executable, "-m", "venv", "--clear", str(environment))
-        run(str(python), "-m", "pip", "install", "-q", "apache-airflow-task-sdk>=1.1,<2")
+    return environment("airflow")
+
+
+def environment(extra: str) -> Path:
+    """Return the Python of an environment of its own, with the connector and one of its extras."""
+    folder = Path(f"{sys.prefix}-{extra}")
+    done = folder / f"installed-{extra}"
+    project = ROOT / "pyproject.toml"
+    python = folder / "bin" / "python"
+    if not done.exists() or done.stat().st_mtime < project.stat().st_mtime:
+        run(sys.executable, "-m", "venv", "--clear", str(folder))
+        uv = (sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(python))
+        run(*uv, "--editable", f"{ROOT}[{extra}]")
         done.touch()
     return python
 
