@@ -116,7 +116,9 @@ EXTRAS = {
     "connector/doors/bulk": ("bulk", "parquet"),
     "connector/doors/cli": ("cli",),
     "connector/doors/mcp": ("mcp", "server"),
+    "connector/doors/prefect": ("prefect",),
     "connector/doors/server": ("server",),
+    "connector/doors/temporal": ("temporal",),
     "connector/providers/entra.py": ("entra",),
     "connector/sandbox": ("sandbox",),
     "connector/testing": ("testing",),
@@ -147,6 +149,7 @@ def test_what_is_imported_is_declared(part: str) -> None:
         "anyio": "mcp",  # which brings these two
         "azure": "azure-identity",
         "mcp_types": "mcp",
+        "pydantic": "prefect",
         "prometheus_client": "prometheus-client",
     }
     missing = {packages.get(name, name) for name in imported - sys.stdlib_module_names} - names
