@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal
 
 from prefect.blocks.core import Block
@@ -43,8 +44,12 @@ class _Configured:
         return result.data
 
 
+@cache
 def blocks(connector: Connector) -> dict[str, type[Block]]:
-    """Return the class of a block for each kind of connection, by the kind's key."""
+    """Return the class of a block for each kind of connection, by the kind's key.
+
+    The same connector gets the same classes, because Prefect knows one class for each type.
+    """
     return {kind.key: _block(connector, kind) for kind in connector.manifest.connections.values()}
 
 

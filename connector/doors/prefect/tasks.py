@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from prefect import Task
-from prefect.blocks.core import Block
+from prefect.blocks.core import Block, UnknownBlockType
 from prefect.logging import get_run_logger
 
 from connector.connector import Connector
 from connector.doors.names import only_a_name
+from connector.doors.prefect.blocks import blocks
 from connector.errors import ConnectorError
+from connector.problems import error_of, problem
 
 _RETRIES = 3
 _DELAYS = [1.0, 5.0, 30.0]
@@ -27,6 +29,7 @@ def tasks(connector: Connector) -> dict[str, Task[..., Any]]:
     is worth a retry is retried, no sooner than the provider asked. `with_options` changes the
     number of retries, their delays and the time limit.
     """
+    blocks(connector)  # so that Prefect can load them
     return {
         action.key: Task(
             fn=_function(connector, action.key),
@@ -57,10 +60,14 @@ def _function(connector: Connector, key: str) -> Callable[..., Any]:
 def _connection(name: Any) -> Any:
     """Return the connection of a saved block, or the name of a configured one."""
     name = only_a_name(name)
-    if name and "/" in name:
+    if name is None or "/" not in name:
+        return name
+    try:
         block: Any = Block.load(name, _sync=True)
-        return block.connection()
-    return name
+    except (UnknownBlockType, ValueError):
+        row = problem("/connection", "no block of this type and name is saved")
+        raise error_of("invalid_connection", [row]) from None
+    return block.connection()
 
 
 def _wait_and_retry(_task: Any, _run: Any, state: Any) -> bool:

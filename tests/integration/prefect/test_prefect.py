@@ -98,9 +98,10 @@ def test_a_retry_waits_as_long_as_the_provider_asked(prefect: Prefect) -> None:
         (None, BLOCK, 1, "bad_request"),
         (inputs_of(CHAT, temperature=3), BLOCK, 0, "invalid_input"),
         (None, "home", 0, "invalid_connection"),
+        (None, f"{BLOCK}-2", 0, "invalid_connection"),
         (None, connection("https://example.com"), 0, "invalid_connection"),
     ],
-    ids=["refused", "wrong input", "no such connection", "key in the parameters"],
+    ids=["refused", "wrong input", "no such connection", "no such block", "key in the parameters"],
 )
 def test_a_mistake_is_not_retried(
     prefect: Prefect, inputs: Any, given: Any, requests: int, code: str
