@@ -47,7 +47,7 @@ def test_a_worker_accepts_the_workflow(
     monkeypatch.syspath_prepend(tmp_path)
     spec.loader.exec_module(module)
 
-    definition = workflow._Definition.must_from_class(module.Summarize)
+    definition = workflow._Definition.must_from_class(module.Ask)
 
     async def work() -> None:
         SandboxedWorkflowRunner().prepare_workflow(definition)  # as a worker does when it starts
