@@ -118,7 +118,9 @@ EXTRAS = {
     "connector/doors/cli": ("cli",),
     "connector/doors/export": ("export",),
     "connector/doors/mcp": ("mcp", "server"),
+    "connector/doors/prefect": ("prefect",),
     "connector/doors/server": ("server",),
+    "connector/doors/temporal": ("temporal",),
     "connector/providers/entra.py": ("entra",),
     "connector/sandbox": ("sandbox",),
     "connector/testing": ("testing",),
@@ -153,6 +155,7 @@ def test_what_is_imported_is_declared(part: str) -> None:
         "kombu": "celery",  # which brings these two
         "redis": "celery",
         "mcp_types": "mcp",
+        "pydantic": "prefect",
         "prometheus_client": "prometheus-client",
     }
     missing = {packages.get(name, name) for name in imported - sys.stdlib_module_names} - names
