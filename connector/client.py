@@ -343,14 +343,6 @@ class Client:
         return error
 
     def _object(self, response: Response) -> dict[str, Any]:
-        try:
-            value = self.parsed(response)
-        except ValueError as error:
-            raise self.invalid(f"The response is not JSON ({error}).", response) from None
-        if not isinstance(value, dict):
-            raise self.invalid("The response is not a JSON object.", response)
-        # A response of the Responses API says so itself, and may have begun its work.
-        if value.get("error") and value.get("object") != "response":
-            raise self.invalid("The response is an error with a success status.", response)
-        self._context.received = value
-        return value
+        found = responses.json_object(response, self._attempts.secret, self._context)
+        self._context.received = found
+        return found

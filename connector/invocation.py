@@ -15,7 +15,7 @@ from connector.catalog import Catalog
 from connector.connections.store import ConnectionStore
 from connector.errors import ConnectorError
 from connector.files.output_file import OutputFile
-from connector.model_choice import choose_models
+from connector.model_choice import choose_models, with_provider
 from connector.options import Options
 from connector.policy.cancellation import Cancellation
 from connector.policy.clock import Clock
@@ -296,20 +296,13 @@ class ActionRun(Invocation):
             raise error_of(error.code, rows, error.hint) from None
 
     def check(self, ready: ReadyConnection) -> None:
-        """Choose the model and raise ConnectorError with every problem: `invalid_connection` if
-        the provider lacks the action, otherwise `invalid_input`."""
+        """Choose the model and raise ConnectorError with every problem, see `with_provider`."""
         cleaned, action = self._cleaned, self._catalog.action(self._name)
         models = self._catalog.manifest.models
         rows = choose_models(action, cleaned, ready.provider, models, self._context)
         problems = cleaned.problems + rows
         error = cleaned.form.error(cleaned.values, problems) if problems else None
-        name = ready.provider.name
-        if action.providers and name not in action.providers:
-            wanted = " or ".join(action.providers)
-            row = problem("/connection", f"leads to {name}, but {action.label} needs {wanted}")
-            others = error.details or () if error else ()
-            raise error_of("invalid_connection", [row, *others], action.instead)
-        if error is not None:
+        if error := with_provider(action, ready.provider, error):
             raise error
 
     def run(self, client: Client) -> Any:

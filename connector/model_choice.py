@@ -1,12 +1,16 @@
-"""Chooses the model of an invocation: a retired default is replaced by its successor."""
+"""Chooses the model of an invocation, and says which providers lack its action.
+
+A retired default is replaced by its successor.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from connector.errors import ConnectorError
 from connector.manifest.model import Action, Input
 from connector.policy.context import Context
-from connector.problems import problem
+from connector.problems import error_of, problem
 from connector.providers.models import Model
 from connector.providers.provider import Provider
 from connector.validation.form import Cleaned
@@ -68,3 +72,18 @@ def _chosen(model: str, provider: Provider, models: Mapping[str, Model], context
         context.replaced_model = True
         context.warn(f"The default model {model} has retired; {found} was used instead.")
     return found
+
+
+def with_provider(
+    action: Action, provider: Provider, error: ConnectorError | None
+) -> ConnectorError | None:
+    """Return the error for a provider that lacks the action, otherwise `error` itself.
+
+    `error` is that of the inputs, None if they are valid; its problems are listed too.
+    """
+    if not action.providers or provider.name in action.providers:
+        return error
+    wanted = " or ".join(action.providers)
+    row = problem("/connection", f"leads to {provider.name}, but {action.label} needs {wanted}")
+    others = error.details or () if error else ()
+    return error_of("invalid_connection", [row, *others], action.instead)

@@ -48,6 +48,25 @@ def parsed(response: Response, secret: Secret, context: Context) -> Any:
     return secret.scrub_json(value, check_time) if hides else value
 
 
+def json_object(response: Response, secret: Secret, context: Context) -> dict[str, Any]:
+    """Return the JSON object of a body, its texts masked.
+
+    Raises ConnectorError `invalid_response` if it is something else, or an error.
+    """
+    try:
+        value = parsed(response, secret, context)
+    except ValueError as error:
+        message = f"The response is not JSON ({error})."
+        raise invalid(message, response, secret, context) from None
+    if not isinstance(value, dict):
+        raise invalid("The response is not a JSON object.", response, secret, context)
+    # A response of the Responses API says so itself, and may have begun its work.
+    if value.get("error") and value.get("object") != "response":
+        message = "The response is an error with a success status."
+        raise invalid(message, response, secret, context)
+    return value
+
+
 def parsed_error(response: Response) -> Any:
     """Return the JSON value of an error's body, None if it is not JSON. Nothing is masked."""
     try:

@@ -103,6 +103,8 @@ def test_any_response_is_a_result_or_invalid(
     json.dumps(envelope, allow_nan=False)
     if not envelope["ok"]:
         error = envelope["error"]
+        if dated and error["code"] == "invalid_connection":
+            return  # an action that Azure lacks
         if error["code"] == "partial_failure":
             error = envelope["data"]["choices"][0]["error"]
         refused = action == "moderateText" and dated  # Azure has no moderation of its own
