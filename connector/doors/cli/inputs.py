@@ -141,3 +141,20 @@ def _facts(item: Input, schema: Mapping[str, Any]) -> str:
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Return the key and the value of an argument `KEY=VALUE`."""
+    key, mark, value = decoded(text).partition("=")
+    if not mark or not key:
+        raise argparse.ArgumentTypeError("KEY=VALUE needs an equals sign, and a key before it")
+    return named_connection(value) if key == "connection" else (key, value)
+
+
+def named_connection(text: str) -> tuple[str, str]:
+    """Return the input that names a configured connection."""
+    if text.lstrip().startswith("{"):
+        raise argparse.ArgumentTypeError(
+            "connection takes the name of a configured connection, never a key"
+        )
+    return "connection", decoded(text)

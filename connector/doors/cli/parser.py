@@ -9,7 +9,7 @@ from pathlib import Path
 from connector.doors import export
 from connector.doors.cli import manifest_option
 from connector.doors.cli.argument_parser import SANDBOX_DEFAULT, Parser
-from connector.doors.cli.inputs import decoded, with_values
+from connector.doors.cli.inputs import named_connection, pair, with_values
 from connector.doors.cli.numbers import amount, port_number, seconds
 from connector.manifest.model import Manifest
 from connector.version import __version__
@@ -142,7 +142,7 @@ def _inputs(command: Parser, note: str = "") -> None:
         *(["--input"] if "--input" not in (flag.name for flag in command.flags) else []),
         dest="input",
         action="append",
-        type=_pair,
+        type=pair,
         default=[],
         metavar="KEY=VALUE",
         help=f"set an input by its key, overriding the payload; may be repeated{note}",
@@ -166,21 +166,6 @@ def _run_options(command: Parser) -> None:
         "and the envelope last",
     )
     _query(command)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, mark, value = decoded(text).partition("=")
-    if not mark or not key:
-        raise argparse.ArgumentTypeError("KEY=VALUE needs an equals sign, and a key before it")
-    return _named_connection(value) if key == "connection" else (key, value)
-
-
-def _named_connection(text: str) -> tuple[str, str]:
-    if text.lstrip().startswith("{"):
-        raise argparse.ArgumentTypeError(
-            "connection takes the name of a configured connection, never a key"
-        )
-    return "connection", decoded(text)
 
 
 def _schema(command: Parser) -> None:
@@ -300,7 +285,7 @@ def _connection(command: Parser) -> None:
         "--connection",
         dest="input",
         action="append",
-        type=_named_connection,
+        type=named_connection,
         default=[],
         metavar="NAME",
         help="use the configured connection of this name",
