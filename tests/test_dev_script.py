@@ -118,7 +118,7 @@ EXTRAS = {
     "connector/doors/cli": ("cli",),
     "connector/doors/export": ("export",),
     "connector/doors/mcp": ("mcp", "server"),
-    "connector/doors/server": ("server",),
+    "connector/doors/server": ("otel", "server"),
     "connector/providers/entra.py": ("entra",),
     "connector/sandbox": ("sandbox",),
     "connector/testing": ("testing",),
@@ -146,6 +146,7 @@ def test_what_is_imported_is_declared(part: str) -> None:
                 imported.add(str(node.module).partition(".")[0])
     packages = {
         "PIL": "pillow",
+        "opentelemetry": "opentelemetry-api",
         "yaml": "pyyaml",
         "airflow": "apache-airflow",
         "anyio": "mcp",  # which brings these two
