@@ -119,7 +119,7 @@ EXTRAS = {
     "connector/doors/export": ("export",),
     "connector/doors/mcp": ("mcp", "server"),
     "connector/doors/prefect": ("prefect",),
-    "connector/doors/server": ("server",),
+    "connector/doors/server": ("otel", "server"),
     "connector/doors/temporal": ("temporal",),
     "connector/providers/entra.py": ("entra",),
     "connector/sandbox": ("sandbox",),
@@ -148,6 +148,7 @@ def test_what_is_imported_is_declared(part: str) -> None:
                 imported.add(str(node.module).partition(".")[0])
     packages = {
         "PIL": "pillow",
+        "opentelemetry": "opentelemetry-api",
         "yaml": "pyyaml",
         "airflow": "apache-airflow",
         "anyio": "mcp",  # which brings these two
