@@ -117,6 +117,9 @@ class Attempts:
         reader: StreamReader | None,
     ) -> Response:
         context = self._context
+        throttle = context.throttle
+        if throttle is not None:
+            throttle.begin(len(request.body or b""), context.wait)
         pause.wait()
         context.begin()
         limits, write = self._limits, None
@@ -138,8 +141,11 @@ class Attempts:
             raise
         context.settle("unknown" if response.status < 300 else "rejected")
         context.note(response)
-        if response.status >= 300:
-            raise self._error(response)
+        refusal = self._error(response) if response.status >= 300 else None
+        if throttle is not None:
+            throttle.end(response.headers, refusal)
+        if refusal is not None:
+            raise refusal
         return response
 
     def _error(self, response: Response) -> ConnectorError:

@@ -27,6 +27,7 @@ from connector.version import __version__
 
 if TYPE_CHECKING:
     from connector.policy.cancellation import Cancellation
+    from connector.policy.throttle import Throttle
 
 
 class Connector:
@@ -105,6 +106,7 @@ class Connector:
         timeout_ms: float | None = None,
         max_retries: int | None = None,
         cancel: Cancellation | None = None,
+        throttle: Throttle | None = None,
     ) -> Success | Failure:
         """Run an action and return its result; it never raises for what the action did.
 
@@ -114,14 +116,17 @@ class Connector:
         result goes to that file. `progress` is called with (finished, all) by actions that send
         many requests, from other threads. `timeout_ms` limits the whole action; it cannot exceed
         the manifest's deadline. `max_retries` replaces the retry count of the named actions; 0
-        means none. `cancel` ends the call from another thread.
+        means none. `cancel` ends the call from another thread. `throttle` decides when each attempt
+        may start.
 
         An exception that an engine raises into the call ends it and is raised again; its attribute
         `connector_result` is the result so far.
         """
         from connector.invocation import ActionRun  # here: describing an action does not need it
 
-        options = Options(dry_run, output, progress, timeout_ms, max_retries, cancel)
+        options = Options(
+            dry_run, output, progress, timeout_ms, max_retries, cancel, throttle=throttle
+        )
         try:
             return ActionRun(
                 self.catalog, self._connections, self._clock, action, connection, options, inputs

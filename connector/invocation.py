@@ -69,6 +69,7 @@ class Invocation:
             dry_run=options.dry_run,
             timeout_ms=options.timeout_ms,
             max_retries=options.max_retries,
+            throttle=options.throttle,
         )
         self._output = OutputFile(Path(options.output)) if options.output is not None else None
         self._ready: ReadyConnection | None = None

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from connector.policy.cancellation import Cancellation
+from connector.policy.throttle import Throttle
 from connector.problems import problem
 
 
@@ -19,6 +20,7 @@ class Options(NamedTuple):
     max_retries: int | None = None
     cancel: Cancellation | None = None
     emit: Callable[[dict[str, Any]], None] | None = None
+    throttle: Throttle | None = None
 
     def problems(self) -> list[dict[str, str]]:
         """Return the problems of the options."""

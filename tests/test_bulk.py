@@ -142,7 +142,7 @@ def test_failed_rows_keep_their_error_and_run_again_on_demand() -> None:
         (_, ok, _, error) = results()[1]
         assert not ok
         assert json.loads(error)["code"] == "bad_request"
-        assert bulk(*to) == 0  # nothing to do
+        assert bulk(*to) == 1  # nothing to do, and still not all rows are good
         assert len(server.requests) == 3
         bad = False
         assert bulk(*to, "--retry-failed") == 0
@@ -385,3 +385,68 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(running_sandbox: Sandbox, n
     assert twice <= (8 if number == signal.SIGKILL else 0)
     if number != signal.SIGKILL:
         assert json.loads(out)["results"]["ok"] == before
+
+
+# What a person sees, and failures that are no fault of a row
+
+
+def test_a_row_without_a_column_of_the_template_fails_alone(provider: FaultServer) -> None:
+    write_rows([*texts(100), {"id": 100}])
+    assert bulk(*connections(provider.url)) == 1
+    assert len(provider.requests) == 100
+    (row, ok, _, error) = results()[-1]
+    assert (row, bool(ok)) == (101, False)
+    assert "no column text" in json.loads(error)["message"]
+
+
+def test_limits_of_ones_own_are_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    write_rows(texts(1))
+    with pytest.raises(SystemExit, match="2"):
+        bulk("--sandbox", "--requests-per-minute", "0")
+    assert "--requests-per-minute" in capsys.readouterr().err
+
+
+def test_the_summary_says_what_failed_and_what_to_do() -> None:
+    from connector.doors.bulk.report import Bar
+    from connector.doors.bulk.runner import Outcome
+    from connector.errors import ConnectorError
+    from connector.result import Result, failed
+
+    bar = Bar(None)
+    bar.finished(Result({}, None, {"usage": {"total_tokens": 1_234}}))
+    bar.finished(failed(ConnectorError("bad_request", "No.")))
+    lines = bar.summary(Outcome(2, 3, 1, 1, None), "results.db")
+    assert lines[0] == "2 rows called: 1 ok, 1 failed; 3 done before."
+    assert "1,234 tokens" in lines[1]
+    assert lines[2:] == [
+        "Failed: 1 bad_request.",
+        "With --retry-failed the same command runs the 2 failed rows again.",
+        "The results are in results.db.",
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pseudo-terminals are POSIX")
+def test_a_terminal_shows_a_bar_and_a_summary_and_no_json(running_sandbox: Sandbox) -> None:
+    import pty
+    import termios
+
+    running_sandbox.reset()
+    write_rows(texts(30))
+    line = command("--sandbox", "--limit", "30")
+    leader, follower = pty.openpty()
+    termios.tcsetwinsize(follower, (24, 100))
+    process = subprocess.Popen(line, stdout=follower, stderr=follower, stdin=follower)
+    os.close(follower)
+    shown = b""
+    try:
+        while part := os.read(leader, 65536):
+            shown += part
+    except OSError:  # the end of a pseudo-terminal
+        pass
+    os.close(leader)
+    assert process.wait(timeout=60) == 0
+    text = shown.decode()
+    assert "30 of 30 |" in text
+    assert "tokens, 0 failed" in text
+    assert "30 rows called: 30 ok, 0 failed; 0 done before." in text
+    assert "{" not in text

@@ -11,6 +11,7 @@ from connector.errors import ConnectorError, Sent
 from connector.policy.clock import SYSTEM_CLOCK, Clock
 from connector.policy.deadline import Deadline
 from connector.policy.limits import Policies
+from connector.policy.throttle import Throttle
 from connector.policy.usage import add_up
 from connector.runtime import debugging
 
@@ -34,7 +35,7 @@ class Context:
 
     `timeout_ms` limits the whole invocation; it cannot exceed the manifest's deadline.
     `max_retries` replaces the manifest's number for the named actions. None keeps the manifest's
-    value.
+    value. `throttle` paces the attempts, if there is one.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Context:
         dry_run: bool = False,
         timeout_ms: float | None = None,
         max_retries: int | None = None,
+        throttle: Throttle | None = None,
     ) -> None:
         self.policies = policies
+        self.throttle = throttle
         self.clock = clock
         self.name = name
         limit_ms = policies.deadline_ms

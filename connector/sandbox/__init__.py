@@ -70,6 +70,14 @@ Several such marks make parallel calls. With `required` and no mark, it calls th
 The arguments match the function's parameters and repeat the message. A custom tool gets the message
 as its input.
 
+Limits
+------
+
+With `requests_per_minute` or `tokens_per_minute` it answers 429 to what exceeds them, on all
+surfaces together, and its `x-ratelimit-…` headers say what is left. Each limit refills
+continuously, up to that of one minute. `minute` shortens the minute. Without limits it enforces
+none, and the headers state high ones.
+
 Faults
 ------
 

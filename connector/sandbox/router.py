@@ -27,6 +27,7 @@ from connector.sandbox.bodies import read_fields, read_json
 from connector.sandbox.catalog import Catalog
 from connector.sandbox.checks import string
 from connector.sandbox.keys import authenticate
+from connector.sandbox.rate_limits import RateLimits
 from connector.sandbox.request import Request
 from connector.sandbox.request_log import Received
 from connector.sandbox.responses import ErrorResponse, Response, Surface, missing, openai_error
@@ -51,10 +52,12 @@ _PICTURE = re.compile(r"/images/([0-9a-f]{8,64})\.png", re.ASCII)
 
 
 class Router:
-    """Responds to requests for the models of a catalog; its only state is the count of faults."""
+    """Responds to requests for the models of a catalog; its state is the count of faults,
+    and what is left of the limits."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, limits: RateLimits) -> None:
         self._catalog = catalog
+        self._limits = limits
         self._counts = faults.FaultCounts()
 
     async def respond(self, received: Received, base: str) -> tuple[Surface, Response]:
@@ -75,6 +78,8 @@ class Router:
             routes.check_version(route, received.query)
             content_type = received.headers.get("content-type", "")
             body: dict[str, Any] = {}
+            if route.operation in _HANDLERS or route.operation in _FORMS:
+                self._limits.check(surface)
             if route.operation in _FORMS:
                 body = read_fields(content_type, received.body)
             elif route.operation in _HANDLERS:
@@ -87,7 +92,10 @@ class Router:
                 except ErrorResponse as error:
                     return error.response
 
-            return surface, await fault(surface, respond)
+            response = await fault(surface, respond)
+            if route.operation in _HANDLERS:
+                self._limits.settle(response)
+            return surface, response
         except ErrorResponse as error:
             return surface, error.response
 

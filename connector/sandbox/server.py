@@ -11,6 +11,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,6 +20,7 @@ from aiohttp import web
 from connector.sandbox import echo, hosts
 from connector.sandbox.catalog import Catalog, Facts
 from connector.sandbox.keys import AZURE_KEY, OPENAI_KEY
+from connector.sandbox.rate_limits import RateLimits
 from connector.sandbox.request_log import Received, RequestLog
 from connector.sandbox.responses import KINDS, Response, Surface, surface_error
 from connector.sandbox.router import Router
@@ -29,11 +31,12 @@ BODY_LIMIT = 64 * 1024 * 1024
 # Seconds that requests in progress get when the sandbox stops.
 _GRACE = 0.05
 
+# Nothing enforces these; a client that follows them is not slowed down.
 _RATE_LIMITS: Mapping[str, str] = {
-    "x-ratelimit-limit-requests": "10000",
-    "x-ratelimit-limit-tokens": "200000",
-    "x-ratelimit-remaining-requests": "9999",
-    "x-ratelimit-remaining-tokens": "199000",
+    "x-ratelimit-limit-requests": "1000000",
+    "x-ratelimit-limit-tokens": "1000000000",
+    "x-ratelimit-remaining-requests": "999999",
+    "x-ratelimit-remaining-tokens": "999990000",
 }
 
 
@@ -50,6 +53,8 @@ class Sandbox:
         port: 0 lets the system choose a free port.
         on_request: called in the server's thread with method, path and status of each response.
         keep: how many of the latest requests `requests` returns, up to 64 MiB in total.
+        requests_per_minute, tokens_per_minute: the limits that it enforces; None is no limit.
+        minute: the seconds of a minute of these limits; a shorter one makes time pass faster.
     """
 
     def __init__(
@@ -58,15 +63,19 @@ class Sandbox:
         port: int = 0,
         on_request: Callable[[str, str, int], None] | None = None,
         keep: int = 10_000,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        minute: float = 60.0,
     ) -> None:
+        self._make_limits = partial(RateLimits, requests_per_minute, tokens_per_minute, minute)
         self._catalog = Catalog(facts)
         self._port = port
         self._on_request = on_request
         self._log = RequestLog(keep)
         # Held while starting or stopping: serve_forever and another thread may both stop it.
         self._lifecycle = threading.RLock()
-        self._router = Router(self._catalog)
         self._sent = 0
+        self.reset()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -101,9 +110,10 @@ class Sandbox:
         return self._log.all()
 
     def reset(self) -> None:
-        """Forget the requests so far and the counts of faults."""
+        """Forget the requests so far, the counts of faults and what is used up of the limits."""
         self._log.clear()
-        self._router = Router(self._catalog)
+        self._rate_limits = self._make_limits()
+        self._router = Router(self._catalog, self._rate_limits)
 
     kinds = (*KINDS, echo.KIND)
 
@@ -223,7 +233,8 @@ class Sandbox:
         self, request: web.Request, surface: Surface, response: Response
     ) -> web.StreamResponse:
         self._sent += 1
-        headers = {**_service_headers(surface, self._sent), **response.headers}
+        limits = self._rate_limits.headers()
+        headers = {**_service_headers(surface, self._sent), **limits, **response.headers}
         headers["Content-Type"] = response.content_type
         if response.cut:
             return await _send_half(request, response, headers)

@@ -22,7 +22,10 @@ def identity(connector: Connector, connection: Any) -> str:
     return f"fields:{kind}:{strict_json.dumps(shown).decode()}"
 
 
-def row_key(action: str, inputs: Mapping[str, Any], connection: str) -> str:
-    """Return the key of a call: of its action, its cleaned inputs and its connection's identity."""
+def row_key(action: str, inputs: Mapping[str, Any], connection: str) -> tuple[str, int]:
+    """Return the key of a call, and the size of its inputs in bytes.
+
+    The key is made of the action, the cleaned inputs and the connection's identity.
+    """
     text = strict_json.dumps([action, connection, sorted(inputs.items())])
-    return hashlib.sha256(text).hexdigest()
+    return hashlib.sha256(text).hexdigest(), len(text)

@@ -8,9 +8,10 @@ from typing import Any
 
 from connector.connector import Connector
 from connector.doors.bulk.keys import row_key
-from connector.doors.bulk.mapping import Mapper
+from connector.doors.bulk.mapping import Mapper, MappingError
 from connector.doors.bulk.rows import Row
 from connector.doors.bulk.runner import Job
+from connector.errors import ConnectorError
 
 CHECKED_FIRST = 100
 """Rows that are checked before anything is sent."""
@@ -32,10 +33,16 @@ class Plan:
         """Yield the job of each row. A row whose inputs are wrong has one too: its call fails
         before anything is sent."""
         for number, row in rows:
-            inputs = self.mapper.inputs(row)
+            error = None
+            try:
+                inputs = self.mapper.inputs(row)
+            except MappingError as missing:
+                inputs = dict(row)
+                error = ConnectorError("invalid_input", f"{missing}.")
             cleaned = self._form.clean(inputs)
             known = inputs if cleaned.problems else cleaned.values
-            yield Job(number, row_key(self._action, known, self._connection), inputs)
+            key, size = row_key(self._action, known, self._connection)
+            yield Job(number, key, inputs, size, error)
 
     def problems(self, rows: Iterable[tuple[int, Row]]) -> list[str]:
         """Return what is wrong with the first rows, a line each."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from connector.text import strict_json
+from connector.version import DISTRIBUTION
 
 Row = dict[str, Any]
 
@@ -43,9 +44,13 @@ class Rows:
 
     def count(self) -> int:
         """Return how many rows there are. It reads the file once."""
-        if self._path.suffix.lower() == ".parquet":
+        kind = self._path.suffix.lower()
+        if kind == ".parquet":
             return int(_parquet(self._path).metadata.num_rows)
-        return sum(1 for _ in self)
+        if kind == ".csv":
+            return sum(1 for _ in self)
+        with self._path.open("rb") as file:
+            return sum(1 for line in file if line.strip())
 
 
 def _json_lines(path: Path) -> Iterator[Row]:
@@ -83,14 +88,31 @@ def _csv(path: Path) -> Iterator[Row]:
 
 def _parquet_rows(path: Path) -> Iterator[Row]:
     for batch in _parquet(path).iter_batches(1024):
-        yield from batch.to_pylist()
+        yield from (
+            {name: _plain(value) for name, value in row.items()} for row in batch.to_pylist()
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of Parquet as JSON has it: dates and decimals as text."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, bytes):
+        raise RowError("ROWS: a column holds binary data; leave it out")
+    is_json = value is None or isinstance(value, str | int | float)
+    return value if is_json else getattr(value, "isoformat", value.__str__)()
 
 
 def _parquet(path: Path) -> Any:
     try:
         import pyarrow.parquet
     except ModuleNotFoundError:
-        raise RowError("ROWS: Parquet needs pyarrow: pip install pyarrow") from None
+        raise RowError(
+            "ROWS: Parquet needs the extra 'parquet' (pyarrow is missing): "
+            f"pip install '{DISTRIBUTION}[parquet]'"
+        ) from None
     try:
         return pyarrow.parquet.ParquetFile(path)
     except pyarrow.ArrowException:
@@ -112,6 +134,10 @@ def chosen(rows: Rows, limit: int | None, sample: int | None) -> Iterator[tuple[
     if sample is not None:
         total = rows.count()
         some = min(sample, total)
-        wanted = {index * total // some + 1 for index in range(some)}
-        numbered = ((number, row) for number, row in numbered if number in wanted)
+        numbered = ((n, row) for n, row in numbered if (n - 1) * some % total < some)
     return itertools.islice(numbered, limit)
+
+
+def number_of(rows: Rows, limit: int | None, sample: int | None) -> int:
+    """Return how many rows `chosen` yields. It reads the file once."""
+    return min(number for number in (rows.count(), limit, sample) if number is not None)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from typing import Any, NamedTuple, Protocol
 
+from connector.doors.bulk.limits import Limiter, Turn
 from connector.doors.bulk.store import Store, Stored
 from connector.errors import ConnectorError
-from connector.result import Result
+from connector.result import Result, failed
 
 _BATCH = 500
 """Rows that are looked up in the results together."""
@@ -19,39 +20,41 @@ _BATCH = 500
 _STOPS = ("authentication_failed", "quota_exhausted", "invalid_connection")
 """After these no other row can succeed. The rows keep no result, so that they run again."""
 
+_PATIENCE = 20
+"""How often a row is called again after a 429: the limit is no fault of the row."""
+
+_MOST_IN_A_ROW = 100
+"""After so many failures that a later call might not have, nothing else is begun."""
+
 
 class Job(NamedTuple):
-    """One row to call."""
+    """One row to call. `size` is that of its inputs in bytes, `error` why it cannot be called."""
 
     number: int
     key: str
     inputs: dict[str, Any]
-
-
-class Limiter(Protocol):
-    """Decides when a call may begin."""
-
-    def acquire(self, job: Job, stopped: threading.Event) -> None:
-        """Wait until `job` may begin, or until the run is stopped."""
-
-    def settle(self, job: Job, result: Result) -> None:
-        """Learn what became of it."""
+    size: int = 0
+    error: ConnectorError | None = None
 
 
 class Progress(Protocol):
     """Is told of the run."""
 
-    def skipped(self) -> None: ...
+    def skipped(self, ok: bool) -> None: ...
 
     def finished(self, result: Result) -> None: ...
 
 
 class Outcome(NamedTuple):
-    """What became of a run: `stopped_by` is the error that ended it early, None for none."""
+    """What became of a run: `stopped_by` is the error that ended it early, None for none.
+
+    `failed` of the `called` rows failed now, `failed_before` of the `skipped` ones earlier.
+    """
 
     called: int
     skipped: int
     failed: int
+    failed_before: int
     stopped_by: ConnectorError | None
 
 
@@ -61,7 +64,7 @@ class Runner:
     def __init__(
         self,
         store: Store,
-        call: Callable[[Job], Result],
+        call: Callable[[Job, Turn], Result],
         limiter: Limiter,
         progress: Progress,
         *,
@@ -78,7 +81,8 @@ class Runner:
         self._writer = _Writer(store)
         self._under_way: set[str] = set()
         self._lock = threading.Lock()
-        self._called = self._skipped = self._failed = 0
+        self._called = self._skipped = self._failed = self._failed_before = 0
+        self._in_a_row = 0
         self._stopped_by: ConnectorError | None = None
         self._defect: BaseException | None = None
         self.stopped = threading.Event()
@@ -108,7 +112,9 @@ class Runner:
             self._writer.close()
         if self._defect is not None:
             raise self._defect
-        return Outcome(self._called, self._skipped, self._failed, self._stopped_by)
+        return Outcome(
+            self._called, self._skipped, self._failed, self._failed_before, self._stopped_by
+        )
 
     def _pending(self, jobs: Iterable[Job]) -> Iterator[Job]:
         """Yield the jobs without a result, each key once."""
@@ -116,19 +122,22 @@ class Runner:
         while batch := list(itertools.islice(source, _BATCH)):
             # In this order: what ends in between has its result committed.
             under_way = self._under_way.copy()
-            done = self._store.done([job.key for job in batch], not self._retry_failed)
-            done |= under_way
+            done = self._store.done([job.key for job in batch])
+            if self._retry_failed:
+                done = {key: ok for key, ok in done.items() if ok}
+            done |= dict.fromkeys(under_way, True)  # what becomes of them is counted elsewhere
             for job in batch:
                 if job.key in done:
-                    self._skip()
+                    self._skip(done[job.key])
                     continue
-                done.add(job.key)
+                done[job.key] = True
                 self._under_way.add(job.key)
                 yield job
 
-    def _skip(self) -> None:
+    def _skip(self, ok: bool) -> None:
         self._skipped += 1
-        self._progress.skipped()
+        self._failed_before += not ok
+        self._progress.skipped(ok)
 
     def _offer(self, job: Job) -> bool:
         """Give a job to a free slot; False where the run has been stopped."""
@@ -161,15 +170,12 @@ class Runner:
                 self._under_way.discard(job.key)  # its result is committed
 
     def _run(self, job: Job) -> None:
-        self._limiter.acquire(job, self.stopped)
-        if self.stopped.is_set():
+        result = failed(job.error) if job.error is not None else self._result(job)
+        if result is None:
             return
-        result = self._call(job)
-        self._limiter.settle(job, result)
         error = result.error
         if error is not None and error.code in _STOPS:
-            self._stopped_by = self._stopped_by or error
-            self.stopped.set()
+            self._stop_by(error)
             return
         if error is not None and error.code == "cancelled":
             return
@@ -177,7 +183,29 @@ class Runner:
         with self._lock:
             self._called += 1
             self._failed += error is not None
+            self._in_a_row = self._in_a_row + 1 if error is not None and error.retryable else 0
         self._progress.finished(result)
+        if error is not None and self._in_a_row >= _MOST_IN_A_ROW:
+            self._stop_by(error)
+
+    def _result(self, job: Job) -> Result | None:
+        """Return the result of a call; None where the run was stopped before."""
+        for _ in range(_PATIENCE):
+            turn = self._limiter.turn(job.size)
+            turn.wait(self.stopped)
+            if self.stopped.is_set():
+                return None
+            result = self._call(job, turn)
+            turn.settle(result)
+            error = result.error
+            if error is None or error.code != "rate_limited" or not error.retryable:
+                break
+            self.stopped.wait((error.retry_after_ms or 0) / 1000)
+        return result
+
+    def _stop_by(self, error: ConnectorError) -> None:
+        self._stopped_by = self._stopped_by or error
+        self.stopped.set()
 
 
 class _Writer:

@@ -58,6 +58,12 @@ class Store:
         with self._errors():
             _METADATA.create_all(self._engine)
 
+    @property
+    def place(self) -> str:
+        """Where the results are, without a password."""
+        url = self._engine.url
+        return url.database or "memory" if self._is_sqlite else url.render_as_string()
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the results for this run alone. Raises StoreError while another run holds them."""
@@ -82,13 +88,11 @@ class Store:
             holder.commit()
             yield
 
-    def done(self, keys: Sequence[str], failed_too: bool) -> set[str]:
-        """Return those of `keys` that have a result; with `failed_too` also a failed one."""
-        query = sa.select(RESULTS.c.key).where(RESULTS.c.key.in_(keys))
-        if not failed_too:
-            query = query.where(RESULTS.c.ok)
+    def done(self, keys: Sequence[str]) -> dict[str, bool]:
+        """Return those of `keys` that have a result, and whether it is a good one."""
+        query = sa.select(RESULTS.c.key, RESULTS.c.ok).where(RESULTS.c.key.in_(keys))
         with self._errors(), self._engine.connect() as connection:
-            return {*connection.scalars(query)}
+            return {key: bool(ok) for key, ok in connection.execute(query)}
 
     def write(self, results: Sequence[Stored]) -> None:
         """Commit results. A good one that is there already stays; a failed one is replaced."""

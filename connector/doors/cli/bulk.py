@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -93,25 +94,34 @@ def _show(
 def _run(
     connector: Connector, made: Plan, source: Rows, connection: Any, arguments: argparse.Namespace
 ) -> int:
-    from connector.doors.bulk import export, limits, report, runner, store
+    from connector.doors.bulk import export, limits, report, rows, runner, store
 
     connector.import_all()
     cancel = Cancellation()
     results = store.Store(arguments.results)
     with contextlib.closing(results), results.locked():
-        bar = report.Bar(None)
+        shown = report.is_shown()
+        bar = report.Bar(
+            rows.number_of(source, arguments.limit, arguments.sample) if shown else None
+        )
         running = runner.Runner(
             results,
-            lambda job: connector.invoke(arguments.known, job.inputs, connection, cancel=cancel),
-            limits.Unlimited(),
+            lambda job, turn: connector.invoke(
+                arguments.known, job.inputs, connection, cancel=cancel, throttle=turn
+            ),
+            limits.Limiter(arguments.requests_per_minute, arguments.tokens_per_minute),
             bar,
             concurrency=arguments.concurrency,
             retry_failed=arguments.retry_failed,
         )
-        with _signals(running, cancel) as interrupted:
-            outcome = running.run(made.jobs(_chosen(source, arguments)))
-        bar.close()
-        for line in bar.summary(outcome):
+        try:
+            with contextlib.closing(bar), _signals(running, cancel) as interrupted:
+                outcome = running.run(made.jobs(_chosen(source, arguments)))
+        except store.StoreError as error:
+            raise ConnectorError(
+                "internal_error", f"{error}.", hint="Then run the same command again to go on."
+            ) from None
+        for line in bar.summary(outcome, results.place):
             print_message(line)
         missing = 0
         if arguments.export is not None:
@@ -126,18 +136,20 @@ def _run(
         good, failed = results.counts()
     if interrupted:
         print_message("Stopped. Run the same command again to go on.")
-    print_json(
-        {
-            "called": outcome.called,
-            "failed": outcome.failed,
-            "doneBefore": outcome.skipped,
-            "results": {"ok": good, "failed": failed},
-            "missing": missing,
-        }
-    )
+    if arguments.json or not (sys.stdout is not None and sys.stdout.isatty()):
+        print_json(
+            {
+                "called": outcome.called,
+                "failed": outcome.failed,
+                "doneBefore": outcome.skipped,
+                "failedBefore": outcome.failed_before,
+                "results": {"ok": good, "failed": failed},
+                "missing": missing,
+            }
+        )
     if interrupted:
         return 130
-    return 1 if outcome.failed or outcome.stopped_by is not None else 0
+    return 1 if outcome.failed or outcome.failed_before or outcome.stopped_by is not None else 0
 
 
 @contextlib.contextmanager

@@ -142,8 +142,8 @@ def _payload(source: str | None) -> Payload:
     return payload.parse(text)
 
 
-def make_sandbox(connector: Connector, port: int, show: Any = None) -> Any:
-    """Return a sandbox that is not started.
+def make_sandbox(connector: Connector, port: int, show: Any = None, **limits: Any) -> Any:
+    """Return a sandbox that is not started. `limits` are those of `Sandbox`.
 
     Raises:
         UsageError: the extra is not installed.
@@ -159,4 +159,4 @@ def make_sandbox(connector: Connector, port: int, show: Any = None) -> Any:
         raise UsageError(
             f"the sandbox needs the extra 'sandbox' of {DISTRIBUTION}: pip install aiohttp"
         ) from None
-    return Sandbox(connector.manifest.raw.get("models", {}), port, show, keep=0)
+    return Sandbox(connector.manifest.raw.get("models", {}), port, show, keep=0, **limits)

@@ -17,7 +17,14 @@ def serve(arguments: argparse.Namespace) -> int:
 
     connector = connector_of(arguments)
     try:
-        sandbox = make_sandbox(connector, arguments.port, show)
+        sandbox = make_sandbox(
+            connector,
+            arguments.port,
+            show,
+            requests_per_minute=arguments.requests_per_minute,
+            tokens_per_minute=arguments.tokens_per_minute,
+            minute=arguments.minute,
+        )
         from connector.sandbox.connection import connection_to
 
         sandbox.start()
