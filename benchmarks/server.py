@@ -3,7 +3,7 @@ and that for TLS, with the key and certificate in the file PEM.
 
 It answers any POST with a fixed chat completion of about 800 bytes, after the milliseconds that
 the path names (`/delay-50/v1/…`); GET `/…/bytes/N/content` with N zero bytes; GET `/connections`
-with how many connections it has taken since it was last asked.
+with how many connections it has taken since it was last asked, `/posts` with how many POSTs.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Server(asyncio.Protocol):
     """One connection."""
 
     taken = 0
+    posts = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -58,6 +59,7 @@ class Server(asyncio.Protocol):
         if len(rest) < length:
             return
         self.buffer = rest[length:]
+        Server.posts += head.startswith(b"POST")
         self.answer(head.split(b" ", 2)[1].decode())
 
     def answer(self, path: str) -> None:
@@ -66,6 +68,10 @@ class Server(asyncio.Protocol):
         if path == "/connections":
             body = str(Server.taken).encode()
             Server.taken = 0
+            self.transport.write(_HEAD % (b"text/plain", len(body)) + body)
+        elif path == "/posts":
+            body = str(Server.posts).encode()
+            Server.posts = 0
             self.transport.write(_HEAD % (b"text/plain", len(body)) + body)
         elif size:
             self.task = asyncio.ensure_future(self.stream(int(size[1])))

@@ -69,9 +69,13 @@ class Bar:
         if self._bar is not None:
             self._bar.close()
 
+    def seconds(self) -> float:
+        """Return how long the run has taken until now."""
+        return max(time.monotonic() - self._started, 0.001)
+
     def summary(self, outcome: Outcome, place: str) -> list[str]:
         """Return the lines that end a run, whose results are at `place`."""
-        seconds = max(time.monotonic() - self._started, 0.001)
+        seconds = self.seconds()
         called, tokens = outcome.called, self._tokens
         lines = [
             f"{called:,} rows called: {called - outcome.failed:,} ok, {outcome.failed:,} failed; "

@@ -121,6 +121,7 @@ def _run(
             raise ConnectorError(
                 "internal_error", f"{error}.", hint="Then run the same command again to go on."
             ) from None
+        took = bar.seconds()
         for line in bar.summary(outcome, results.place):
             print_message(line)
         missing = 0
@@ -144,6 +145,7 @@ def _run(
                 "doneBefore": outcome.skipped,
                 "failedBefore": outcome.failed_before,
                 "results": {"ok": good, "failed": failed},
+                "durationMs": round(took * 1000),
                 "missing": missing,
             }
         )
