@@ -206,6 +206,7 @@ def test_a_row_that_meets_the_limit_is_called_again(tmp_path: Any) -> None:
         return failed(ConnectorError("rate_limited", "m", retry_after_ms=1))
 
     store = Store(str(tmp_path / "results.db"))
+    store.create()
     jobs = [Job(1, "passes", {}), Job(2, "never", {})]
     outcome = Runner(store, call, Limiter(), Quiet(), concurrency=2).run(jobs)
     store.close()
@@ -215,6 +216,7 @@ def test_a_row_that_meets_the_limit_is_called_again(tmp_path: Any) -> None:
 
 def test_a_run_stops_if_nothing_works_any_more(tmp_path: Any) -> None:
     store = Store(str(tmp_path / "results.db"))
+    store.create()
     jobs = [Job(number, str(number), {}) for number in range(1_000)]
     down = failed(ConnectorError("connect_failed", "Down."))
     outcome = Runner(store, lambda _, __: down, Limiter(), Quiet(), concurrency=4).run(jobs)
@@ -232,6 +234,7 @@ def test_a_run_follows_the_sandboxs_limits(tmp_path: Any, connector: Connector) 
     with Sandbox(models, requests_per_minute=100, tokens_per_minute=1_000_000, minute=1.0) as box:
         to = box.connection("openai")
         store = Store(str(tmp_path / "results.db"))
+        store.create()
         waiting = Connector.load(clock=Clock())  # its pauses take the time that they should
 
         def call(job: Job, turn: Turn) -> Result:

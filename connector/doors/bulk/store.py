@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from filelock import FileLock, Timeout
@@ -13,10 +15,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from connector.text import strict_json
 
-_METADATA = sa.MetaData()
+METADATA = sa.MetaData()
 RESULTS = sa.Table(
     "results",
-    _METADATA,
+    METADATA,
     sa.Column("key", sa.String(64), primary_key=True),
     sa.Column("row", sa.BigInteger, nullable=False),
     sa.Column("ok", sa.Boolean, nullable=False),
@@ -24,8 +26,11 @@ RESULTS = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("meta", sa.Text, nullable=False),
 )
-_LOCK = 7_364_528_183_901
-"""The advisory lock of PostgreSQL that a run holds: any number that nobody else uses."""
+T = TypeVar("T")
+
+_PAUSE_SECONDS = 0.5
+_AWAY_SECONDS = 60.0
+"""How long a database may be away, for example to be restarted, until a run ends."""
 
 
 class StoreError(Exception):
@@ -41,7 +46,10 @@ class Stored(NamedTuple):
 
 
 class Store:
-    """The results at a URL, or in a SQLite file at a path. Safe in threads."""
+    """The results at a URL, or in a SQLite file at a path. Safe in threads.
+
+    A server that is restarted is waited for; a claim ends with its connection.
+    """
 
     def __init__(self, place: str) -> None:
         self._url = place if "://" in place else f"sqlite:///{Path(place).absolute()}"
@@ -53,10 +61,18 @@ class Store:
             raise StoreError("--results: give a file or the URL of a database") from None
         except ModuleNotFoundError as error:
             raise StoreError(f"--results: this URL needs {error.name}") from None
+        self._was_there = False
         if self._is_sqlite:
+            # The lock would make it.
+            if not Path(url.database or "").parent.is_dir():
+                raise StoreError("--results: the folder of the file does not exist")
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
+
+    def create(self) -> None:
+        """Create the tables that are missing. Raises StoreError."""
         with self._errors():
-            _METADATA.create_all(self._engine)
+            METADATA.create_all(self._engine)
+        self._was_there = True
 
     @property
     def place(self) -> str:
@@ -67,32 +83,53 @@ class Store:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the results for this run alone. Raises StoreError while another run holds them."""
-        busy = StoreError("--results: another run writes these results; wait until it has ended")
+        with self.claimed("run") as is_mine:
+            if not is_mine:
+                raise StoreError(
+                    "--results: another run writes these results; wait until it has ended"
+                )
+            yield
+
+    @contextlib.contextmanager
+    def claimed(self, name: str) -> Iterator[bool]:
+        """Claim a name for this process; False while another one has claimed it.
+
+        The claim of a process that dies ends with it.
+        """
         if self._is_sqlite:
-            file = self._engine.url.database or ""
-            lock = FileLock(f"{file}.lock")
+            lock = FileLock(f"{self._engine.url.database}.{name}.lock")
             try:
                 lock.acquire(timeout=0)
             except Timeout:
-                raise busy from None
+                yield False
+                return
             try:
-                yield
+                yield True
             finally:
                 lock.release()
             return
-        with self._errors():
-            holder = self._engine.connect()
-        with holder:
-            if not holder.scalar(sa.select(sa.func.pg_try_advisory_lock(_LOCK))):
-                raise busy
-            holder.commit()
-            yield
+        number = int.from_bytes(
+            hashlib.sha256(f"connector {name}".encode()).digest()[:8], signed=True
+        )
+        holder = self._again(self._engine.connect)
+        with contextlib.closing(holder):
+            with self._errors():
+                is_mine = bool(holder.scalar(sa.select(sa.func.pg_try_advisory_lock(number))))
+                holder.commit()
+            yield is_mine
+            # The connection goes back to the pool, where it would keep the claim.
+            holder.invalidate()
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Yield a connection whose changes are committed at the end. Raises StoreError."""
+        with self._errors(), self._engine.begin() as connection:
+            yield connection
 
     def done(self, keys: Sequence[str]) -> dict[str, bool]:
         """Return those of `keys` that have a result, and whether it is a good one."""
         query = sa.select(RESULTS.c.key, RESULTS.c.ok).where(RESULTS.c.key.in_(keys))
-        with self._errors(), self._engine.connect() as connection:
-            return {key: bool(ok) for key, ok in connection.execute(query)}
+        return {key: bool(ok) for key, ok in self._select(query)}
 
     def write(self, results: Sequence[Stored]) -> None:
         """Commit results. A good one that is there already stays; a failed one is replaced."""
@@ -105,25 +142,46 @@ class Store:
             set_={name: given[name] for name in ("row", "ok", "data", "error", "meta")},
             where=sa.not_(RESULTS.c.ok),
         )
-        with self._errors(), self._engine.begin() as connection:
-            connection.execute(statement, rows)
+
+        def commit() -> None:
+            with self._engine.begin() as connection:
+                connection.execute(statement, rows)
+
+        self._again(commit)
 
     def read(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the results of these keys."""
         query = sa.select(RESULTS).where(RESULTS.c.key.in_(keys))
-        with self._errors(), self._engine.connect() as connection:
-            return {row.key: _result(row) for row in connection.execute(query)}
+        return {row.key: _result(row) for row in self._select(query)}
 
     def counts(self) -> tuple[int, int]:
         """Return how many results are good and how many failed."""
         query = sa.select(RESULTS.c.ok, sa.func.count()).group_by(RESULTS.c.ok)
-        with self._errors(), self._engine.connect() as connection:
-            found = {bool(ok): count for ok, count in connection.execute(query)}
+        found = {bool(ok): count for ok, count in self._select(query)}
         return found.get(True, 0), found.get(False, 0)
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
+
+    def _select(self, query: Any) -> Sequence[Any]:
+        def select() -> Sequence[Any]:
+            with self._engine.connect() as connection:
+                return connection.execute(query).all()
+
+        return self._again(select)
+
+    def _again(self, work: Callable[[], T]) -> T:
+        """Return what `work` returns, done again while a server of the database is away."""
+        end = time.monotonic() + _AWAY_SECONDS
+        with self._errors():
+            while True:
+                try:
+                    return work()
+                except sa.exc.OperationalError:
+                    if self._is_sqlite or time.monotonic() > end or not self._was_there:
+                        raise
+                    time.sleep(_PAUSE_SECONDS)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -97,9 +98,11 @@ def _run(
     from connector.doors.bulk import export, limits, report, rows, runner, store
 
     connector.import_all()
+    gc.set_threshold(5_000, 10, 10)  # `main` all but turns it off, for commands that end soon
     cancel = Cancellation()
     results = store.Store(arguments.results)
     with contextlib.closing(results), results.locked():
+        results.create()
         shown = report.is_shown()
         bar = report.Bar(
             rows.number_of(source, arguments.limit, arguments.sample) if shown else None
