@@ -61,7 +61,7 @@ class Workers:
         self._queue: Queue[str | None] = Queue()
         self._lose = lose
         self.sent: list[str] = []
-        worker = Worker(store, connector, lambda *limits: Limiter(*limits))
+        worker = Worker(store, connector, lambda _: Limiter())
         self._threads = [
             threading.Thread(target=self._work, args=(worker,), daemon=True) for _ in range(count)
         ]
@@ -115,7 +115,7 @@ def test_a_message_that_is_lost_is_sent_again(store: Store) -> None:
 
 def test_a_message_that_comes_twice_does_no_harm(store: Store) -> None:
     with FaultServer(answer) as server, connect(server) as connector:
-        worker = Worker(store, connector, lambda *limits: Limiter(*limits))
+        worker = Worker(store, connector, lambda _: Limiter())
         name = Chunks(store).add(RUN, jobs(10))
         with store.claimed(name):
             worker.work(name)  # another worker is at it
@@ -149,7 +149,7 @@ def test_a_row_that_ends_its_workers_fails_alone(store: Store) -> None:
     with FaultServer(answer) as server:
         deadly = connect(server)
         deadly.__class__ = Deadly
-        worker = Worker(store, deadly, lambda *limits: Limiter(*limits))
+        worker = Worker(store, deadly, lambda _: Limiter())
         name = Chunks(store).add(RUN, jobs(10))
         for _ in range(3):
             with pytest.raises(Killed):

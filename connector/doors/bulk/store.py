@@ -55,14 +55,14 @@ class Store:
         self._url = place if "://" in place else f"sqlite:///{Path(place).absolute()}"
         try:
             url = sa.make_url(self._url)
-            self._is_sqlite = url.get_backend_name() == "sqlite"
+            self.is_file = url.get_backend_name() == "sqlite"
             self._engine = sa.create_engine(url, hide_parameters=True)
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
             raise StoreError("--results: give a file or the URL of a database") from None
         except ModuleNotFoundError as error:
             raise StoreError(f"--results: this URL needs {error.name}") from None
         self._was_there = False
-        if self._is_sqlite:
+        if self.is_file:
             # The lock would make it.
             if not Path(url.database or "").parent.is_dir():
                 raise StoreError("--results: the folder of the file does not exist")
@@ -78,7 +78,7 @@ class Store:
     def place(self) -> str:
         """Where the results are, without a password."""
         url = self._engine.url
-        return url.database or "memory" if self._is_sqlite else url.render_as_string()
+        return url.database or "memory" if self.is_file else url.render_as_string()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -96,7 +96,7 @@ class Store:
 
         The claim of a process that dies ends with it.
         """
-        if self._is_sqlite:
+        if self.is_file:
             lock = FileLock(f"{self._engine.url.database}.{name}.lock")
             try:
                 lock.acquire(timeout=0)
@@ -134,7 +134,7 @@ class Store:
     def write(self, results: Sequence[Stored]) -> None:
         """Commit results. A good one that is there already stays; a failed one is replaced."""
         rows = [_row(result) for result in results]
-        insert: Any = sqlite.insert if self._is_sqlite else postgresql.insert
+        insert: Any = sqlite.insert if self.is_file else postgresql.insert
         statement = insert(RESULTS)
         given = statement.excluded
         statement = statement.on_conflict_do_update(
@@ -179,7 +179,7 @@ class Store:
                 try:
                     return work()
                 except sa.exc.OperationalError:
-                    if self._is_sqlite or time.monotonic() > end or not self._was_there:
+                    if self.is_file or time.monotonic() > end or not self._was_there:
                         raise
                     time.sleep(_PAUSE_SECONDS)
 

@@ -12,6 +12,9 @@ from connector.doors.bulk.runner import Job, Runner
 from connector.doors.bulk.store import Store
 from connector.result import Result
 
+Run = Mapping[str, Any]
+"""What the chunks of a run have in common: `action`, `connection`, `concurrency`, limits."""
+
 
 class _Quiet:
     """The coordinator shows the progress."""
@@ -22,21 +25,19 @@ class _Quiet:
 
 
 class Worker:
-    """What a process needs to work on chunks. `limiter` makes that of a run from its limits."""
+    """What a process needs to work on chunks. `limiter` makes that of a run."""
 
     def __init__(
         self,
         store: Store,
         connector: Connector,
-        limiter: Callable[[int | None, int | None], Limiter],
-        connection: Mapping[str, Any] | None = None,
+        limiter: Callable[[Run], Limiter],
     ) -> None:
         self._store = store
         self._chunks = Chunks(store)
         self._connector = connector
         self._make_limiter = limiter
-        self._limiters: dict[tuple[int | None, int | None], Limiter] = {}
-        self._connection = connection
+        self._limiters: dict[tuple[Any, ...], Limiter] = {}
 
     def work(self, name: str) -> None:
         """Call the rows of a chunk, unless they are done or another worker is at them.
@@ -52,15 +53,16 @@ class Worker:
 
     def _runner(self, chunk: Chunk) -> Runner:
         run = chunk.run
-        limits = run["requestsPerMinute"], run["tokensPerMinute"]
+        limits = run["connection"], run["requestsPerMinute"], run["tokensPerMinute"]
         if limits not in self._limiters:
-            self._limiters[limits] = self._make_limiter(*limits)
+            self._limiters[limits] = self._make_limiter(run)
 
         def call(job: Job, turn: Turn) -> Result:
             if chunk.is_suspect:
                 self._chunks.count_try(job.key)
-            connection = run["connection"] or self._connection
-            return self._connector.invoke(run["action"], job.inputs, connection, throttle=turn)
+            return self._connector.invoke(
+                run["action"], job.inputs, run["connection"], throttle=turn
+            )
 
         return Runner(
             self._store,

@@ -20,9 +20,12 @@ from connector.version import DISTRIBUTION
 
 if TYPE_CHECKING:
     from connector.connector import Connector
+    from connector.doors.bulk.coordinator import Coordinator
     from connector.doors.bulk.plan import Plan
+    from connector.doors.bulk.report import Bar
     from connector.doors.bulk.rows import Rows
     from connector.doors.bulk.runner import Runner
+    from connector.doors.bulk.store import Store
 
 _SHOWN = 3
 """Requests that a dry run shows, and problems that are printed."""
@@ -107,16 +110,20 @@ def _run(
         bar = report.Bar(
             rows.number_of(source, arguments.limit, arguments.sample) if shown else None
         )
-        running = runner.Runner(
-            results,
-            lambda job, turn: connector.invoke(
-                arguments.known, job.inputs, connection, cancel=cancel, throttle=turn
-            ),
-            limits.Limiter(arguments.requests_per_minute, arguments.tokens_per_minute),
-            bar,
-            concurrency=arguments.concurrency,
-            retry_failed=arguments.retry_failed,
-        )
+        running: Runner | Coordinator
+        if arguments.celery is not None:
+            running = _coordinator(results, bar, connection, arguments)
+        else:
+            running = runner.Runner(
+                results,
+                lambda job, turn: connector.invoke(
+                    arguments.known, job.inputs, connection, cancel=cancel, throttle=turn
+                ),
+                limits.Limiter(arguments.requests_per_minute, arguments.tokens_per_minute),
+                bar,
+                concurrency=arguments.concurrency,
+                retry_failed=arguments.retry_failed,
+            )
         try:
             with contextlib.closing(bar), _signals(running, cancel) as interrupted:
                 outcome = running.run(made.jobs(_chosen(source, arguments)))
@@ -157,8 +164,40 @@ def _run(
     return 1 if outcome.failed or outcome.failed_before or outcome.stopped_by is not None else 0
 
 
+def _coordinator(
+    results: Store, bar: Bar, connection: Any, arguments: argparse.Namespace
+) -> Coordinator:
+    """Return what gives the rows to workers. Raises UsageError."""
+    try:
+        from connector.doors.bulk import broker
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"--celery needs the extra 'celery' ({error.name} is missing): "
+            f"pip install '{DISTRIBUTION}[celery]'"
+        ) from None
+    from connector.doors.bulk.chunks import Chunks
+    from connector.doors.bulk.coordinator import Coordinator
+
+    if not isinstance(connection, str):
+        raise UsageError("--celery: give --connection NAME; each worker reads it from its own file")
+    if results.is_file:
+        raise UsageError("--celery: --results must be the URL of a PostgreSQL database")
+    results.create()  # the tables of the chunks
+    run = {
+        "action": arguments.known,
+        "connection": connection,
+        "concurrency": arguments.concurrency,
+        "requestsPerMinute": arguments.requests_per_minute,
+        "tokensPerMinute": arguments.tokens_per_minute,
+        "retryFailed": arguments.retry_failed,
+    }
+    send = broker.sender(broker.make_app(arguments.celery))
+    retry_failed = arguments.retry_failed
+    return Coordinator(results, Chunks(results), send, run, bar, retry_failed=retry_failed)
+
+
 @contextlib.contextmanager
-def _signals(running: Runner, cancel: Cancellation) -> Iterator[list[int]]:
+def _signals(running: Runner | Coordinator, cancel: Cancellation) -> Iterator[list[int]]:
     """Let the first signal stop the run once its calls have ended, and the second end them."""
     seen: list[int] = []
 

@@ -24,6 +24,12 @@ def add(command: argparse.ArgumentParser) -> None:
         "--concurrency", type=count, default=16, metavar="N", help="calls at a time (default: 16)"
     )
     command.add_argument(
+        "--celery",
+        metavar="URL",
+        help="give the rows to workers (see connector worker) through this broker: RabbitMQ "
+        "(amqp://…) or Redis (redis://…); --results is then the URL of a PostgreSQL database",
+    )
+    command.add_argument(
         "--requests-per-minute",
         type=amount,
         metavar="N",

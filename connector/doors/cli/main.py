@@ -33,6 +33,7 @@ _COMMANDS = {
     "mcp": ("mcp", "mcp"),
     "bulk": ("bulk", "bulk"),
     "export": ("export", "export"),
+    "worker": ("worker", "worker"),
     "completion": ("completion", "script"),
 }
 """The module and the function of each command."""

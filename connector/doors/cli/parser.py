@@ -244,6 +244,12 @@ def _bulk(command: Parser) -> None:
     _inputs(command)
 
 
+def _worker(command: Parser) -> None:
+    from connector.doors.cli import worker_arguments
+
+    worker_arguments.add(command)
+
+
 def _serve(command: Parser) -> None:
     from connector.doors.cli import serve_arguments
 
@@ -354,6 +360,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[Parser], None]]] = {
     "connections": ("Add, list and test named connections.", _named_connections),
     "sandbox": ("Serve the offline provider until interrupted.", _sandbox),
     "bulk": ("Run one action over the rows of a file; go on where it stopped.", _bulk),
+    "worker": ("Call the rows that bulk --celery gives away, until interrupted.", _worker),
     "serve": ("Serve the actions over HTTP, with a console, until interrupted.", _serve),
     "mcp": ("Serve the actions as tools of the Model Context Protocol.", _mcp),
     "export": ("Write files for other tools: OpenAPI, Node-RED, Power Platform.", _export),
