@@ -127,6 +127,9 @@ install_for_integration() {
   require nodejs "There is no Node.js" command -v node
   require npm "There is no npm" command -v npm
   require nginx-light "There is no nginx" find_nginx
+  require rabbitmq-server "There is no RabbitMQ" command -v rabbitmq-server
+  require redis-server "There is no Redis" command -v redis-server
+  require postgresql "There is no PostgreSQL" ls /usr/lib/postgresql
   for lock in console/package-lock.json tests/integration/*/package-lock.json; do
     folder=$(dirname "$lock")
     if [ ! "$folder/node_modules/.package-lock.json" -nt "$lock" ]; then

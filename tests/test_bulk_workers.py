@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,12 @@ from connector import Connector
 from connector.doors.bulk.chunks import Chunks
 from connector.doors.bulk.coordinator import Coordinator
 from connector.doors.bulk.limits import Limiter
+from connector.doors.bulk.redis_bucket import RedisBucket
 from connector.doors.bulk.report import Bar
 from connector.doors.bulk.runner import Job, Outcome
 from connector.doors.bulk.store import Store
 from connector.doors.bulk.worker import Worker
+from connector.doors.cli.main import main
 from tests.support.fault_server import FaultServer, Received, chat_completion
 
 RUN: dict[str, Any] = {
@@ -179,3 +182,60 @@ def test_no_message_and_no_table_has_the_key(store: Store, tmp_path: Path) -> No
     Chunks(store).add(RUN, jobs(3))
     kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"sk-bulk" not in kept
+
+
+# The command line
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--results", "r.db", "--connection", "p"], "PostgreSQL"),
+        (["--results", "r.db", "--sandbox"], "--connection NAME"),
+    ],
+)
+def test_workers_need_a_database_and_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    words: list[str], said: str,
+) -> None:  # fmt: skip
+    pytest.importorskip("celery")
+    monkeypatch.chdir(tmp_path)
+    Path("rows.jsonl").write_text('{"messages": [{"role": "user", "content": "Hi"}]}\n')
+    assert (
+        main(["bulk", "createChatCompletion", "rows.jsonl", "--celery", "redis://x", *words]) == 2
+    )
+    assert said in capsys.readouterr().err
+
+
+def test_without_the_extra_the_commands_say_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "celery", None)
+    monkeypatch.delitem(sys.modules, "connector.doors.bulk.broker", raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert main(["worker", "--broker", "redis://x", "--results", "postgresql://x"]) == 2
+    Path("rows.jsonl").write_text('{"messages": [{"role": "user", "content": "Hi"}]}\n')
+    words = ["--celery", "redis://x", "--results", "r.db", "--connection", "p"]
+    assert main(["bulk", "createChatCompletion", "rows.jsonl", *words]) == 2
+    assert capsys.readouterr().err.count("[celery]'") == 2
+
+
+def test_a_bucket_in_redis_keeps_the_time_of_the_next() -> None:
+    """The script runs in Redis; the integration tests run it there."""
+
+    class Client:
+        def register_script(self, script: str) -> Any:
+            assert "redis.call('TIME')" in script
+            return self.run
+
+        def run(self, keys: list[str], args: list[Any]) -> str:
+            asked.append((*keys, *args))
+            return "0.25"
+
+    asked: list[tuple[Any, ...]] = []
+    bucket = RedisBucket(Client(), "p:requests")
+    assert bucket.wait(2.0) == 0.25
+    bucket.take(3, 2.0)
+    bucket.hold(7.0)
+    key = "connector:p:requests"
+    assert asked == [(key, "wait", 0), (key, "take", 1.5), (key, "hold", 7.0)]

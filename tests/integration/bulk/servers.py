@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -65,19 +66,17 @@ class Server:
 
 
 class Postgres(Server):
-    """A cluster of its own. PostgreSQL refuses to run as root."""
+    """A cluster of its own. PostgreSQL refuses to run as root, and another user cannot reach the
+    folders of pytest."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
+        self.folder = folder = Path(tempfile.mkdtemp(prefix="connector-postgres-"))
         binaries = max(BINARIES.glob("*/bin"))
         port = free_port()
-        folder.mkdir(mode=0o700)
         prefix: list[str] = []
         if os.getuid() == 0:
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
-            for parent in folder.parents:
-                if parent.owner() == "root" and not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o011)
             prefix = [
                 "setpriv",
                 f"--reuid={owner.pw_uid}",

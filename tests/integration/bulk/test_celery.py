@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,11 +28,12 @@ TEMPLATE = 'messages=[{"role": "user", "content": "sandbox:slow-20 Translate: {t
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres") / "cluster")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
     server.start()
     yield server
     server.stop()
+    shutil.rmtree(server.folder)
 
 
 @pytest.fixture(scope="module")
