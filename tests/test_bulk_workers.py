@@ -230,12 +230,15 @@ def test_a_bucket_in_redis_keeps_the_time_of_the_next() -> None:
 
         def run(self, keys: list[str], args: list[Any]) -> str:
             asked.append((*keys, *args))
+            if len(asked) > 3:
+                raise ConnectionError
             return "0.25"
 
     asked: list[tuple[Any, ...]] = []
-    bucket = RedisBucket(Client(), "p:requests")
+    bucket = RedisBucket(Client(), "p:requests", ConnectionError)
     assert bucket.wait(2.0) == 0.25
     bucket.take(3, 2.0)
     bucket.hold(7.0)
     key = "connector:p:requests"
     assert asked == [(key, "wait", 0), (key, "take", 1.5), (key, "hold", 7.0)]
+    assert bucket.wait(2.0) == 1.0  # Redis is away

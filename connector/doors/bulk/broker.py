@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from connector.connector import Connector
 from connector.doors.bulk.limits import Limiter
@@ -16,6 +18,10 @@ from connector.doors.bulk.worker import Run, Worker
 
 _QUEUE = "connector-bulk"
 _TASK = "connector.bulk.chunk"
+
+
+class BrokerError(Exception):
+    """The broker cannot be reached."""
 
 
 def make_app(broker: str) -> Any:
@@ -35,10 +41,20 @@ def make_app(broker: str) -> Any:
 
 
 def sender(app: Any) -> Callable[[str], None]:
-    """Return what sends the name of a chunk to the workers. It raises kombu's OperationalError."""
+    """Return what sends the name of a chunk to the workers.
+
+    Raises BrokerError if the broker cannot be reached now. Later it may be away for a while, for
+    example to be restarted: what is not sent then is sent again by the coordinator.
+    """
+    try:
+        with app.connection_for_write() as connection:
+            connection.ensure_connection(max_retries=2, interval_start=0.5, interval_step=0)
+    except (OperationalError, OSError) as error:
+        raise BrokerError(type(error).__name__) from None
 
     def send(name: str) -> None:
-        app.send_task(_TASK, args=[name], queue=_QUEUE)
+        with contextlib.suppress(OperationalError):
+            app.send_task(_TASK, args=[name], queue=_QUEUE, retry=False)
 
     return send
 
@@ -78,7 +94,7 @@ def _limiters(url: str | None) -> Callable[[Run], Limiter]:
 
         client: Any = redis.Redis.from_url(url)
         buckets = {
-            name: RedisBucket(client, f"{run['connection']}:{name}")
+            name: RedisBucket(client, f"{run['connection']}:{name}", redis.RedisError)
             for name in ("requests", "tokens")
         }
         return Limiter(*limits, buckets=buckets)

@@ -7,6 +7,7 @@ from typing import Any
 from connector.doors.bulk.buckets import BURST_SECONDS
 
 _SECONDS_KEPT = 86_400
+_AWAY_SECONDS = 1.0
 
 # The time is Redis's own, so that the clocks of the workers do not matter.
 _SCRIPT = f"""
@@ -23,9 +24,13 @@ return '0'
 
 
 class RedisBucket:
-    """A bucket that all processes share which give the same name. `client` is redis-py's."""
+    """A bucket that all processes share which give the same name.
 
-    def __init__(self, client: Any, name: str) -> None:
+    `client` is redis-py's, `error` its exception. While Redis is away, nothing may pass.
+    """
+
+    def __init__(self, client: Any, name: str, error: type[Exception]) -> None:
+        self._error = error
         self._script = client.register_script(_SCRIPT)
         self._name = f"connector:{name}"
 
@@ -39,4 +44,7 @@ class RedisBucket:
         self._run("hold", seconds)
 
     def _run(self, kind: str, seconds: float) -> Any:
-        return self._script(keys=[self._name], args=[kind, seconds])
+        try:
+            return self._script(keys=[self._name], args=[kind, seconds])
+        except self._error:
+            return _AWAY_SECONDS

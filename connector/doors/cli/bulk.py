@@ -191,7 +191,10 @@ def _coordinator(
         "tokensPerMinute": arguments.tokens_per_minute,
         "retryFailed": arguments.retry_failed,
     }
-    send = broker.sender(broker.make_app(arguments.celery))
+    try:
+        send = broker.sender(broker.make_app(arguments.celery))
+    except broker.BrokerError as error:
+        raise UsageError(f"--celery: the broker cannot be reached ({error})") from None
     retry_failed = arguments.retry_failed
     return Coordinator(results, Chunks(results), send, run, bar, retry_failed=retry_failed)
 
