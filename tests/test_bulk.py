@@ -450,3 +450,32 @@ def test_a_terminal_shows_a_bar_and_a_summary_and_no_json(running_sandbox: Sandb
     assert "tokens, 0 failed" in text
     assert "30 rows called: 30 ok, 0 failed; 0 done before." in text
     assert "{" not in text
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits of processes are POSIX")
+def test_a_full_disk_ends_the_run_and_loses_nothing(running_sandbox: Sandbox) -> None:
+    """The limit of the size of a file stands for the disk."""
+    import resource
+
+    running_sandbox.reset()
+    write_rows(texts(400))
+    fields = running_sandbox.connection("openai")
+    Path("connections.json").write_text(json.dumps({"p": fields}), encoding="utf-8")
+    os.chmod("connections.json", 0o600)
+    line = command("--connections", "connections.json", "-i", "connection=p", "--concurrency", "8")
+
+    def little() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    full = subprocess.run(line, capture_output=True, text=True, preexec_fn=little, timeout=120)
+    assert full.returncode == 1
+    assert "--results: " in full.stderr
+    assert "run the same command again" in full.stderr
+    before = len(results())
+    assert 0 < before < 400
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["doneBefore"] == before
+    assert [row for row, *_ in results()] == list(range(1, 401))
+    calls = Counter(request.body for request in running_sandbox.requests)
+    assert sum(count - 1 for count in calls.values()) <= 8
