@@ -65,19 +65,21 @@ class Chunks:
             }
             for job in jobs
         ]
-        with self._store.transaction() as connection:
-            values = {"id": name, "run": strict_json.dumps(run).decode(), "tries": 0}
+        values = {"id": name, "run": strict_json.dumps(run).decode(), "tries": 0}
+
+        def add(connection: sa.Connection) -> None:
             connection.execute(sa.insert(_CHUNKS).values(**values, ended=False))
             connection.execute(sa.insert(_ROWS), rows)
+
+        self._store.run(add)
         return name
 
     def open(self) -> dict[str, list[str]]:
         """Return the keys of each chunk that is not removed yet."""
         query = sa.select(_ROWS.c.chunk, _ROWS.c.key)
         found: dict[str, list[str]] = {}
-        with self._store.transaction() as connection:
-            for chunk, key in connection.execute(query):
-                found.setdefault(chunk, []).append(key)
+        for chunk, key in self._all(query):
+            found.setdefault(chunk, []).append(key)
         return found
 
     def begin(self, name: str) -> Chunk | None:
@@ -89,11 +91,14 @@ class Chunks:
         returning = update.values(tries=_CHUNKS.c.tries + 1).returning(
             _CHUNKS.c.run, _CHUNKS.c.tries
         )
-        with self._store.transaction() as connection:
-            found = connection.execute(returning).first()
-            if found is None:
-                return None
-            rows = list(connection.execute(sa.select(_ROWS).where(_ROWS.c.chunk == name)))
+
+        def begin(connection: sa.Connection) -> Any:
+            return connection.execute(returning).first()
+
+        found = self._store.run(begin)
+        if found is None:
+            return None
+        rows = self._all(sa.select(_ROWS).where(_ROWS.c.chunk == name))
         jobs = [
             Job(row.row, row.key, strict_json.loads(row.inputs), row.size, _error(row))
             for row in rows
@@ -102,34 +107,35 @@ class Chunks:
 
     def count_try(self, key: str) -> None:
         """Note that a suspect row is called now."""
-        with self._store.transaction() as connection:
-            connection.execute(
-                sa.update(_ROWS).where(_ROWS.c.key == key).values(tries=_ROWS.c.tries + 1)
-            )
+        update = sa.update(_ROWS).where(_ROWS.c.key == key).values(tries=_ROWS.c.tries + 1)
+        self._store.run(lambda connection: connection.execute(update))
 
     def end(self, name: str, error: ConnectorError | None) -> None:
         """Mark a chunk as ended; `error` is what stops the run."""
         text = None if error is None else strict_json.dumps(error.to_dict()).decode()
-        with self._store.transaction() as connection:
-            connection.execute(
-                sa.update(_CHUNKS).where(_CHUNKS.c.id == name).values(ended=True, error=text)
-            )
+        update = sa.update(_CHUNKS).where(_CHUNKS.c.id == name).values(ended=True, error=text)
+        self._store.run(lambda connection: connection.execute(update))
 
     def ended(self, names: Sequence[str]) -> dict[str, dict[str, Any] | None]:
         """Return which of these chunks have ended, with the error that stops the run or None."""
         query = sa.select(_CHUNKS.c.id, _CHUNKS.c.error)
         query = query.where(_CHUNKS.c.id.in_(names), _CHUNKS.c.ended)
-        with self._store.transaction() as connection:
-            return {
-                name: None if error is None else strict_json.loads(error)
-                for name, error in connection.execute(query)
-            }
+        return {
+            name: None if error is None else strict_json.loads(error)
+            for name, error in self._all(query)
+        }
 
     def remove(self, names: Sequence[str]) -> None:
         """Forget chunks and their rows."""
-        with self._store.transaction() as connection:
+
+        def remove(connection: sa.Connection) -> None:
             connection.execute(sa.delete(_ROWS).where(_ROWS.c.chunk.in_(names)))
             connection.execute(sa.delete(_CHUNKS).where(_CHUNKS.c.id.in_(names)))
+
+        self._store.run(remove)
+
+    def _all(self, query: Any) -> Any:
+        return self._store.run(lambda connection: connection.execute(query).all())
 
 
 def _error(row: Any) -> ConnectorError | None:

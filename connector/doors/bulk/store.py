@@ -56,7 +56,9 @@ class Store:
         try:
             url = sa.make_url(self._url)
             self.is_file = url.get_backend_name() == "sqlite"
-            self._engine = sa.create_engine(url, hide_parameters=True)
+            self._engine = sa.create_engine(
+                url, hide_parameters=True, pool_pre_ping=not self.is_file
+            )
         except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError):
             raise StoreError("--results: give a file or the URL of a database") from None
         except ModuleNotFoundError as error:
@@ -111,20 +113,30 @@ class Store:
         number = int.from_bytes(
             hashlib.sha256(f"connector {name}".encode()).digest()[:8], signed=True
         )
-        holder = self._again(self._engine.connect)
+
+        def claim() -> tuple[sa.Connection, bool]:
+            made = self._engine.connect()
+            is_mine = bool(made.scalar(sa.select(sa.func.pg_try_advisory_lock(number))))
+            made.commit()
+            return made, is_mine
+
+        holder, is_mine = self._again(claim)
         with contextlib.closing(holder):
-            with self._errors():
-                is_mine = bool(holder.scalar(sa.select(sa.func.pg_try_advisory_lock(number))))
-                holder.commit()
             yield is_mine
             # The connection goes back to the pool, where it would keep the claim.
             holder.invalidate()
 
-    @contextlib.contextmanager
-    def transaction(self) -> Iterator[sa.Connection]:
-        """Yield a connection whose changes are committed at the end. Raises StoreError."""
-        with self._errors(), self._engine.begin() as connection:
-            yield connection
+    def run(self, work: Callable[[sa.Connection], T]) -> T:
+        """Return what `work` returns, in a transaction. It is done again if the server was away.
+
+        Raises StoreError.
+        """
+
+        def transact() -> T:
+            with self._engine.begin() as connection:
+                return work(connection)
+
+        return self._again(transact)
 
     def done(self, keys: Sequence[str]) -> dict[str, bool]:
         """Return those of `keys` that have a result, and whether it is a good one."""
@@ -142,12 +154,7 @@ class Store:
             set_={name: given[name] for name in ("row", "ok", "data", "error", "meta")},
             where=sa.not_(RESULTS.c.ok),
         )
-
-        def commit() -> None:
-            with self._engine.begin() as connection:
-                connection.execute(statement, rows)
-
-        self._again(commit)
+        self.run(lambda connection: connection.execute(statement, rows))
 
     def read(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return the results of these keys."""
@@ -165,11 +172,7 @@ class Store:
         self._engine.dispose()
 
     def _select(self, query: Any) -> Sequence[Any]:
-        def select() -> Sequence[Any]:
-            with self._engine.connect() as connection:
-                return connection.execute(query).all()
-
-        return self._again(select)
+        return self.run(lambda connection: connection.execute(query).all())
 
     def _again(self, work: Callable[[], T]) -> T:
         """Return what `work` returns, done again while a server of the database is away."""
@@ -177,7 +180,9 @@ class Store:
         with self._errors():
             while True:
                 try:
-                    return work()
+                    found = work()
+                    self._was_there = True
+                    return found
                 except sa.exc.OperationalError:
                     if self.is_file or time.monotonic() > end or not self._was_there:
                         raise
