@@ -141,7 +141,8 @@ install_for_integration() {
 
 integration() {
   [ $# -gt 0 ] || set -- tests/integration
-  "$venv/bin/python" -m pytest "$@"
+  # A browser or an engine may start too slowly on a busy machine: what failed runs once more.
+  "$venv/bin/python" -m pytest "$@" || "$venv/bin/python" -m pytest --last-failed "$@"
 }
 
 # Print the lowest version of each dependency in pyproject.toml, as constraints for pip.
