@@ -1,7 +1,4 @@
-"""One invocation, from a payload to its result: prepare, authorize, run, settle.
-
-The only place where errors become a result.
-"""
+"""One invocation, from a payload to its result. Only here errors become a result."""
 
 from __future__ import annotations
 

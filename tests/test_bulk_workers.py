@@ -212,6 +212,7 @@ def test_without_the_extra_the_commands_say_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "celery", None)
     monkeypatch.delitem(sys.modules, "connector.doors.bulk.broker", raising=False)
+    monkeypatch.delattr("connector.doors.bulk.broker", raising=False)  # of an earlier import
     monkeypatch.chdir(tmp_path)
     assert main(["worker", "--broker", "redis://x", "--results", "postgresql://x"]) == 2
     Path("rows.jsonl").write_text('{"messages": [{"role": "user", "content": "Hi"}]}\n')

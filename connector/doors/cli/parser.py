@@ -10,7 +10,6 @@ from connector.doors import export
 from connector.doors.cli import manifest_option
 from connector.doors.cli.argument_parser import SANDBOX_DEFAULT, Parser
 from connector.doors.cli.inputs import named_connection, pair, with_values
-from connector.doors.cli.numbers import amount, port_number, seconds
 from connector.manifest.model import Manifest
 from connector.version import __version__
 
@@ -195,29 +194,9 @@ def _new(command: Parser) -> None:
 
 
 def _sandbox(command: Parser) -> None:
-    command.add_argument(
-        "--port",
-        type=port_number,
-        default=8790,
-        metavar="N",
-        help="(default: 8790; 0: any free port)",
-    )
-    command.add_argument(
-        "--requests-per-minute",
-        type=amount,
-        metavar="N",
-        help="answer 429 to more requests than these",
-    )
-    command.add_argument(
-        "--tokens-per-minute", type=amount, metavar="N", help="answer 429 beyond these tokens"
-    )
-    command.add_argument(
-        "--minute",
-        type=seconds,
-        default=60.0,
-        metavar="SECONDS",
-        help="how long a minute of these limits is (default: 60)",
-    )
+    from connector.doors.cli import sandbox_arguments
+
+    sandbox_arguments.add(command)
 
 
 def _bulk(command: Parser) -> None:
