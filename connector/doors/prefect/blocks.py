@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal
 
@@ -45,11 +46,19 @@ class _Configured:
 
 
 @cache
-def blocks(connector: Connector) -> dict[str, type[Block]]:
+def loaded(load: Callable[[], Connector]) -> Connector:
+    """Return what `load` returns, once in each process: Prefect sends tasks to others."""
+    return load()
+
+
+@cache
+def blocks(load: Callable[[], Connector] = Connector.load) -> dict[str, type[Block]]:
     """Return the class of a block for each kind of connection, by the kind's key.
 
-    The same connector gets the same classes, because Prefect knows one class for each type.
+    `load` returns the connector. It gets the same classes each time, because Prefect knows one
+    class for each type.
     """
+    connector = loaded(load)
     return {kind.key: _block(connector, kind) for kind in connector.manifest.connections.values()}
 
 

@@ -12,7 +12,7 @@ from prefect.logging import get_run_logger
 
 from connector.connector import Connector
 from connector.doors.names import only_a_name
-from connector.doors.prefect.blocks import blocks
+from connector.doors.prefect.blocks import blocks, loaded
 from connector.errors import ConnectorError
 from connector.problems import error_of, problem
 
@@ -21,32 +21,32 @@ _DELAYS = [1.0, 5.0, 30.0]
 """Seconds before each retry, unless the provider asks for more."""
 
 
-def tasks(connector: Connector) -> dict[str, Task[..., Any]]:
-    """Return a task for each action, by the action's key.
+def tasks(load: Callable[[], Connector] = Connector.load) -> dict[str, Task[..., Any]]:
+    """Return a task for each action, by the action's key. `load` returns the connector.
 
     A task takes `inputs` and the name of a connection: that of a saved block, as `TYPE/NAME`, or of
     a configured connection. It returns the action's data and raises its ConnectorError. Only what
     is worth a retry is retried, no sooner than the provider asked. `with_options` changes the
     number of retries, their delays and the time limit.
     """
-    blocks(connector)  # so that Prefect can load them
     return {
         action.key: Task(
-            fn=_function(connector, action.key),
+            fn=_function(load, action.key),
             name=action.key,
             description=action.description,
             retries=_RETRIES,
             retry_delay_seconds=_DELAYS,
             retry_condition_fn=_wait_and_retry,
         )
-        for action in connector.manifest.actions.values()
+        for action in loaded(load).manifest.actions.values()
     }
 
 
-def _function(connector: Connector, key: str) -> Callable[..., Any]:
+def _function(load: Callable[[], Connector], key: str) -> Callable[..., Any]:
     def run(inputs: Mapping[str, Any] | None = None, connection: str | None = None) -> Any:
         # The engine repeats tasks, so the connector repeats no request.
-        result = connector.invoke(key, inputs, _connection(connection), max_retries=0)
+        blocks(load)  # so that Prefect can load them
+        result = loaded(load).invoke(key, inputs, _connection(connection), max_retries=0)
         for text in result.meta["warnings"]:
             get_run_logger().warning("%s", text)
         if result.error is not None:

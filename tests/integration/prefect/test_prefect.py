@@ -25,12 +25,10 @@ SLOW_DOWN = {"status": 429, "headers": {"retry-after": "2"}, "json": {"error": {
 PROGRAM = """
 import json, os, sys
 from prefect import flow
-from connector import Connector
 from connector.doors.prefect import blocks, tasks
 
 given = json.loads(sys.argv[1])
-connector = Connector.load(connections={})
-block = blocks(connector)["apiKey"](
+block = blocks()["apiKey"](
     apiKey=os.environ["KEY"], isOpenAIKey=True, endpoint=given["url"]
 )
 print(block, repr(block), block.model_dump_json())
@@ -38,7 +36,7 @@ block.save("office", overwrite=True)
 
 @flow
 def run():
-    task = tasks(connector)[given["action"]].with_options(**given["options"])
+    task = tasks()[given["action"]].with_options(**given["options"])
     if given["thread"]:
         return task.submit(given["inputs"], given["connection"]).result()
     return task(given["inputs"], given["connection"])
@@ -126,10 +124,10 @@ def test_the_engines_time_limit_ends_a_call(prefect: Prefect, thread: bool) -> N
 
 CHECK = """
 import json, os, sys
-from connector import Connector, ConnectorError
+from connector import ConnectorError
 from connector.doors.prefect import blocks
 
-made = blocks(Connector.load(connections={}))
+made = blocks()
 forms = {key: block.model_json_schema() for key, block in made.items()}
 block = made["apiKey"](apiKey=os.environ["KEY"], isOpenAIKey=True, endpoint=sys.argv[1])
 try:
