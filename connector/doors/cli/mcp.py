@@ -8,7 +8,7 @@ from typing import Any
 
 from connector.connections import configured
 from connector.connector import Connector
-from connector.doors.cli.listening import listen, token_for
+from connector.doors.cli.listening import listen, run_for_long, token_for
 from connector.doors.cli.preparation import connector_of, environment_connection, make_sandbox
 from connector.doors.cli.terminal import print_message
 from connector.doors.cli.values import UsageError
@@ -24,6 +24,7 @@ def mcp(arguments: argparse.Namespace) -> int:
             f"mcp needs the extra 'mcp' ({error.name} is missing): "
             f"pip install '{DISTRIBUTION}[mcp]'"
         ) from None
+    run_for_long()
     with contextlib.ExitStack() as stack:
         connector = _connector(arguments, stack)
         names = connector.connection_names()

@@ -9,7 +9,7 @@ import os
 import sys
 
 from connector.connections.configured import usual_path
-from connector.doors.cli.listening import listen, token_for
+from connector.doors.cli.listening import listen, run_for_long, token_for
 from connector.doors.cli.preparation import connector_of, make_sandbox
 from connector.doors.cli.values import UsageError
 from connector.http.reach import Reach
@@ -27,6 +27,7 @@ def serve(arguments: argparse.Namespace) -> int:
     from connector.doors.server.settings import Settings
 
     token_for(arguments.host)
+    run_for_long()
     own = connector_of(arguments)
     with contextlib.ExitStack() as stack:
         sandbox = ""
