@@ -138,7 +138,7 @@ def not_known(name: str, known: Collection[str], suggest: Suggest) -> str:
     return f"is not known here{close}"
 
 
-_MOST_LISTED = 12
+_MOST_LISTED = 20
 
 
 def excluded(error: Any, _: Suggest) -> Iterator[Problem]:
