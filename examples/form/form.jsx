@@ -106,8 +106,10 @@ function JsonField({ schema, uiSchema, formData, onChange, fieldPathId, required
 export function written(value) {
   if (value === undefined || typeof value === "string") return value ?? "";
   if (!Array.isArray(value)) return JSON.stringify(value, null, 2);
-  // One line an item, with the spaces that people write.
-  const lines = value.map((item) => `  ${JSON.stringify(item, null, 1).replace(/\n\s*/g, " ")}`);
+  // One line an item, with the spaces that people write. rjsf adds empty items up to `minItems`.
+  const items = value.filter((item) => item !== undefined);
+  if (items.length === 0) return "";
+  const lines = items.map((item) => `  ${JSON.stringify(item, null, 1).replace(/\n\s*/g, " ")}`);
   return `[\n${lines.join(",\n")}\n]`;
 }
 

@@ -216,11 +216,32 @@ def planned(action: str, inputs: dict[str, Any], connection: Any) -> str:
     return re.sub(r"\b[0-9a-f]{32}\b", "…", json.dumps(result.data, sort_keys=True))
 
 
+EXAMPLES = {
+    kind["key"]: {field["key"]: field.get("example", "value") for field in kind["fields"]}
+    for kind in DESCRIBED["connections"]
+}
+
+NO_CONTROL = {
+    "createChatCompletion": "an input that is a text or an object, and one of objects in a list",
+    "createResponse": "an input that is a text or a list of objects",
+    "extractData": "an object without declared properties",
+    "classifyText": "a list of at least two texts",
+    "transcribeAudio": "a file that is a text or an object",
+    "editImage": "a list of files",
+}
+"""What the libraries as they come have no control for, nor this test a way to fill."""
+
+FILES = ("extractData", "transcribeAudio", "editImage")
+"""Actions whose required inputs our page shows, but this test cannot fill."""
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("action", ACTIONS)
 def test_the_form_of_an_action(
     library: str, action: str, page: Page, site: str, sandbox: Sandbox
 ) -> None:
+    if action in FILES or (library != "rjsf" and action in NO_CONTROL):
+        pytest.skip(f"no control for {NO_CONTROL[action]}")
     form = opened(page, site, library, action)
     check_inputs(form)
     example = ACTIONS[action]["examples"][0]["inputs"]
@@ -255,8 +276,8 @@ def test_the_form_of_a_connection(
     for key, item in form.schema["properties"].items():
         if key in fields:
             form.fill(item["title"], fields[key])
-        elif key in form.schema["required"]:
-            form.fill(item["title"], item.get("examples", ["value"])[0])
+        elif key in form.schema["required"] or (kind == "entraId" and not item.get("x-advanced")):
+            form.fill(item["title"], EXAMPLES[kind][key])
     given = form.submitted()
     assert given is not None
     assert (
