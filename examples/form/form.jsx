@@ -14,6 +14,8 @@ export function SchemaForm({ schema, choices = {}, onSubmit, onError = () => {} 
       templates={{ ObjectFieldTemplate: Inputs }}
       showErrorList={false}
       noHtml5Validate
+      // A list that is not required stays absent: rjsf would add empty items up to `minItems`.
+      experimental_defaultFormStateBehavior={{ arrayMinItems: { populate: "requiredOnly" } }}
       onSubmit={({ formData }) => onSubmit(formData)}
       onError={onError}
     />
@@ -106,7 +108,7 @@ function JsonField({ schema, uiSchema, formData, onChange, fieldPathId, required
 export function written(value) {
   if (value === undefined || typeof value === "string") return value ?? "";
   if (!Array.isArray(value)) return JSON.stringify(value, null, 2);
-  // One line an item, with the spaces that people write. rjsf adds empty items up to `minItems`.
+  // One line an item, with the spaces that people write. rjsf may have added empty items.
   const items = value.filter((item) => item !== undefined);
   if (items.length === 0) return "";
   const lines = items.map((item) => `  ${JSON.stringify(item, null, 1).replace(/\n\s*/g, " ")}`);
