@@ -102,7 +102,14 @@ run_core_tests() {
   shift
   grep -l '^pytestmark = pytest.mark.core' tests/*.py |
     xargs "$environment/bin/python" -m pytest -q -n auto --dist worksteal \
-      -m 'not hypothesis and not slow' "$@"
+      -m 'not hypothesis and not slow' "$@" || rerun_failed "$environment"
+}
+
+# Run once more, one by one, what has failed beside others on a busy machine. It fails where that
+# fails again, and where nothing had failed but the coverage.
+rerun_failed() {
+  say "== what failed, once more"
+  "$1/bin/python" -m pytest -q --last-failed --last-failed-no-failures none
 }
 
 tests() {
@@ -110,7 +117,8 @@ tests() {
     --fast) shift; run_core_tests "$venv" "$@" ;;
     "")
       rm -f .coverage .coverage.*
-      "$venv/bin/python" -m pytest -n auto --dist worksteal --cov --cov-report=term ;;
+      "$venv/bin/python" -m pytest -n auto --dist worksteal --cov --cov-report=term ||
+        rerun_failed "$venv" ;;
     *) "$venv/bin/python" -m pytest "$@" ;;
   esac
 }
