@@ -48,3 +48,9 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"--host, --port: {reason}") from None
+
+
+def shown_address(listener: socket.socket) -> str:
+    """Return `host:port` as it stands in a URL, an IPv6 address in brackets."""
+    host, port = listener.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -8,7 +8,7 @@ from typing import Any
 
 from connector.connections import configured
 from connector.connector import Connector
-from connector.doors.cli.listening import listen, run_for_long, token_for
+from connector.doors.cli.listening import listen, run_for_long, shown_address, token_for
 from connector.doors.cli.preparation import connector_of, environment_connection, make_sandbox
 from connector.doors.cli.terminal import print_message
 from connector.doors.cli.values import UsageError
@@ -68,9 +68,7 @@ def _serve_http(tools: Any, arguments: argparse.Namespace) -> None:
 
     token = token_for(arguments.host)
     listener = listen(arguments.host, arguments.port)
-    host, port = listener.getsockname()[:2]
-    shown = f"[{host}]" if ":" in host else host
-    print_message(f"The tools are served at http://{shown}:{port}{process.PATH}.")
+    print_message(f"The tools are served at http://{shown_address(listener)}{process.PATH}.")
     settings = Settings(hosts=tuple(arguments.server_name), origins=tuple(arguments.allow_origin))
     with contextlib.suppress(KeyboardInterrupt):
         process.serve_http(tools, listener, settings, token)

@@ -9,7 +9,7 @@ import os
 import sys
 
 from connector.connections.configured import usual_path
-from connector.doors.cli.listening import listen, run_for_long, token_for
+from connector.doors.cli.listening import listen, run_for_long, shown_address, token_for
 from connector.doors.cli.preparation import connector_of, make_sandbox
 from connector.doors.cli.values import UsageError
 from connector.http.reach import Reach
@@ -42,7 +42,7 @@ def serve(arguments: argparse.Namespace) -> int:
         settings = Settings(
             manifest=str(arguments.manifest or ""),
             handlers=arguments.handlers or "",
-            connections=str(arguments.connections or _usual_file(arguments)),
+            connections=str(arguments.connections or _usual_file(own.manifest.key)),
             inline=arguments.allow_inline_connections,
             reach=tuple(arguments.allow_host),
             hosts=tuple(arguments.server_name),
@@ -61,16 +61,16 @@ def serve(arguments: argparse.Namespace) -> int:
             if connector is not None:
                 connector.connection_names()
         listener = listen(arguments.host, arguments.port)
-        host, port = listener.getsockname()[:2]
-        shown = f"[{host}]" if ":" in host else host
-        print(f"The connector serves at http://{shown}:{port} (press Ctrl-C to stop it).")
+        print(
+            f"The connector serves at http://{shown_address(listener)} (press Ctrl-C to stop it)."
+        )
         sys.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):
             process.serve(listener, settings, arguments.workers)
     return 0
 
 
-def _usual_file(arguments: argparse.Namespace) -> str:
+def _usual_file(key: str) -> str:
     """Return the file that `connections add` writes, empty if there is none."""
-    path = usual_path(connector_of(arguments).manifest.key, os.environ)
+    path = usual_path(key, os.environ)
     return str(path) if path.exists() else ""
